@@ -5,7 +5,6 @@ reads it from there.
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TypeVar
 
 Row = TypeVar("Row")
@@ -13,6 +12,8 @@ Row = TypeVar("Row")
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`"did you mean 'gelu'? "` for the known name nearest to `name`, or nothing when none is near."""
+    from difflib import get_close_matches  # only an error needs it
+
     near = get_close_matches(str(name), list(known), n=1)
     return f"did you mean {near[0]!r}? " if near else ""
 

@@ -1,0 +1,110 @@
+"""What is wrong with an argument is said here: the argument, the value seen, what would be right."""
+
+import math
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Rng: TypeAlias = Any  # int | np.random.Generator | np.random.RandomState | None
+
+
+def whole(name: str, value: Any, at_least: int = 1) -> int:
+    """`value` as an int of at least `at_least`; ValueError otherwise."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least:
+        return int(value)
+    raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+
+
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
+    """`value` as a finite float with low <= value <= high (low < value < high with `above`); ValueError otherwise."""
+    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if ok and (low < value < high if above else low <= value <= high):
+        return float(value)
+    if high == math.inf:
+        limits = "" if low == -math.inf else f" {'above' if above else 'of at least'} {low:g}"
+    else:
+        limits = f" between {low:g} and {high:g}" + (", both excluded" if above else "")
+    raise ValueError(f"{name} must be a finite number{limits}, got {value!r}")
+
+
+def generator(rng: Rng) -> np.random.Generator:
+    """A NumPy Generator from a seed, from None (a fresh one) or from itself."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None or (isinstance(rng, Integral) and not isinstance(rng, bool) and int(rng) >= 0):
+        return np.random.default_rng(None if rng is None else int(rng))
+    if isinstance(rng, np.random.RandomState):
+        # Shares the bit generator, so that draws here and there come from one stream.
+        return np.random.Generator(rng._bit_generator)
+    raise ValueError(f"rng must be None, a seed of at least 0 or a numpy.random.Generator, got {rng!r}")
+
+
+def float_type(dtype: Any) -> np.dtype[Any]:
+    """float64 or float32; ValueError for any other dtype."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found in (np.dtype(np.float64), np.dtype(np.float32)):
+        return np.dtype(found)
+    raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
+
+
+def columns(name: str, values: Any, rows: int | None, dtype: Any, *, what: str = "features") -> Array:
+    """`values` as a finite (rows, samples) array of `dtype`, not copied when it is one already.
+
+    ValueError for text or objects, for complex numbers, for another number of dimensions or rows, for no samples, and
+    for NaN or infinity, naming the first such place.
+    """
+    array = numeric(name, values, dtype)
+    if array.ndim != 2:
+        hint = f"; one sample is a column: {name}.reshape(-1, 1)" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have 2 dimensions ({what}, samples), got shape {array.shape}{hint}")
+    if rows is not None and array.shape[0] != rows:
+        hint = f"; a column is a sample here: pass {name}.T" if array.shape[1] == rows else ""
+        raise ValueError(f"{name} must have {rows} rows ({what}), a column a sample, got shape {array.shape}{hint}")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} holds no samples: its shape is {array.shape}")
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(f"{name} must be finite: {name}[{row}, {column}] is {array[row, column]}")
+    return array
+
+
+def weights(weight: Any, samples: int, dtype: Any) -> Array | None:
+    """`weight` as (samples,) of non-negative finite numbers with a sum above 0, or None when it is None."""
+    if weight is None:
+        return None
+    array = numeric("weight", weight, dtype).reshape(-1)
+    if array.size != samples:
+        raise ValueError(f"weight must have one number a sample ({samples}), got {array.size}")
+    bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
+    if bad.size:
+        raise ValueError(f"weight must be finite and not negative: weight[{bad[0]}] is {array[bad[0]]}")
+    if not array.any():
+        raise ValueError("weight is 0 for every sample: nothing is left to learn from")
+    return array
+
+
+def numeric(name: str, values: Any, dtype: Any) -> Array:
+    """`values` as an array of `dtype`; ValueError when they are text, objects, complex, ragged or masked."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked (missing) values; fill or drop them first")
+    try:
+        array = np.asarray(values)
+        if array.dtype == object:  # numbers that came as objects are welcome; anything else says so below
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, its rows of one length, got {brief(values)}") from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must be real numbers, got dtype {array.dtype}")
+    return array.astype(dtype, copy=False)
+
+
+def brief(value: Any) -> str:
+    """`repr(value)`, cut to a length that fits into a sentence."""
+    text = repr(value).replace("\n", " ")
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,85 @@
+"""The plain engine: the layers' own NumPy methods, batch after batch. It is for reading, and the measure of the others.
+
+What it adds is memory: batches are gathered into one array, and layers write over the last batch's Z and dA1.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from netwright.arguments import Array
+from netwright.network import Network
+from netwright.optimizers import Optimizer
+
+
+class Plain:
+    """See `netwright.engines.Engine`."""
+
+    name = "plain"
+
+    def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
+        return network.backpropagate(X, Y, weight)
+
+    def run_epoch(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        X: Array,
+        Y: Array,
+        weight: Array | None,
+        order: Array | None,
+        batch_size: int,
+        rates: Sequence[float],
+        clip_norm: float | None = None,
+    ) -> float:
+        n = X.shape[1]
+        cost = 0.0
+        with reusing(network):
+            for rate, (Xb, Yb, wb) in zip(rates, batches(X, Y, weight, order, batch_size), strict=True):
+                m = Xb.shape[1]
+                cost += network.backpropagate(Xb, Yb, wb, total=m) * m
+                if clip_norm is not None:
+                    clip(network.grad, clip_norm)
+                optimizer.step(network.theta, network.grad, rate)
+        return cost / n
+
+
+def batches(
+    X: Array, Y: Array, weight: Array | None, order: Array | None, size: int
+) -> Iterator[tuple[Array, Array, Array | None]]:
+    """(X, Y, weight) of `size` columns at a time, views where they stand in order, else gathered into one memory."""
+    n = X.shape[1]
+    if order is None:
+        for low in range(0, n, size):
+            part = slice(low, low + size)
+            yield X[:, part], Y[:, part], None if weight is None else weight[part]
+        return
+    given = [X.T, Y.T] if weight is None else [X.T, Y.T, weight]  # samples as rows: each lies in one piece
+    memory = [np.empty((min(size, n), *values.shape[1:]), values.dtype) for values in given]
+    for low in range(0, n, size):
+        rows = order[low : low + size]
+        # mode="clip" makes take write straight into `out`; the rows are a permutation, so nothing is ever clipped
+        for values, out in zip(given, memory, strict=True):
+            np.take(values, rows, axis=0, out=out[: rows.size], mode="clip")
+        Xb, Yb, *wb = (out[: rows.size] for out in memory)
+        yield Xb.T, Yb.T, wb[0] if wb else None
+
+
+def clip(grad: Array, norm: float) -> None:
+    """Shorten grad to the given length when it is longer (Pascanu et al. 2013)."""
+    length = float(np.sqrt(np.dot(grad, grad)))
+    if length > norm:
+        grad *= norm / length
+
+
+@contextmanager
+def reusing(network: Network) -> Iterator[None]:
+    """Let the layers write over what they kept of the last batch; outside, a caller may still hold it."""
+    for layer in network.layers:
+        layer.reuse = True
+    try:
+        yield
+    finally:
+        for layer in network.layers:
+            layer.reuse = False

@@ -1,0 +1,65 @@
+"""The other kinds of layer: what a Network may hold beside the article's Layer.
+
+A kind has `inputs` and `neurons` (None: as many as come), `size` numbers in theta, `live_in`, `settings`, a call for
+prediction, and `feedforward` and `gradient` for training.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from netwright.arguments import Array, Rng, generator, number
+from netwright.layer import Layer
+from netwright.table import Table
+
+
+class Dropout:
+    """In training each number is 0 with probability `rate`, else divided by 1 - rate; in prediction nothing happens.
+
+    Srivastava et al. 2014, in the inverted form, so that the expected output is the input. In a Network the mask is
+    drawn from the network's generator; alone, from `rng`.
+    """
+
+    kind = "dropout"
+    inputs: int | None = None
+    neurons: int | None = None
+    size = 0
+
+    def __init__(self, rate: float = 0.5, *, rng: Rng = None):
+        self.rate = number("dropout's rate", rate, 0, 1)
+        if self.rate == 1:
+            raise ValueError("dropout's rate must be below 1, got 1: nothing would be left")
+        self.rng = generator(rng)
+        self.network: Any = None
+
+    def __call__(self, A1: Array) -> Array:
+        return A1
+
+    def feedforward(self, A1: Array) -> Array:
+        """A1 · mask; the mask is kept for the way back."""
+        keep = self.rng.random(A1.shape, dtype=np.float32) >= self.rate
+        self.mask = np.multiply(keep, 1 / (1 - self.rate), dtype=A1.dtype)
+        return A1 * self.mask
+
+    def gradient(self, dA: Array, back: bool = True) -> Array:
+        """dA1 = dA · mask."""
+        return dA * self.mask
+
+    def live_in(self, theta: Array, grad: Array) -> None:
+        pass
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"rate": self.rate, "rng": self.rng}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, network=None)
+
+    def settings(self) -> dict[str, Any]:
+        """What a model file keeps of the layer."""
+        return {"kind": self.kind, "rate": self.rate}
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.rate!r})"
+
+
+KINDS: Table[type[Any]] = Table("layer kind", {kind.kind: kind for kind in (Layer, Dropout)})

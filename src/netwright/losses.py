@@ -1,0 +1,246 @@
+"""Losses: how far the outputs are from the targets, and the derivative dZ.
+
+A loss works on the output layer's pre-activation Z and owns the output link, A = link(Z), so that dZ is the plain
+A - Y where the two belong together and nothing overflows however large Z is. Z, A, Y are (outputs, samples); `value`
+and `dZ` are elementwise; a sample's loss is the sum over its outputs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from netwright.activations import ACTIVATIONS, EXP_MAX, _softplus
+from netwright.arguments import Array, number
+from netwright.table import Table
+
+# ── the article's pair ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def logloss(y: Any, a: Any) -> Array:
+    """-(y·log a + (1 - y)·log(1 - a)) for outputs a of a sigmoid; finite at a = 0 and a = 1. Elementwise."""
+    a = _inside(a)
+    return -(y * np.log(a) + (1 - y) * np.log(1 - a))
+
+
+def d_logloss(y: Any, a: Any) -> Array:
+    """The derivative of logloss by a, (a - y) / (a·(1 - a)); finite at a = 0 and a = 1. Elementwise."""
+    a = _inside(a)
+    return (a - y) / (a * (1 - a))
+
+
+def _inside(a: Any) -> Array:
+    """a, kept one rounding step away from 0 and 1."""
+    a = np.asarray(a)
+    a = a if a.dtype.kind == "f" else a.astype(np.float64)
+    eps = np.finfo(a.dtype).eps
+    return np.clip(a, eps, 1 - eps)
+
+
+# ── what a row holds ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Loss:
+    """value(Z, Y) is each output's loss, dZ(Z, A, Y) its derivative by Z, where A = link(Z).
+
+    Your own works wherever a name does: `Loss("cubic", lambda Z, Y: abs(Z - Y)**3 / 3, lambda Z, A, Y: (Z - Y) *
+    abs(Z - Y))`. When it is made, dZ is compared with a numeric derivative; ValueError says where they differ. `link`
+    names the activation that turns Z into outputs; `targets` is what Y must be (a key of `TARGETS`); `scores` names
+    what validation reports beside the cost (`scores.py`).
+    """
+
+    name: str
+    value: Callable[[Any, Any], Any]
+    dZ: Callable[[Any, Any, Any], Any]
+    link: str = "identity"
+    targets: str = "real"
+    scores: tuple[str, ...] = ("r2",)
+
+    def __post_init__(self) -> None:
+        check_loss(self)
+
+    def check_targets(self, Y: Array) -> None:
+        """ValueError when Y, (outputs, samples), is not of the kind that this loss learns from."""
+        right, fits = TARGETS[self.targets]
+        ok = fits(Y)
+        if not ok.all():
+            row, column = np.argwhere(np.broadcast_to(~ok, Y.shape))[0]
+            raise ValueError(f"{self.name} needs {right}; Y[{row}, {column}] is {Y[row, column]:g}")
+
+    def smooth(self, Y: Array, smoothing: float) -> Array:
+        """Targets moved towards even odds: Y·(1 - s) + s/classes (Szegedy et al. 2016, section 7)."""
+        classes = 2 if self.link == "sigmoid" else Y.shape[0]
+        return (1 - smoothing) * Y + smoothing / classes
+
+
+TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
+    "real": ("finite numbers", np.isfinite),
+    "probability": ("targets between 0 and 1", lambda Y: (Y >= 0) & (Y <= 1)),
+    "distribution": (
+        "a column of class probabilities for each sample, such as one-hot, that sum to 1",
+        lambda Y: (Y >= 0) & (abs(Y.sum(axis=0, keepdims=True) - 1) < 1e-4),
+    ),
+    "count": ("targets of at least 0", lambda Y: Y >= 0),
+}
+
+# ── from outputs back to pre-activations ─────────────────────────────────────────────────────────────────────────────
+
+
+def unlink(link: str, A: Array) -> tuple[Array, Array]:
+    """Z with link(Z) = A, and dZ/dA, for a network whose last activation is not the loss's own link.
+
+    With them the loss on A is value(Z, Y), and the chain rule gives dA = dZ · dZ/dA; for logloss that is the article's
+    d_logloss. An A outside the link's range is taken at its edge, where the derivative is 0.
+    """
+    if link == "sigmoid":  # Z = log(A / (1 - A))
+        a = _inside(A)
+        return np.log(a) - np.log1p(-a), ((A >= 0) & (A <= 1)) / (a * (1 - a))
+    if link in ("softmax", "exp"):  # Z = log A; softmax(log A) = A when a column of A sums to 1
+        a = np.maximum(A, np.finfo(A.dtype).eps)
+        return np.log(a), (A >= 0) / a
+    return A, np.ones_like(A)
+
+
+RANGES: dict[str, Callable[[Array], Array]] = {  # the outputs that a link cannot give
+    "sigmoid": lambda A: (A < 0) | (A > 1),
+    "softmax": lambda A: A < 0,
+    "exp": lambda A: A < 0,
+}
+
+# ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _logloss(Z: Array, Y: Array) -> Array:
+    return _softplus(Z) - Y * Z
+
+
+def _cross_entropy(Z: Array, Y: Array) -> Array:
+    low = Z - np.max(Z, axis=0, keepdims=True)
+    return Y * (np.log(np.sum(np.exp(low), axis=0, keepdims=True)) - low)
+
+
+def _squared_error(Z: Array, Y: Array) -> Array:
+    return 0.5 * np.square(Z - Y)
+
+
+def _poisson(Z: Array, Y: Array) -> Array:
+    z = np.minimum(Z, EXP_MAX)  # past it the loss goes on as a straight line
+    return np.exp(z) * (1 + Z - z) - Y * Z + Y * np.log(np.where(Y > 0, Y, 1)) - Y
+
+
+def _difference(Z: Array, A: Array, Y: Array) -> Array:
+    return A - Y
+
+
+@cache
+def huber(delta: float = 1.0) -> Loss:
+    """½r² for a residual |r| up to delta, delta·(|r| - ½delta) beyond (Huber 1964). Spelt "huber:1.5" as a name."""
+    delta = number("huber's delta", delta, 0, above=True)
+
+    def value(Z: Array, Y: Array) -> Array:
+        q = np.minimum(np.abs(Z - Y), delta)
+        return q * (np.abs(Z - Y) - 0.5 * q)
+
+    def dZ(Z: Array, A: Array, Y: Array) -> Array:
+        return np.minimum(np.maximum(Z - Y, -delta), delta)
+
+    return Loss("huber" if delta == 1 else f"huber:{delta!r}", value, dZ)
+
+
+@cache
+def quantile(level: float = 0.5) -> Loss:
+    """level·r for r = Y - Z above 0, (level - 1)·r below: its minimum is that quantile (Koenker & Bassett 1978).
+
+    Spelt "quantile:0.9" as a name; the level is between 0 and 1, 0.5 by default.
+    """
+    level = number("the quantile's level", level, 0, 1, above=True)
+
+    def value(Z: Array, Y: Array) -> Array:
+        return np.maximum(level * (Y - Z), (level - 1) * (Y - Z))
+
+    def dZ(Z: Array, A: Array, Y: Array) -> Array:
+        side = np.sign(Z - Y)
+        return 0.5 * side + (0.5 - level) * np.abs(side)
+
+    return Loss("quantile" if level == 0.5 else f"quantile:{level!r}", value, dZ)
+
+
+def check_loss(loss: Loss) -> None:
+    """ValueError unless the link exists and dZ is the derivative of the summed value by Z (kinks are left out)."""
+    link = ACTIVATIONS.find(loss.link)
+    if loss.targets not in TARGETS:
+        raise ValueError(f"loss {loss.name!r}: targets must be one of {', '.join(TARGETS)}, got {loss.targets!r}")
+    Z = np.linspace(-3.03, 3.01, 42).reshape(3, 14)
+    likely = {"real": np.cos(5 * Z), "count": np.round(4 + 4 * np.cos(5 * Z))}
+    Y = likely.get(loss.targets, ACTIVATIONS["softmax"].f(7 * Z))
+    h = 1e-5
+    try:
+        with np.errstate(all="ignore"):
+            dZ = np.broadcast_to(loss.dZ(Z, link.f(Z), Y), Z.shape)
+            here = loss.value(Z, Y)
+            sides = np.empty((2, *Z.shape))
+            for row in range(3):  # one row of Z at a time: a sample's loss is the sum over its outputs
+                for side, step in enumerate((-h, h)):
+                    moved = Z.copy()
+                    moved[row] += step
+                    sides[side, row] = np.sum(loss.value(moved, Y) - here, axis=0)
+    except Exception as error:
+        raise ValueError(f"loss {loss.name!r} failed on Z and Y of shape {Z.shape}: {error}") from error
+    if here.shape != Z.shape:
+        raise ValueError(f"loss {loss.name!r} must be elementwise: for Z of shape {Z.shape} value gave {here.shape}")
+    left, right = -sides[0] / h, sides[1] / h
+    numeric = (left + right) / 2
+    smooth = np.abs(left - right) < 1e-2 * (1 + np.abs(left))
+    wrong = np.argwhere(~(np.abs(numeric - dZ) <= 1e-5 * (1 + np.abs(numeric))) & (smooth | ~np.isfinite(numeric)))
+    if wrong.size:
+        i = tuple(wrong[0])
+        raise ValueError(
+            f"loss {loss.name!r}: dZ is not the derivative of value: at Z = {Z[i]:g}, Y = {Y[i]:g} dZ says "
+            f"{dZ[i]:.6g}, a numeric derivative of value {numeric[i]:.6g}"
+        )
+
+
+LOSSES: Table[Loss] = Table(
+    "loss",
+    {
+        row.name: row
+        for row in (
+            Loss("logloss", _logloss, _difference, "sigmoid", "probability", ("accuracy",)),
+            Loss("cross_entropy", _cross_entropy, _difference, "softmax", "distribution", ("accuracy",)),
+            Loss("squared_error", _squared_error, _difference),  # ½(A - Y)²
+            Loss("absolute_error", lambda Z, Y: np.abs(Z - Y), lambda Z, A, Y: np.sign(Z - Y)),
+            huber(1.0),
+            quantile(0.5),
+            Loss("poisson", _poisson, _difference, "exp", "count"),  # half the Poisson deviance; 0 at A = Y
+        )
+    },
+)
+
+FAMILIES: dict[str, Callable[[float], Loss]] = {"huber": huber, "quantile": quantile}
+
+
+def find_loss(loss: str | Loss) -> Loss:
+    """The table's row of that name, with its parameter in "huber:1.5" or "quantile:0.9"; the user's own as it is."""
+    if isinstance(loss, Loss):
+        return loss
+    name, colon, parameter = str(loss).partition(":")
+    row = LOSSES.find(name if colon else loss)
+    if not colon:
+        return row
+    if name not in FAMILIES:
+        raise ValueError(f"loss {name!r} takes no parameter, got {loss!r}")
+    try:
+        return FAMILIES[name](float(parameter))
+    except ValueError as error:
+        raise ValueError(f"unknown loss {loss!r}: write {name}:NUMBER ({error})") from None
+
+
+def is_known(loss: Loss) -> bool:
+    """Whether the loss is found again by its name: a row of the table, or one of a family."""
+    try:
+        return find_loss(loss.name) is loss
+    except ValueError:
+        return False

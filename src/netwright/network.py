@@ -1,0 +1,364 @@
+"""A network: layers in a row, all of their W and b in one flat vector theta, all dW and db in grad.
+
+`feedforward` and `gradient` are the article's loops over the layers. What changes theta (an optimizer), what runs many
+batches (an engine) and what watches them (training) come on top and need only theta and grad.
+"""
+
+import copy
+import warnings
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netwright import arguments
+from netwright.activations import ACTIVATIONS, Activation, find_activation
+from netwright.arguments import Array, Rng, generator, number
+from netwright.layer import Layer, owner
+from netwright.layers import KINDS, Dropout
+from netwright.losses import RANGES, Loss, find_loss, is_known, unlink
+
+if TYPE_CHECKING:
+    from netwright.history import History
+
+
+class Network:
+    """Layers from `layers` and a loss; everything that training changes is `theta`.
+
+    layers: sizes such as [2, 3, 1] (inputs, hidden …, outputs), or a list of layers.
+    activation: of the hidden layers, a name or an `Activation`, or a list of one for each. A list one longer names the
+        output layer's too, which is otherwise the loss's link (sigmoid for logloss, softmax for cross_entropy …).
+    loss: a name in `LOSSES` ("huber:1.5" and "quantile:0.9" set the parameter) or a `Loss`.
+    initializer: draws every W; by default the one that suits each layer's activation.
+    dropout: the rate after each hidden layer, 0 for none.
+    l2, l1: add ½·l2·ΣW² and l1·Σ|W| to the cost, for every W and no b.
+    label_smoothing: moves classification targets this far towards even odds.
+    rng: a seed or a Generator; draws the weights, the dropout masks and the shuffles, unless `train` gets its own.
+    dtype: float64 or float32.
+    From a list of layers, `activation`, `initializer`, `dropout` and `dtype` are the layers' own.
+
+    When the last layer's activation is the loss's link, the two are one step, dZ = A - Y; any other goes by the chain
+    rule. ValueError names whatever does not fit together.
+
+    >>> Network([2, 3, 1], activation="tanh", loss="logloss", rng=0)
+    Network([Layer(2, 3, 'tanh', initializer='glorot_uniform'), Layer(3, 1, 'sigmoid', ...)], loss='logloss')
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Any],
+        activation: str | Activation | Sequence[str | Activation] | None = None,
+        *,
+        loss: str | Loss = "logloss",
+        initializer: str | None = None,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        label_smoothing: float = 0.0,
+        rng: Rng = None,
+        dtype: Any = None,
+    ):
+        self.loss = find_loss(loss)
+        self.l2, self.l1 = number("l2", l2, 0), number("l1", l1, 0)
+        self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
+        if self.label_smoothing and self.loss.link not in ("sigmoid", "softmax"):
+            raise ValueError(f"label_smoothing is for classes; the loss {self.loss.name!r} has none")
+        self.rng = generator(rng)
+        if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
+            raise ValueError(f"layers must be sizes such as [2, 3, 1] or a list of layers, got {layers!r}")
+        layers = list(layers)
+        if layers and all(isinstance(layer, tuple(KINDS.values())) for layer in layers):
+            given = {"activation": activation, "initializer": initializer, "dropout": dropout or None, "dtype": dtype}
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(f"{name} is each layer's own when layers are given; leave out {name}={value!r}")
+            self.layers = tuple(layers)
+        else:
+            self.layers = tuple(self._from_sizes(layers, activation, initializer, dropout, dtype or np.float64))
+        self._check_layers()
+        self._gather()
+
+    # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _from_sizes(
+        self, sizes: list[Any], activation: Any, initializer: str | None, dropout: float, dtype: Any
+    ) -> Iterable[Any]:
+        if len(sizes) < 2:
+            raise ValueError(f"layers must be at least two sizes (inputs, outputs) or a list of layers, got {sizes!r}")
+        for i, size in enumerate(sizes):
+            arguments.whole(f"layers[{i}]", size)
+        hidden = len(sizes) - 2
+        if activation is None or isinstance(activation, str | Activation):
+            names = [activation or "tanh"] * hidden
+        else:
+            names = list(activation)
+        if len(names) == hidden:
+            names.append(self.loss.link)
+        if len(names) != hidden + 1:
+            raise ValueError(
+                f"activation must be one, or a list of {hidden} (hidden layers) or {hidden + 1} (the output layer's "
+                f"too), got {len(names)}"
+            )
+        number("dropout", dropout, 0, 1)
+        for i, name in enumerate(names):
+            start = initializer or find_activation(name).initializer
+            yield Layer(sizes[i], sizes[i + 1], name, initializer=start, rng=self.rng, dtype=dtype)
+            if dropout and i < hidden:
+                yield Dropout(dropout)
+
+    def _check_layers(self) -> None:
+        if not self.layers:
+            raise ValueError("layers is empty: a network has at least one layer")
+        if not isinstance(self.layers[-1], Layer):
+            raise ValueError(f"the last layer must be a Layer, got {self.layers[-1]!r}")
+        width = None
+        for i, layer in enumerate(self.layers):
+            if any(layer is other for other in self.layers[:i]):
+                raise ValueError(f"layers[{i}] stands in the list twice; make a layer for each place")
+            if owner(layer) is not None:
+                raise ValueError(
+                    f"layers[{i}], {layer!r}, belongs to another network already; give this one copy.deepcopy(layer)"
+                )
+            if layer.inputs is not None and width not in (None, layer.inputs):
+                raise ValueError(f"layers[{i}], {layer!r}, takes {layer.inputs} inputs but gets {width}")
+            width = layer.neurons or width
+        dense = [layer for layer in self.layers if isinstance(layer, Layer)]
+        if len({layer.dtype for layer in dense}) > 1:
+            raise ValueError("all layers must have one dtype, got " + ", ".join(str(layer.dtype) for layer in dense))
+        self.inputs: int = dense[0].inputs
+        self.outputs: int = dense[-1].neurons
+        self.dtype = dense[0].dtype
+        link = ACTIVATIONS[self.loss.link]
+        self.linked = dense[-1].activation is link
+        outside = RANGES.get(self.loss.link)
+        if not self.linked and outside is not None:
+            with np.errstate(all="ignore"):
+                A = dense[-1].activation.f(np.linspace(-30, 30, 61).reshape(1, -1))
+            if outside(A).any():
+                warnings.warn(
+                    f"{self.loss.name} wants the outputs of {self.loss.link!r}; {dense[-1].activation.name!r} goes "
+                    f"outside their range, where the loss stays at its edge and its gradient is 0",
+                    stacklevel=4,
+                )
+
+    def _gather(self) -> None:
+        """Make theta and grad, and move every layer into them."""
+        size = sum(layer.size for layer in self.layers)
+        self._theta, self._grad = np.zeros(size, self.dtype), np.zeros(size, self.dtype)
+        start = 0
+        for layer in self.layers:
+            layer.live_in(self._theta[start : start + layer.size], self._grad[start : start + layer.size])
+            layer.network = weakref.ref(self)
+            start += layer.size
+        self.use_rng(self.rng)
+
+    def use_rng(self, rng: np.random.Generator) -> None:
+        """Draw from this generator from now on, the dropout layers too."""
+        self.rng = rng
+        for layer in self.layers:
+            if isinstance(layer, Dropout):
+                layer.rng = rng
+
+    @property
+    def theta(self) -> Array:
+        """All W and b, (n_params,); assigning copies into it, so that the layers' views stay views."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, value: Any) -> None:
+        assign("theta", self._theta, value)
+
+    @property
+    def grad(self) -> Array:
+        """All dW and db, (n_params,), as the last `gradient` left them."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        assign("grad", self._grad, value)
+
+    # ── the article's loops ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def feedforward(self, X: Array) -> Array:
+        """The outputs A, (outputs, samples), for X, (inputs, samples), as in training: layers keep Z, A, and drop."""
+        A = arguments.columns("X", X, self.inputs, self.dtype)
+        for layer in self.layers:
+            A = layer.feedforward(A)
+        return A
+
+    def predict(self, X: Array) -> Array:
+        """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it."""
+        A = arguments.columns("X", X, self.inputs, self.dtype)
+        for layer in self.layers:
+            A = layer(A)
+        return A
+
+    def gradient(self, X: Array, Y: Array, weight: Array | None = None) -> float:
+        """The cost: mean loss over the samples, and penalties; leaves its derivative by theta in `grad`.
+
+        X (inputs, samples), Y (outputs, samples); `weight` (samples,) makes the mean a weighted one, in which weight k
+        counts as k copies of the sample. ValueError names what has a wrong shape or value.
+        """
+        X, Y, weight = self.check(X, Y, weight)
+        return self.backpropagate(X, Y, weight)
+
+    def cost(self, X: Array, Y: Array, weight: Array | None = None) -> float:
+        """The mean loss of the predictions: as `gradient` gives it, but without dropout, smoothing and penalties."""
+        return self.evaluate(*self.check(X, Y, weight))[0]
+
+    def evaluate(self, X: Array, Y: Array, weight: Array | None = None) -> tuple[float, Array]:
+        """`cost` and the predictions from one pass, without checks."""
+        A = X
+        *before, last = self.layers
+        for layer in before:
+            A = layer(A)
+        Z = last.pre_activation(A)
+        A = last.activation.f(Z)
+        values = self.loss.value(Z if self.linked else unlink(self.loss.link, A)[0], Y)
+        return float(np.average(values.sum(axis=0), weights=weight)), A
+
+    def backpropagate(self, X: Array, Y: Array, weight: Array | None = None, total: float | None = None) -> float:
+        """`gradient` without its checks, for engines. `total` is what the weighted sum is divided by: Σ weight."""
+        m = X.shape[1]
+        A = X
+        for layer in self.layers:
+            A = layer.feedforward(A)
+
+        if self.label_smoothing:
+            Y = self.loss.smooth(Y, self.label_smoothing)
+        *before, last = self.layers
+        first = self.layers[0]
+        if self.linked:
+            Z = last.Z
+        else:
+            Z, dZ_dA = unlink(self.loss.link, A)
+            A = ACTIVATIONS[self.loss.link].f(Z)
+        values, dZ = self.loss.value(Z, Y), self.loss.dZ(Z, A, Y)
+        if weight is None:
+            cost = values.sum() / m
+        else:
+            total = weight.sum() if total is None else total
+            cost = (values * weight).sum() / total
+            dZ = dZ * (weight * (m / total))  # the layers take means over m samples; this makes them means over total
+
+        dA = last.gradient_from(dZ, last is not first) if self.linked else last.gradient(dZ * dZ_dA, last is not first)
+        for layer in reversed(before):
+            dA = layer.gradient(dA, layer is not first)
+        return float(cost) + self.penalize()
+
+    def penalize(self) -> float:
+        """½·l2·ΣW² + l1·Σ|W|; adds its derivative to every dW."""
+        cost = 0.0
+        if self.l2 or self.l1:
+            for layer in self.layers:
+                if isinstance(layer, Layer):
+                    cost += 0.5 * self.l2 * float(np.sum(layer.W**2)) + self.l1 * float(np.sum(np.abs(layer.W)))
+                    layer.dW += self.l2 * layer.W + self.l1 * np.sign(layer.W)
+        return cost
+
+    def check(self, X: Any, Y: Any, weight: Any = None) -> tuple[Array, Array, Array | None]:
+        """X, Y and weight as arrays that fit the network and each other; ValueError says what does not."""
+        X = arguments.columns("X", X, self.inputs, self.dtype)
+        Y = arguments.numeric("Y", Y, self.dtype)
+        if Y.ndim == 1 and self.outputs == 1:
+            Y = Y.reshape(1, -1)
+        Y = arguments.columns("Y", Y, self.outputs, self.dtype, what="outputs")
+        if Y.shape[1] != X.shape[1]:
+            raise ValueError(f"X and Y must have a column for each sample: X has {X.shape[1]}, Y has {Y.shape[1]}")
+        self.loss.check_targets(Y)
+        return X, Y, arguments.weights(weight, X.shape[1], self.dtype)
+
+    # ── training and files: what lies further out is loaded when it is asked for ─────────────────────────────────────
+
+    def train(self, X: Array, Y: Array, **options: Any) -> "History":
+        """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `netwright.training.train`'s."""
+        from netwright.training import train
+
+        return train(self, X, Y, **options)
+
+    def save(self, path: Any) -> None:
+        """Write the network to one safetensors file, atomically; `netwright.load(path)` brings it back."""
+        from netwright.persistence import save
+
+        save(self, path)
+
+    # ── how it shows itself ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def settings(self) -> dict[str, Any]:
+        """What a model file keeps of the network beside theta."""
+        own = ("l2", "l1", "label_smoothing")
+        return {
+            "layers": [layer.settings() for layer in self.layers],
+            "loss": self.loss.name,
+            "dtype": self.dtype.name,
+            **{name: getattr(self, name) for name in own},
+        }
+
+    @classmethod
+    def from_settings(
+        cls, settings: dict[str, Any], theta: Array, activations: dict[str, Activation], loss: str | Loss
+    ) -> "Network":
+        """The network of `settings`, with theta; `activations` are those that no table knows."""
+        layers = []
+        for kept in settings["layers"]:
+            kept = dict(kept)
+            kind = KINDS.find(kept.pop("kind"))
+            if kind is Layer:
+                kept["activation"] = activations.get(kept["activation"], kept["activation"])
+                kept |= {"dtype": settings["dtype"], "rng": 0}
+            layers.append(kind(**kept))
+        own = {name: settings[name] for name in ("l2", "l1", "label_smoothing")}
+        network = cls(layers, loss=loss, **own)
+        network.theta = theta
+        return network
+
+    def summary(self) -> str:
+        """A line for each layer (kind, activation, shapes, parameters), and the totals."""
+        rows = [("layer", "activation", "W", "b", "parameters")]
+        for layer in self.layers:
+            if isinstance(layer, Layer):
+                shapes = (str(layer.W.shape), str(layer.b.shape))
+                rows.append((f"{layer.inputs} → {layer.neurons}", layer.activation.name, *shapes, f"{layer.size:,}"))
+            else:
+                rows.append((repr(layer), "", "", "", "0"))
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        size = f"{self.theta.size:,} parameters, {self.dtype.name}, {self.theta.nbytes / 1024:,.1f} KiB"
+        terms = [f"loss {self.loss.name}"]
+        terms += [f"{name} {getattr(self, name):g}" for name in ("l2", "l1", "label_smoothing") if getattr(self, name)]
+        return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:], "", f"{size}; {', '.join(terms)}"])
+
+    def __repr__(self) -> str:
+        terms = "".join(
+            f", {name}={getattr(self, name)!r}" for name in ("l2", "l1", "label_smoothing") if getattr(self, name)
+        )
+        return f"Network([{', '.join(map(repr, self.layers))}], loss={self.loss.name!r}{terms})"
+
+    def _repr_html_(self) -> str:
+        from netwright.diagram import html
+
+        return html(self)
+
+    # ── copies: the layers of a copy live in the copy's own vectors ──────────────────────────────────────────────────
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name not in ("_theta", "_grad")}
+        if is_known(self.loss):
+            state["loss"] = self.loss.name
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, loss=find_loss(state["loss"]))
+        self._gather()
+
+    def __copy__(self) -> "Network":
+        return copy.deepcopy(self)  # two networks cannot share layers: a layer lives in one theta
+
+
+def assign(name: str, vector: Array, value: Any) -> None:
+    """Copy `value` into the flat vector; ValueError unless it has as many numbers."""
+    value = arguments.numeric(name, value, vector.dtype)
+    if value.size != vector.size:
+        raise ValueError(f"{name} must have {vector.size} numbers, got {value.size}")
+    vector[...] = value.reshape(-1)
