@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from netwright.engines import ENGINES
     from netwright.gradcheck import check_gradient, numeric_gradient
     from netwright.history import History
+    from netwright.learning import train_table
+    from netwright.model import TableModel
     from netwright.optimizers import OPTIMIZERS
     from netwright.persistence import load
+    from netwright.reading import read_table
     from netwright.schedules import SCHEDULES
     from netwright.scores import SCORES
 
@@ -31,9 +34,12 @@ _ON_FIRST_USE = {
     "OPTIMIZERS": "netwright.optimizers",
     "SCHEDULES": "netwright.schedules",
     "SCORES": "netwright.scores",
+    "TableModel": "netwright.model",
     "check_gradient": "netwright.gradcheck",
     "load": "netwright.persistence",
     "numeric_gradient": "netwright.gradcheck",
+    "read_table": "netwright.reading",
+    "train_table": "netwright.learning",
 }
 
 __all__ = [
@@ -50,6 +56,7 @@ __all__ = [
     "Layer",
     "Loss",
     "Network",
+    "TableModel",
     "check_gradient",
     "d_logloss",
     "d_sigmoid",
@@ -57,8 +64,10 @@ __all__ = [
     "load",
     "logloss",
     "numeric_gradient",
+    "read_table",
     "sigmoid",
     "tanh",
+    "train_table",
 ]
 
 

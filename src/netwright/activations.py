@@ -78,6 +78,8 @@ class Softmax(Activation):
 def check_derivative(activation: Activation) -> None:
     """ValueError unless f is elementwise, finite, keeps float32, and df is its derivative (kinks are left out)."""
     name, f, df = activation.name, activation.f, activation.df
+    if not (isinstance(name, str) and name):
+        raise ValueError(f"an activation's name must be a word, got {name!r}")
     for role, function, arguments in (("f", f, "f(Z)"), ("df", df, "df(Z, A)")):
         if not callable(function):
             raise ValueError(f"activation {name!r}: {role} must be a function {arguments}, got {function!r}")
@@ -90,6 +92,7 @@ def check_derivative(activation: Activation) -> None:
         except ValueError:  # a NumPy ufunc on an old Python tells no signature
             pass
     Z = np.linspace(-4.03, 4.01, 67)
+    Z.setflags(write=False)  # backpropagation needs Z once more: f must not write over it
     h = 1e-5
     try:
         with np.errstate(all="ignore"):
@@ -98,7 +101,7 @@ def check_derivative(activation: Activation) -> None:
             low = np.asarray(f(Z.astype(np.float32)))
     except Exception as error:
         raise ValueError(f"activation {name!r} failed on an array of shape {Z.shape}: {error}") from error
-    if A.shape != Z.shape or np.broadcast_shapes(dA.shape, Z.shape) != Z.shape:
+    if A.shape != Z.shape or dA.shape not in ((), Z.shape):
         raise ValueError(
             f"activation {name!r} must be elementwise: for Z of shape {Z.shape}, f gave {A.shape}, df {dA.shape}"
         )
@@ -220,5 +223,12 @@ ACTIVATIONS: Table[Activation] = Table(
 
 
 def find_activation(activation: str | Activation) -> Activation:
-    """The table's row of that name, or the user's own Activation as it is; ValueError for an unknown name."""
-    return activation if isinstance(activation, Activation) else ACTIVATIONS.find(activation)
+    """The table's row of that name, or the user's own Activation as it is; ValueError for an unknown name.
+
+    ValueError too when one's own has a row's name: a model file keeps only names.
+    """
+    if not isinstance(activation, Activation):
+        return ACTIVATIONS.find(activation)
+    if ACTIVATIONS.get(activation.name, activation) is not activation:
+        raise ValueError(f"activation {activation.name!r} is the name of another; give your own one of its own")
+    return activation

@@ -1,6 +1,7 @@
 """What is wrong with an argument is said here: the argument, the value seen, what would be right."""
 
 import math
+from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -20,9 +21,10 @@ def whole(name: str, value: Any, at_least: int = 1) -> int:
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
     """`value` as a finite float with low <= value <= high (low < value < high with `above`); ValueError otherwise."""
-    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if ok and (low < value < high if above else low <= value <= high):
-        return float(value)
+    with suppress(OverflowError):  # an integer beyond every float
+        ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        if ok and (low < value < high if above else low <= value <= high):
+            return float(value)
     if high == math.inf:
         limits = "" if low == -math.inf else f" {'above' if above else 'of at least'} {low:g}"
     else:
@@ -30,7 +32,7 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
     raise ValueError(f"{name} must be a finite number{limits}, got {value!r}")
 
 
-def generator(rng: Rng) -> np.random.Generator:
+def generator(rng: Rng) -> "np.random.Generator":  # quoted, so that importing does not load numpy.random
     """A NumPy Generator from a seed, from None (a fresh one) or from itself."""
     if isinstance(rng, np.random.Generator):
         return rng
@@ -46,10 +48,10 @@ def float_type(dtype: Any) -> np.dtype[Any]:
     """float64 or float32; ValueError for any other dtype."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found in (np.dtype(np.float64), np.dtype(np.float32)):
-        return np.dtype(found)
+        if found in (np.dtype(np.float64), np.dtype(np.float32)):
+            return found
+    except TypeError:  # no dtype at all
+        pass
     raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
 
 
@@ -78,7 +80,7 @@ def weights(weight: Any, samples: int, dtype: Any) -> Array | None:
     """`weight` as (samples,) of non-negative finite numbers with a sum above 0, or None when it is None."""
     if weight is None:
         return None
-    array = numeric("weight", weight, dtype).reshape(-1)
+    array = numeric("weight", weight, np.float64).reshape(-1)
     if array.size != samples:
         raise ValueError(f"weight must have one number a sample ({samples}), got {array.size}")
     bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
@@ -86,7 +88,9 @@ def weights(weight: Any, samples: int, dtype: Any) -> Array | None:
         raise ValueError(f"weight must be finite and not negative: weight[{bad[0]}] is {array[bad[0]]}")
     if not array.any():
         raise ValueError("weight is 0 for every sample: nothing is left to learn from")
-    return array
+    if not 1e-30 < array.max() < 1e30:  # only ratios count, and float32 could not hold the sum or its inverse
+        array = array / array.max()
+    return array.astype(dtype, copy=False)
 
 
 def numeric(name: str, values: Any, dtype: Any) -> Array:
@@ -96,12 +100,15 @@ def numeric(name: str, values: Any, dtype: Any) -> Array:
     try:
         array = np.asarray(values)
         if array.dtype == object:  # numbers that came as objects are welcome; anything else says so below
+            if any(isinstance(value, str | bytes) for value in array.flat):
+                raise TypeError  # float("1.5") would be taken for a number
             array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be an array of numbers, its rows of one length, got {brief(values)}") from None
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got dtype {array.dtype}")
-    return array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # too large for float32: infinite, which `columns` and `weights` say
+        return array.astype(dtype, copy=False)
 
 
 def brief(value: Any) -> str:

@@ -105,6 +105,7 @@ class Layer:
 
     def gradient_from(self, dZ: Array, back: bool = True) -> Array | None:
         """The same from dZ, where a loss gives it directly."""
+        dZ = np.asarray(dZ, self.dtype)  # a df or dZ of one's own may give another: np.where(Z > 0, 1.0, 0.0)
         m = dZ.shape[1]
         np.dot(dZ, self.A1.T, out=self.dW)
         np.sum(dZ, axis=1, keepdims=True, out=self.db)

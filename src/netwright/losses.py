@@ -136,8 +136,11 @@ def _difference(Z: Array, A: Array, Y: Array) -> Array:
 
 
 @cache
-def huber(delta: float = 1.0) -> Loss:
-    """½r² for a residual |r| up to delta, delta·(|r| - ½delta) beyond (Huber 1964). Spelt "huber:1.5" as a name."""
+def huber(delta: float, /) -> Loss:
+    """½r² for a residual |r| up to delta, delta·(|r| - ½delta) beyond (Huber 1964).
+
+    Spelt "huber:1.5" as a name; in "huber" alone delta is 1.
+    """
     delta = number("huber's delta", delta, 0, above=True)
 
     def value(Z: Array, Y: Array) -> Array:
@@ -151,10 +154,10 @@ def huber(delta: float = 1.0) -> Loss:
 
 
 @cache
-def quantile(level: float = 0.5) -> Loss:
+def quantile(level: float, /) -> Loss:
     """level·r for r = Y - Z above 0, (level - 1)·r below: its minimum is that quantile (Koenker & Bassett 1978).
 
-    Spelt "quantile:0.9" as a name; the level is between 0 and 1, 0.5 by default.
+    Spelt "quantile:0.9" as a name; the level is between 0 and 1, in "quantile" alone 0.5.
     """
     level = number("the quantile's level", level, 0, 1, above=True)
 
@@ -170,6 +173,8 @@ def quantile(level: float = 0.5) -> Loss:
 
 def check_loss(loss: Loss) -> None:
     """ValueError unless the link exists and dZ is the derivative of the summed value by Z (kinks are left out)."""
+    if not (isinstance(loss.name, str) and loss.name):
+        raise ValueError(f"a loss's name must be a word, got {loss.name!r}")
     link = ACTIVATIONS.find(loss.link)
     if loss.targets not in TARGETS:
         raise ValueError(f"loss {loss.name!r}: targets must be one of {', '.join(TARGETS)}, got {loss.targets!r}")
@@ -179,8 +184,7 @@ def check_loss(loss: Loss) -> None:
     h = 1e-5
     try:
         with np.errstate(all="ignore"):
-            dZ = np.broadcast_to(loss.dZ(Z, link.f(Z), Y), Z.shape)
-            here = loss.value(Z, Y)
+            here, dZ = np.asarray(loss.value(Z, Y)), np.asarray(loss.dZ(Z, link.f(Z), Y))
             sides = np.empty((2, *Z.shape))
             for row in range(3):  # one row of Z at a time: a sample's loss is the sum over its outputs
                 for side, step in enumerate((-h, h)):
@@ -189,8 +193,10 @@ def check_loss(loss: Loss) -> None:
                     sides[side, row] = np.sum(loss.value(moved, Y) - here, axis=0)
     except Exception as error:
         raise ValueError(f"loss {loss.name!r} failed on Z and Y of shape {Z.shape}: {error}") from error
-    if here.shape != Z.shape:
-        raise ValueError(f"loss {loss.name!r} must be elementwise: for Z of shape {Z.shape} value gave {here.shape}")
+    if here.shape != Z.shape or dZ.shape != Z.shape:
+        raise ValueError(
+            f"loss {loss.name!r} must be elementwise: for Z of shape {Z.shape} value gave {here.shape}, dZ {dZ.shape}"
+        )
     left, right = -sides[0] / h, sides[1] / h
     numeric = (left + right) / 2
     smooth = np.abs(left - right) < 1e-2 * (1 + np.abs(left))
@@ -223,8 +229,13 @@ FAMILIES: dict[str, Callable[[float], Loss]] = {"huber": huber, "quantile": quan
 
 
 def find_loss(loss: str | Loss) -> Loss:
-    """The table's row of that name, with its parameter in "huber:1.5" or "quantile:0.9"; the user's own as it is."""
+    """The table's row of that name, with its parameter in "huber:1.5" or "quantile:0.9"; the user's own as it is.
+
+    ValueError for an unknown name, and when one's own has a row's name: a model file keeps only names.
+    """
     if isinstance(loss, Loss):
+        if loss.name.partition(":")[0] in LOSSES and not is_known(loss):
+            raise ValueError(f"loss {loss.name!r} is the name of another; give your own one of its own")
         return loss
     name, colon, parameter = str(loss).partition(":")
     row = LOSSES.find(name if colon else loss)

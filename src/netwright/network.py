@@ -90,7 +90,7 @@ class Network:
             arguments.whole(f"layers[{i}]", size)
         hidden = len(sizes) - 2
         if activation is None or isinstance(activation, str | Activation):
-            names = [activation or "tanh"] * hidden
+            names = ["tanh" if activation is None else activation] * hidden
         else:
             names = list(activation)
         if len(names) == hidden:
@@ -102,7 +102,7 @@ class Network:
             )
         number("dropout", dropout, 0, 1)
         for i, name in enumerate(names):
-            start = initializer or find_activation(name).initializer
+            start = find_activation(name).initializer if initializer is None else initializer
             yield Layer(sizes[i], sizes[i + 1], name, initializer=start, rng=self.rng, dtype=dtype)
             if dropout and i < hidden:
                 yield Dropout(dropout)
@@ -132,6 +132,11 @@ class Network:
         link = ACTIVATIONS[self.loss.link]
         self.linked = dense[-1].activation is link
         outside = RANGES.get(self.loss.link)
+        if not self.linked and outside is None and link.name != "identity":
+            raise ValueError(
+                f"the loss {self.loss.name!r} needs {link.name!r} as the last activation, got "
+                f"{dense[-1].activation.name!r}: only {', '.join(['identity', *RANGES])} have a known way back"
+            )
         if not self.linked and outside is not None:
             with np.errstate(all="ignore"):
                 A = dense[-1].activation.f(np.linspace(-30, 30, 61).reshape(1, -1))
@@ -139,7 +144,7 @@ class Network:
                 warnings.warn(
                     f"{self.loss.name} wants the outputs of {self.loss.link!r}; {dense[-1].activation.name!r} goes "
                     f"outside their range, where the loss stays at its edge and its gradient is 0",
-                    stacklevel=4,
+                    stacklevel=3,
                 )
 
     def _gather(self) -> None:
@@ -153,7 +158,7 @@ class Network:
             start += layer.size
         self.use_rng(self.rng)
 
-    def use_rng(self, rng: np.random.Generator) -> None:
+    def use_rng(self, rng: "np.random.Generator") -> None:
         """Draw from this generator from now on, the dropout layers too."""
         self.rng = rng
         for layer in self.layers:

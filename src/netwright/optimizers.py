@@ -29,7 +29,7 @@ class Optimizer:
     rule: ClassVar[Callable[..., tuple[Array, ...]]]
 
     def __post_init__(self) -> None:
-        number("learning_rate", self.learning_rate, 0, above=True)
+        self.learning_rate = number("learning_rate", self.learning_rate, 0, above=True)
         self.t = 0
         self.slots: dict[str, Array] = {}
 
@@ -38,16 +38,22 @@ class Optimizer:
         self.t = 0
         self.slots = {name: np.zeros_like(theta) for name in self.names}
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
-        """The numbers that the rule gets at step t = 1, 2, … with this learning rate."""
+    def fits(self, theta: Array) -> bool:
+        """Whether the slots belong to such a theta; if not, the next step starts afresh."""
+        alike = (slot.shape == theta.shape and slot.dtype == theta.dtype for slot in self.slots.values())
+        return len(self.slots) == len(self.names) and all(alike)
+
+    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
+        """The numbers that the rule gets at step t = 1, 2, … with this learning rate; or for arrays of both."""
         return (rate,)
 
     def step(self, theta: Array, grad: Array, rate: float | None = None) -> None:
         """One update of theta in place, from the gradient and the learning rate (default: its own)."""
-        if len(self.slots) != len(self.names) or any(slot.shape != theta.shape for slot in self.slots.values()):
+        if not self.fits(theta):
             self.start(theta)
         self.t += 1
-        numbers = self.coefficients(self.t, self.learning_rate if rate is None else rate)
+        # a float, since a NumPy number would make float64 of float32
+        numbers = self.coefficients(self.t, self.learning_rate if rate is None else float(rate))
         for low in range(0, theta.size, BLOCK):
             block = slice(low, low + BLOCK)
             slots = [slot[block] for slot in self.slots.values()]
@@ -70,17 +76,27 @@ def _nesterov(theta: Array, g: Array, v: Array, rate: float, momentum: float) ->
     return theta + momentum * v - rate * g, v
 
 
-def _rmsprop(theta: Array, g: Array, v: Array, rate: float, rho: float, eps: float) -> tuple[Array, ...]:
-    v = rho * v + (1 - rho) * g * g
+def _rmsprop(theta: Array, g: Array, v: Array, rate: float, rho: float, rest: float, eps: float) -> tuple[Array, ...]:
+    v = rho * v + rest * g * g  # rest = 1 - rho, taken in float64: in float32 its digits would be lost
     return theta - rate * g / (np.sqrt(v) + eps), v
 
 
 def _adam(
-    theta: Array, g: Array, m: Array, v: Array, rate: float, beta1: float, beta2: float, eps: float, decay: float
+    theta: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    rate: float,
+    beta1: float,
+    rest1: float,
+    beta2: float,
+    rest2: float,
+    eps: float,
+    keep: float,
 ) -> tuple[Array, ...]:
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g * g
-    return theta * (1 - decay) - rate * m / (np.sqrt(v) + eps), m, v
+    m = beta1 * m + rest1 * g  # rest = 1 - beta
+    v = beta2 * v + rest2 * g * g
+    return keep * theta - rate * m / (np.sqrt(v) + eps), m, v
 
 
 @dataclass
@@ -102,9 +118,9 @@ class Momentum(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("momentum", self.momentum, 0, 1)
+        self.momentum = number("momentum", self.momentum, 0, 1)
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
         return rate, self.momentum
 
 
@@ -127,11 +143,11 @@ class RMSprop(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("rho", self.rho, 0, 1)
-        number("eps", self.eps, 0, above=True)
+        self.rho = number("rho", self.rho, 0, 1)
+        self.eps = number("eps", self.eps, 0, above=True)
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
-        return rate, self.rho, self.eps
+    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
+        return rate, self.rho, 1 - self.rho, self.eps
 
 
 @dataclass
@@ -150,16 +166,18 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("beta1", self.beta1, 0, 1)
-        number("beta2", self.beta2, 0, 1)
-        number("eps", self.eps, 0, above=True)
+        self.beta1 = number("beta1", self.beta1, 0, 1)
+        self.beta2 = number("beta2", self.beta2, 0, 1)
+        if 1 in (self.beta1, self.beta2):
+            raise ValueError(f"beta1 and beta2 must be below 1, got {self.beta1:g} and {self.beta2:g}")
+        self.eps = number("eps", self.eps, 0, above=True)
 
-    def decay(self, rate: float) -> float:
+    def decay(self, rate: Any) -> Any:
         return 0.0
 
-    def coefficients(self, t: int, rate: float) -> tuple[float, ...]:
+    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
         corrected = rate * (1 - self.beta2**t) ** 0.5 / (1 - self.beta1**t)
-        return corrected, self.beta1, self.beta2, self.eps, self.decay(rate)
+        return corrected, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, self.eps, 1 - self.decay(rate)
 
 
 @dataclass
@@ -170,9 +188,9 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("weight_decay", self.weight_decay, 0)
+        self.weight_decay = number("weight_decay", self.weight_decay, 0)
 
-    def decay(self, rate: float) -> float:
+    def decay(self, rate: Any) -> Any:
         return rate * self.weight_decay
 
 
@@ -189,10 +207,10 @@ class LBFGS:
     tolerance: float = 1e-8
 
     def __post_init__(self) -> None:
-        whole("memory", self.memory)
-        number("tolerance", self.tolerance, 0)
+        self.memory = whole("memory", self.memory)
+        self.tolerance = number("tolerance", self.tolerance, 0)
         if self.restart is not None:
-            whole("restart", self.restart)
+            self.restart = whole("restart", self.restart)
 
     def settings(self) -> dict[str, Any]:
         """Name and hyperparameters, as they are kept in a checkpoint."""

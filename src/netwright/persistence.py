@@ -8,6 +8,8 @@ told from a whole one.
 import hashlib
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from netwright.activations import ACTIVATIONS, Activation
-from netwright.arguments import Array
+from netwright.arguments import Array, whole
 from netwright.losses import LOSSES, Loss
 from netwright.network import Network
 
@@ -36,13 +38,16 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
     `own`: the activations and losses of your own that it was made with. ValueError for a file that is damaged, not
     netwright's, from a newer version, or made with something of somebody's own that is not given; FileNotFoundError.
     """
-    kind, tensors, header = read(path)
     rows = list(own)
+    for row in rows:
+        if not isinstance(row, Activation | Loss):
+            raise ValueError(f"own must be a list of Activations and Losses, got {row!r}")
+    kind, tensors, header = read(path)
     activations = {row.name: row for row in rows if isinstance(row, Activation)}
     losses = {row.name: row for row in rows if isinstance(row, Loss)}
 
     def network(theta: Array) -> Network:
-        return rebuild(path, header["network"], theta, activations, losses)
+        return rebuild(header["network"], theta, activations, losses)
 
     try:
         if kind == "network":
@@ -53,26 +58,28 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
             from netwright.model import TableModel
 
             return TableModel.from_header(network(tensors["theta"]), header)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: its header does not describe a {kind} ({type(error).__name__}: {error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     raise ValueError(f"{path} holds a {kind!r}, which this netwright does not know; upgrade netwright to read it")
 
 
 def rebuild(
-    path: Any, settings: dict[str, Any], theta: Array, activations: dict[str, Activation], losses: dict[str, Loss]
+    settings: dict[str, Any], theta: Array, activations: dict[str, Activation], losses: dict[str, Loss]
 ) -> Network:
     """The network of `settings` and theta, once it is sure that they fit and that every name is known."""
     for layer in settings["layers"]:
         name = layer.get("activation", "identity")
         if name not in activations and name not in ACTIVATIONS:
-            raise ValueError(f"{path} uses an activation of its maker's own, {name!r}; pass it: load(path, [{name}])")
+            raise ValueError(f"it uses an activation of its maker's own, {name!r}; pass it: load(path, [{name}])")
     loss = settings["loss"]
     if loss not in losses and loss.partition(":")[0] not in LOSSES:
-        raise ValueError(f"{path} uses a loss of its maker's own, {loss!r}; pass it: load(path, [{loss}])")
+        raise ValueError(f"it uses a loss of its maker's own, {loss!r}; pass it: load(path, [{loss}])")
     dense = [layer for layer in settings["layers"] if "neurons" in layer]
-    size = sum(layer["neurons"] * (layer["inputs"] + 1) for layer in dense)
+    size = sum(whole("neurons", layer["neurons"]) * (whole("inputs", layer["inputs"]) + 1) for layer in dense)
     if theta.shape != (size,) or theta.dtype.name != settings["dtype"]:  # before memory is asked for
-        raise ValueError(f"{path}: its layers have {size} parameters, but theta is {theta.dtype} {theta.shape}")
+        raise ValueError(f"theta is {theta.dtype} {theta.shape}, which its layers do not fill in {settings['dtype']}")
     return Network.from_settings(settings, theta, activations, losses.get(loss, loss))
 
 
@@ -98,22 +105,27 @@ def read(path: Any) -> tuple[str, dict[str, Array], dict[str, Any]]:
         raise FileNotFoundError(f"there is no file {path}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory, not a model file")
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise ValueError(f"{path} is not a regular file")
     try:
         with safe_open(path, "numpy") as file:
             meta: dict[str, str] = file.metadata() or {}
             if meta.get("format") != "netwright":
                 raise ValueError(f"{path} is a safetensors file, but not one that netwright wrote")
             version = meta.get("version", "")
-            if not version.isdigit() or int(version) > VERSION:
+            if not version.isdecimal() or int(version) > VERSION:
                 raise ValueError(
                     f"{path} has format version {version!r}, this netwright reads up to {VERSION}; upgrade netwright"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, TypeError, UnicodeError) as error:
+    except (SafetensorError, TypeError, AttributeError, UnicodeError) as error:  # the middle two: a dtype NumPy lacks
         raise ValueError(f"{path} is not a model file, or is damaged: {error}") from None
     if meta.get("digest") != digest(meta, tensors):
         raise ValueError(f"{path} is damaged: its contents do not match its digest; take another copy")
-    return meta["kind"], tensors, json.loads(meta["header"])
+    try:
+        return meta["kind"], tensors, json.loads(meta["header"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: its header is not readable JSON ({type(error).__name__}: {error})") from None
 
 
 def digest(meta: dict[str, str], tensors: dict[str, Array]) -> str:
@@ -130,10 +142,11 @@ def digest(meta: dict[str, str], tensors: dict[str, Array]) -> str:
 def write_atomically(path: Any, data: bytes | Callable[[Path], None]) -> None:
     """`data` into the file `path`, or what `data(temporary_path)` writes: all of it or nothing.
 
-    A temporary file beside it takes its place once it is on the disk. OSError, with the path, when that fails.
+    A temporary file beside it takes its place, and its permissions, once it is on the disk. OSError, with the path,
+    when that fails.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    place = _place(path)
+    temporary = _beside(place)
     try:
         if callable(data):
             data(temporary)
@@ -141,27 +154,43 @@ def write_atomically(path: Any, data: bytes | Callable[[Path], None]) -> None:
             temporary.write_bytes(data)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if place.exists():
+            shutil.copymode(place, temporary)
+        temporary.replace(place)
     except OSError as error:
-        raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+        raise _named(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def check_writable(path: Any, size: int = 0) -> None:
     """OSError now, before any work, when a file of `size` bytes could not be written to `path` later."""
-    target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a directory")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no directory {target.parent}")
-    if target.exists() and not target.is_file():
-        raise OSError(f"cannot write {path}: it is not a regular file")
-    real = Path(os.path.realpath(target))
-    trial = real.with_name(f".{real.name[:200]}.{os.getpid()}.trial")
+    trial = _beside(_place(path))
     try:
         trial.write_bytes(bytes(size))
     except OSError as error:
-        raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+        raise _named(error, path) from error
     finally:
         trial.unlink(missing_ok=True)
+
+
+def _place(path: Any) -> Path:
+    """Where a file for `path` belongs: a link stays a link. OSError when no file can be there."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a directory")
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError(f"cannot write {path}: it is not a regular file")
+    place = Path(os.path.realpath(path))
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no directory {place.parent}")
+    return place
+
+
+def _beside(place: Path) -> Path:
+    """A name for a temporary file in the same directory that nobody else uses."""
+    return place.with_name(f".{place.name[:60]}.{secrets.token_hex(4)}.tmp")
+
+
+def _named(error: OSError, path: Any) -> OSError:
+    """The same error, saying which file."""
+    return type(error)(error.errno, f"cannot write {path}: {error.strerror or error}")

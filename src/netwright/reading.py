@@ -5,13 +5,24 @@ disagrees further down, silently. So it is asked for two things only: the dialec
 type is then given, the whole file is read strictly, and all rows together decide what a text column is.
 """
 
+import codecs
+import csv
+import gzip
+import io
+import json
+import os
 import re
+import shutil
+import tempfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +40,8 @@ FORMATS = {
 }  # fmt: skip
 EXACT = 2.0**53  # from here on a float64 no longer tells neighbouring integers apart
 NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|BIGNUM|VARINT")  # DuckDB's types
+IDENTIFIERS = "column {!r} holds integers above 2^53, which a float64 would round: it is kept as text"
+KINDS = {"number", "text", "truth", "date"}
 MISSING_TYPES = {"NoneType", "NAType", "NaTType"}  # by name, so that neither pandas nor polars is imported
 
 
@@ -113,13 +126,22 @@ def spelling(value: Any) -> str:
     """One value as text: 3.0 is '3', True is 'true', midnight is its date alone; a missing value is ''."""
     if value is None or value != value:
         return ""
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, Integral) or (isinstance(value, Real) and abs(value) < EXACT and value == int(value)):
-        return str(int(value))
+    if type(value) is float:  # as below, without the slow question whether it is a number
+        return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
+    if isinstance(value, Real):
+        number = int(value) if isinstance(value, Integral) else float(value)
+        return str(int(number)) if abs(number) < EXACT and number == int(number) else repr(number)
     if isinstance(value, np.datetime64):
         return str(value.astype("datetime64[us]")).removesuffix(".000000").removesuffix("T00:00:00")
-    return repr(float(value)) if isinstance(value, Real) else str(value)
+    return str(value)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {'truth value' if what == 'truth' else what}{'' if count == 1 else 's'}"
 
 
 def _mixed(path: str, name: str, counted: str, value: object, more: Sequence[object], place: str) -> ValueError:
@@ -138,12 +160,14 @@ def _mixed(path: str, name: str, counted: str, value: object, more: Sequence[obj
 def _kind_of_type(kind: type) -> str:
     if kind.__name__ in MISSING_TYPES:
         return "missing"
+    if issubclass(kind, np.timedelta64):  # which NumPy counts among the integers
+        return "duration"
     for name, types in (
         ("truth", (bool, np.bool_)), ("number", (Real, Decimal)), ("text", str), ("date", (date, np.datetime64)),
     ):  # fmt: skip
-        if issubclass(kind, types):  # type: ignore[arg-type]
+        if issubclass(kind, types):
             return name
-    return f"{kind.__name__} value"
+    return kind.__name__
 
 
 def _as_date(value: Any) -> np.datetime64:
@@ -166,30 +190,46 @@ def as_column(
             return plain.astype("datetime64[us]")
         if plain.dtype.kind in "iu" and (not plain.size or max(-int(plain.min()), int(plain.max())) < EXACT):
             return plain.astype(np.float64)
-    given = np.fromiter(values if plain is None else plain.tolist() if plain.dtype.kind != "M" else plain, dtype=object)
-    kinds = {kind: _kind_of_type(kind) for kind in set(map(type, given))}
+    given = np.fromiter(values if plain is None else plain, dtype=object)
+    types = set(map(type, given))
+    if types <= {float, int, type(None)}:  # the two usual cases, as the general way is a slow one
+        with suppress(OverflowError):
+            numbers = given.astype(np.float64)
+            if int not in types or not np.any(np.abs(numbers) >= EXACT):
+                return numbers
+    elif types <= {str, type(None)}:
+        return given
+    kinds = {kind: _kind_of_type(kind) for kind in types}
     # NaN and NaT are the values that differ from themselves; pandas.NA, which does not like the question, is not asked.
     known = [kinds[type(v)] != "missing" and (kinds[type(v)] not in ("number", "date") or v == v) for v in given]
     present = np.flatnonzero(np.array(known, dtype=bool))
     counts = Counter(kinds[type(given[row])] for row in present)
-    if len(counts) > 1 and name not in categorical:
-        (kind, count), *_ = counts.most_common()
-        row = next(int(row) for row in present if kinds[type(given[row])] != kind)
-        raise _mixed(path, name, f"{count} {kind} values", given[row], (), place(row))
-    kind = next(iter(counts), "number")
-    if kind not in ("number", "text", "truth", "date"):
-        where = f"{path + ': ' if path else ''}column {name!r}, {place(int(present[0]))}"
-        raise ValueError(f"{where}: a {kind}; a cell holds a number, a text, a truth value or a date")
-    if len(counts) == 1 and kind == "number" and any(isinstance(v, int) and abs(v) >= EXACT for v in given[present]):
-        kind = "identifier"
+    usual = counts.most_common(1)[0][0] if counts else "number"
+    for row in map(int, present if len(counts) > 1 or usual not in KINDS else ()):
+        kind = kinds[type(given[row])]
+        if kind not in KINDS:
+            where = f"{path + ': ' if path else ''}column {name!r}, {place(row)}"
+            raise ValueError(f"{where}: a {kind} in a cell; it holds a number, a text, true or false, or a date")
+        if kind != usual and name not in categorical:
+            raise _mixed(path, name, _count(counts[usual], usual), given[row], (), place(row))
+    if len(counts) > 1:
+        usual = "text"
+    if usual == "number" and any(isinstance(v, Integral) and abs(int(v)) >= EXACT for v in given[present]):
+        usual = "text"
         if notes is not None:
-            notes.append(f"column {name!r} holds integers above 2^53, which a float64 would round: it is kept as text")
-    empty, convert = {"number": (np.nan, float), "date": (np.datetime64("NaT", "us"), _as_date), "truth": (None, bool)}.get(
-        kind if len(counts) < 2 else "text", (None, spelling)
-    )
+            notes.append(IDENTIFIERS.format(name))
+    empty, convert = _WAYS[usual]
     column = np.full(len(given), empty, dtype=object if empty is None else None)
     column[present] = [convert(v) for v in given[present]]
     return column
+
+
+_WAYS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # a column's missing value, and how the others are stored
+    "number": (np.nan, float),
+    "text": (None, spelling),
+    "truth": (None, bool),
+    "date": (np.datetime64("NaT", "us"), _as_date),
+}
 
 
 # ── files ──
@@ -222,19 +262,33 @@ def read_table(
     # An extension that is not there shall be an error, not an attempt to download it.
     con = duckdb.connect(config={"threads": 2, "autoinstall_known_extensions": False})
     try:
+        for each in formats.values():
+            _check_format(con, each)
         judge = _Judge(con, str(path), formats, categorical, needed)
         if form == "parquet":
             return _read_parquet(con, path, set(nulls) - set(NULLS))
         if form == "json":
             return _read_json(judge, path, set(nulls))
         with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+            encoding = _python_encoding(encoding)
             source = _in_utf8(path, encoding, Path(scratch))
             delimiter = delimiter or ("\t" if ".tsv" in path.name.lower() else None)
-            return _Csv(path, source, delimiter, decimal, thousands, tuple(nulls), header).read(judge)
+            return _Csv(path, source, encoding, delimiter, decimal, thousands, tuple(nulls), header).read(judge)
     except duckdb.Error as error:
         raise ValueError(f"{path} cannot be read as {form}: {_first_line(error)}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}") from None
     finally:
         con.close()
+
+
+def _check_format(con: Any, form: str) -> None:
+    import duckdb
+
+    try:
+        con.execute("select try_strptime('', ?)", [form]).fetchall()
+    except duckdb.Error:
+        raise ValueError(f"{form!r} is not a date format; one is made of %d, %m, %Y and such, as %d/%m/%Y") from None
 
 
 def _form(path: Path) -> str:
@@ -255,7 +309,7 @@ def _form(path: Path) -> str:
     if ending in (".bz2", ".xz", ".zip", ".7z", ".lz4", ".br"):
         raise ValueError(f"{path}: {ending} files are not read; decompress it, or compress it as .gz or .zst")
     if form is None or (packed and form == "parquet"):
-        raise ValueError(f"{path}: not an ending of a table file; known are {', '.join(FORMATS)}, and .gz or .zst on text")
+        raise ValueError(f"{path}: the ending tells the format; known are {', '.join(FORMATS)}, text also .gz, .zst")
     if empty:
         raise ValueError(f"{path}: the file is empty")
     return form
@@ -264,25 +318,34 @@ def _form(path: Path) -> str:
 def _open(source: Path) -> Any:
     """The bytes of a plain or gzip file. ValueError for .zst, which not every Python can decompress."""
     if source.suffix.lower() == ".zst":
-        raise ValueError(f"{source}: the lines of a .zst file cannot be counted")
+        raise ValueError(f"{source}: this needs a file that is not compressed as .zst")
     return gzip.open(source) if source.suffix.lower() == ".gz" else source.open("rb")
 
 
 def _in_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     """The file itself where it is UTF-8, else a copy that is: DuckDB knows few encodings, Python knows them all."""
+    if encoding == "utf-8-sig":
+        return path
+    copied = scratch / "utf8.csv"
     try:
-        if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
-            with suppress(ValueError), _open(path) as file:
-                if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                    raise UnicodeError("it begins like UTF-16; try --encoding utf-16")
-            return path
-        with _open(path) as file, (scratch / "utf8.csv").open("w", encoding="utf-8", newline="") as copy:
-            shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), copy)
-    except LookupError:
-        raise ValueError(f"unknown encoding {encoding!r}; known are utf-8, latin-1, cp1252, utf-16 and others") from None
-    except (UnicodeError, gzip.BadGzipFile, EOFError) as error:
+        with (
+            _open(path) as file,
+            io.TextIOWrapper(file, encoding, newline="") as text,
+            copied.open("w", encoding="utf-8", newline="") as copy,
+        ):
+            shutil.copyfileobj(text, copy)
+    except UnicodeError as error:
         raise ValueError(f"{path} cannot be read as {encoding}: {error}") from None
-    return scratch / "utf8.csv"
+    return copied
+
+
+def _python_encoding(encoding: str) -> str:
+    """The encoding's own name, UTF-8 with or without its mark at the start. ValueError for an unknown one."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError(f"unknown encoding {encoding!r}; known are utf-8, latin-1, cp1252, utf-16 and more") from None
+    return "utf-8-sig" if name in ("utf-8", "ascii") else name
 
 
 def _text(value: str) -> str:
@@ -298,6 +361,15 @@ def _file(path: Path) -> str:
 def _row(con: Any, what: str, where: str = "") -> tuple[Any, ...]:
     rows = con.execute(f"select {what} from t {where}").fetchall()
     return tuple(rows[0]) if rows else ()
+
+
+def _rounded(con: Any, columns: dict[int, str], source: str) -> set[int]:
+    """Which of these columns have numbers so large that a float64 may not be exact."""
+    if not columns:
+        return set()
+    maxima = ", ".join(f"max(abs(cast({c} as double)))" for c in columns.values())
+    largest = con.execute(f"select {maxima} from {source}").fetchall()[0]
+    return {i for i, value in zip(columns, largest, strict=True) if value is not None and value >= EXACT}
 
 
 def _first_line(error: Exception) -> str:
@@ -321,10 +393,11 @@ def _fetch(con: Any, names: Sequence[str], sql: Sequence[str], source: str = "t"
 
 @dataclass(frozen=True)
 class _Csv:
-    """One delimited file and its dialect; `source` is the file, or its copy in UTF-8."""
+    """One delimited file and its dialect. DuckDB reads `source`: the file, or a copy in UTF-8 that is soon gone."""
 
     path: Path
     source: Path
+    encoding: str
     delimiter: str | None
     decimal: str
     thousands: str | None
@@ -346,7 +419,7 @@ class _Csv:
             except duckdb.Error:
                 numeric = set()
                 file.load(con, len(names), numeric)
-            if rounded := {i for i in numeric if (_row(con, f"max(abs(c{i}))")[0] or 0) >= EXACT}:
+            if rounded := _rounded(con, {i: f"c{i}" for i in numeric}, "t"):
                 numeric -= rounded
                 file.load(con, len(names), numeric)
         except duckdb.Error as error:
@@ -359,15 +432,18 @@ class _Csv:
         return Frame(_fetch(con, names, sql), notes, str(self.path), file.place, date_formats)
 
     def start(self) -> "_Csv":
-        """Below the lines that begin with #, and with the delimiter of which the line there has most."""
+        """Below the lines that are blank or begin with #, and with the delimiter of which the line there has most."""
+        if self.path.suffix.lower() == ".zst":
+            return self
         top, skip = "", 0
-        with suppress(ValueError), _open(self.source) as lines:
-            for number, line in enumerate(lines):
-                top = line.decode("utf-8-sig", errors="replace").strip()
-                if top.startswith("#"):
-                    skip = number + 1
-                elif top:
+        with _open(self.path) as file, io.TextIOWrapper(file, self.encoding, errors="replace") as text:
+            for number, line in enumerate(text, 1):
+                if line.strip() and not line.startswith("#"):
+                    top = line
                     break
+                skip = number
+        if not top:
+            raise ValueError(f"{self.path}: the file has no table, only blank lines or lines that begin with #")
         return replace(self, delimiter=self.delimiter or max(",;\t|", key=top.count), skip=skip)
 
     def options(self) -> str:
@@ -384,30 +460,25 @@ class _Csv:
             more = "" if header is None else f", header={header}"
             more += f", delim={_text(delimiter)}" if delimiter else ""
             source = f"sniff_csv({_file(self.source)}, {self.options()}, skip={skip}, sample_size=20480{more})"
-            found = con.execute(f"select delimiter, skiprows, hasheader, columns from {source}").fetchall()[0]
-            return tuple(found)
+            return tuple(con.execute(f"select delimiter, hasheader, columns from {source}").fetchall()[0])
 
-        first = self.skip
-        found = ask(first, self.header)
-        if first and not found[2] and self.header is None:  # "#id,name" right above the rows is a header after all
-            above = ask(first - 1, True)
-            if len(above[3]) == len(found[3]):
-                first, found = first - 1, above
-        file = replace(self, delimiter=found[0], skip=found[1], header=bool(found[2]))
-        names = [column["name"] for column in found[3]]
-        # A ragged file looks to DuckDB like one wide column, or like a table below some lines that are none of it.
-        top = replace(self, skip=first, delimiter=found[0] if len(names) > 1 else self.delimiter)
-        with suppress(csv.Error):
-            for line, fields in top.records():
-                if line > file.skip and len(names) > 1:
-                    break
-                if len(fields) > 1:
-                    if delimiter is None and not top.ragged():
-                        return self.sniff(con, top.delimiter)
+        # Told how many lines to skip, even none, DuckDB looks for no more, such as a header shorter than its rows.
+        skip = self.skip
+        mark, header, columns = ask(skip, self.header)
+        above = next(replace(self, skip=skip - 1).records(), (0, []))[0] if skip else 0
+        if above == skip > 0 and not header and self.header is None:  # "#id,name" right above the rows: their header
+            another = ask(skip - 1, True)
+            if len(another[2]) == len(columns):
+                skip, (mark, header, columns) = skip - 1, another
+        if len(columns) == 1 and delimiter is None:
+            top = replace(self, skip=skip)
+            if top.wide(columns[0]["name"]):  # a ragged file, or a lost quote: to DuckDB that is one column
+                if top.ragged() or self.path.suffix.lower() == ".zst":
                     raise top.fault("")
-                if line > file.skip:
-                    break
-        return file, names, {i for i, column in enumerate(found[3]) if NUMBERS.fullmatch(column["type"])}
+                return self.sniff(con, self.delimiter)
+        file = replace(self, delimiter=mark, skip=skip, header=bool(header))
+        numeric = {i for i, column in enumerate(columns) if NUMBERS.fullmatch(column["type"])}
+        return file, [column["name"] for column in columns], numeric
 
     def load(self, con: Any, width: int, numeric: set[int]) -> None:
         """The file as the table t of DOUBLE and VARCHAR columns c0, c1, …: every line, or a duckdb.Error."""
@@ -420,9 +491,9 @@ class _Csv:
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """(line number, fields) of every line that is not blank, by Python's own reader: to say where, not what."""
-        if self.source.suffix.lower() == ".zst":
+        if self.path.suffix.lower() == ".zst":
             return
-        with _open(self.source) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        with _open(self.path) as file, io.TextIOWrapper(file, self.encoding, newline="") as text:
             for _ in range(self.skip):
                 text.readline()
             reader = csv.reader(text, delimiter=self.delimiter or ",", strict=True)
@@ -431,6 +502,23 @@ class _Csv:
                 if fields:
                     yield line, fields
                 line = self.skip + reader.line_num + 1
+
+    def wide(self, name: str) -> bool:
+        """Whether the first line, or all lines below it, have several fields; `name` is the one column's."""
+        if self.path.suffix.lower() == ".zst":
+            return bool(re.search(r"[,;\t|]", name))
+        try:
+            widths = (len(fields) for _, fields in self.records())
+            if next(widths, 0) > 1:
+                return True
+            for mark in ",;\t|":
+                widths = (len(fields) for _, fields in replace(self, delimiter=mark).records())
+                next(widths, 0)
+                if next(widths, 0) > 1 and min(widths, default=2) > 1:
+                    return True
+        except csv.Error:
+            return True
+        return False
 
     def ragged(self) -> str | None:
         """The first line that does not fit the first one, as a sentence without the file's name."""
@@ -449,19 +537,25 @@ class _Csv:
         try:
             sentence = self.ragged()
         except UnicodeDecodeError:
-            with _open(self.source) as lines:
+            with _open(self.path) as lines:
                 number, line = next((n, line) for n, line in enumerate(lines, 1) if not _is_utf8(line))
-            sentence = f"line {number} is not UTF-8 text ({line.strip()[:40]!r}); try --encoding latin-1 or cp1252"
+            other = "utf-16" if line[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1 or cp1252"
+            sentence = f"line {number} is not UTF-8 text ({line.strip()[:40]!r}); try --encoding {other}"
+        if sentence is None and self.path.suffix.lower() != ".zst":
+            with _open(self.path) as lines:
+                if len({line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")}) > 1:
+                    sentence = "some lines end with CRLF, others with LF; make them alike"
         if sentence is None:
             found = re.search(r"Line: (\d+)", message)
-            place = f"line {found[1]} cannot be read" if found else "the file cannot be read"
+            place = f"line {found[1]}" if found else "a line"
             counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
-            sentence = place + (f": it has {counts[2]} fields, not {counts[1]}" if counts else f" ({message[:80]!r})")
+            wrong = f"has {counts[2]} fields, not {counts[1]}" if counts else "does not fit the others"
+            sentence = f"{place} {wrong}, or has a quote too many"
         return ValueError(f"{self.path}: {sentence}")
 
     def place(self, row: int) -> str:
         """'line 30' of the file for a row, counted from 0; 'row 29' where lines cannot be counted."""
-        with suppress(csv.Error, UnicodeError):
+        with suppress(csv.Error, UnicodeError, OSError):
             for number, (line, _) in enumerate(self.records(), -int(bool(self.header))):
                 if number == row:
                     return f"line {line}"
@@ -471,14 +565,14 @@ class _Csv:
         """What was decided about the top of the file."""
         notes = []
         if self.skip:
-            notes.append(f"the first {self.skip} lines are not part of the table and were skipped")
+            notes.append(f"the table begins on line {self.skip + 1}; what is above was skipped")
         if not self.header:
             notes.append(f"there is no header line; the columns are named {names[0]}, … {names[-1]}")
         else:
             with suppress(csv.Error):
                 fields = next(self.records(), (0, []))[1]
                 pairs = [(field.strip(), name) for field, name in zip(fields, names, strict=False)]
-                notes += [f"the header's {field!r} is column {name!r} here" for field, name in pairs if field != name]
+                notes += [f"the column headed {field!r} is called {name!r}" for field, name in pairs if field != name]
         return notes
 
 
@@ -540,14 +634,14 @@ class _Judge:
         counts = _row(self.con, ", ".join([f"count({c})", *(f"count(*) filter (where {kind})" for kind in kinds)]))
         n, numbers, zeros, whole, large, separated, dates = counts
         strict = self.needed is None or name in self.needed
-        if n and dates == n if given else dates > n / 2 and dates >= numbers:
-            if sql := self.date(c, name, given, n, strict, notes, date_formats):
-                return sql
+        likely = n and dates == n if given else dates > n / 2
+        if likely and (sql := self.date(c, name, given, n, strict, notes, date_formats)):
+            return sql
         if not self.decimal or zeros:  # 00123 is a code
             return c
         if numbers == n:
             if large and whole == n:
-                notes.append(f"column {name!r} holds integers above 2^53, which a float64 would round: it is kept as text")
+                notes.append(IDENTIFIERS.format(name))
                 return c
             return value
         if strict and separated and numbers + separated > n / 2:
@@ -557,9 +651,10 @@ class _Judge:
                 f"say which (--thousands , or --decimal ,), or take the column as categories (--categorical {name})"
             )
         if strict and numbers > n / 2:
-            raise self.mixed(c, name, f"{numbers} numbers", number)
+            raise self.mixed(c, name, _count(numbers, "number"), number)
         if numbers >= n / 10:
-            notes.append(f"column {name!r} holds {n - numbers} texts and {numbers} numbers: it is taken as text")
+            both = f"{_count(n - numbers, 'text')} and {_count(numbers, 'number')}"
+            notes.append(f"column {name!r} holds {both}: it is taken as text")
         return c
 
     def number(self, c: str) -> tuple[str, str]:
@@ -568,7 +663,8 @@ class _Judge:
         whole = rf"(\d+|\d{{1,3}}({comma}\d{{3}})+)" if comma else r"\d+"
         pattern = rf"\s*[+-]?({whole}({point}\d*)?|{point}\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(?i:inf|infinity|nan)\s*"
         plain = f"replace({c}, {_text(self.thousands)}, '')" if self.thousands else c
-        return f"regexp_full_match({c}, {_text(pattern)})", f"try_cast(replace({plain}, {_text(self.decimal)}, '.') as double)"
+        value = f"try_cast(replace({plain}, {_text(self.decimal)}, '.') as double)"
+        return f"regexp_full_match({c}, {_text(pattern)})", value
 
     def date(
         self, c: str, name: str, given: str | None, n: int, strict: bool, notes: list[str], date_formats: dict[str, str]
@@ -590,7 +686,7 @@ class _Judge:
             return None
         if fits[best] < n:
             if strict:
-                raise self.mixed(c, name, f"{fits[best]} dates", f"{sql[best]} is not null")
+                raise self.mixed(c, name, _count(fits[best], "date"), f"{sql[best]} is not null")
             return None
         if forms[best]:
             date_formats[name] = forms[best]
@@ -636,13 +732,11 @@ def _read_json(judge: _Judge, path: Path, nulls: set[str]) -> Frame:
         cells = [None if isinstance(v := record.get(name), str) and v in nulls else v for record in records]
         free = judge.categorical if judge.needed is None or name in judge.needed else (name,)
         columns[name] = as_column(name, cells, categorical=free, place=place, path=str(path), notes=notes)
-    texts = [name for name, values in columns.items() if kind_of(values) == "text"]
-    data = {f"c{i}": columns[name] for i, name in enumerate(texts)}  # found by its name in the SQL
-    if data:
-        con.execute("create temp table t as from data")
+    names = [name for name, values in columns.items() if kind_of(values) == "text"]
+    if data := {f"c{i}": columns[name] for i, name in enumerate(names)}:  # noqa: F841
+        con.execute("create temp table t as from data")  # DuckDB finds the dict by its name
         judge = replace(judge, place=place)
-        sql = [judge.decide(i, name, notes, date_formats) for i, name in enumerate(texts)]
-        columns |= _fetch(con, texts, sql)
+        columns |= _fetch(con, names, [judge.decide(i, name, notes, date_formats) for i, name in enumerate(names)])
     return Frame(columns, notes, str(path), place, date_formats)
 
 
@@ -670,30 +764,29 @@ def _bad_json(path: Path) -> str | None:
 
 def _read_parquet(con: Any, path: Path, nulls: set[str]) -> Frame:
     source = f"read_parquet({_file(path)}, hive_partitioning=false)"
-    names, sql, notes = [], [], list[str]()
-    for name, kind, *_ in con.execute(f"describe select * from {source}").fetchall():
-        c = '"' + name.replace('"', '""') + '"'
+    described = [(name, kind) for name, kind, *_ in con.execute(f"describe select * from {source}").fetchall()]
+    quoted = ['"' + name.replace('"', '""') + '"' for name, _ in described]
+    wide = {i: quoted[i] for i, (_, kind) in enumerate(described) if re.fullmatch("U?(BIG|HUGE)INT", kind)}
+    rounded = _rounded(con, wide, source)
+    sql = []
+    for i, (c, (name, kind)) in enumerate(zip(quoted, described, strict=True)):
+        text = f"cast({c} as varchar)"
         if NUMBERS.fullmatch(kind) or "NULL" in kind:
-            low, high = con.execute(f"select cast(min({c}) as double), cast(max({c}) as double) from {source}").fetchall()[0]
-            if "INT" in kind and low is not None and max(-low, high) >= EXACT:
-                notes.append(f"column {name!r} holds integers above 2^53, which a float64 would round: it is kept as text")
-            sql.append(f"cast({c} as {'varchar' if notes and repr(name) in notes[-1] else 'double'})")
-        elif kind == "BOOLEAN":
-            sql.append(c)
+            sql.append(text if i in rounded else f"cast({c} as double)")
         elif re.match("VARCHAR|ENUM|UUID", kind):
-            text = f"cast({c} as varchar)"
-            sql.append(f"case when {text} in ({', '.join(map(_text, nulls))}) then null else {text} end" if nulls else text)
+            sql.append(f"case when {text} not in ({', '.join(map(_text, nulls))}) then {text} end" if nulls else text)
         elif kind == "TIMESTAMP WITH TIME ZONE":
             sql.append(f"make_timestamp(epoch_us({c}))")
-        elif re.match("DATE|TIMESTAMP", kind):
-            sql.append(f"cast({c} as timestamp)")
+        elif re.match("DATE|TIMESTAMP|BOOLEAN", kind):
+            sql.append(c if kind == "BOOLEAN" else f"cast({c} as timestamp)")
         else:
             raise ValueError(f"{path}: column {name!r} is a {kind}; numbers, texts, truth values and dates are read")
-        names.append(name)
-    columns = _fetch(con, names, sql, source)
-    if not len(columns[names[0]]):
+    columns = _fetch(con, [name for name, _ in described], sql, source)
+    notes = [IDENTIFIERS.format(described[i][0]) for i in sorted(rounded)]
+    frame = Frame(columns, notes, str(path), lambda row: f"row {row + 1}")
+    if not frame.n_rows:
         raise ValueError(f"{path} has no rows")
-    return Frame(columns, notes, str(path), lambda row: f"row {row + 1}")
+    return frame
 
 
 # ── writing ──
@@ -701,16 +794,20 @@ def _read_parquet(con: Any, path: Path, nulls: set[str]) -> Frame:
 
 def to_csv_text(frame: Frame, delimiter: str = ",") -> Iterator[str]:
     """The table as text, header first, some thousand rows at a time; a missing value is an empty field."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(frame.names)
+    # csv.writer leaves a lone carriage return unquoted, and so unreadable.
+    odd = re.compile(rf'[{re.escape(delimiter)}"\r\n]|^#|^\s|\s$' + ("|^$" if len(frame.columns) == 1 else ""))
+
+    def quoted(cell: str) -> str:
+        return '"' + cell.replace('"', '""') + '"' if odd.search(cell) else cell
+
+    def cells(values: Array) -> Iterator[str]:
+        spelled = map(spelling, _cells(values))
+        return map(quoted, spelled) if values.dtype == object or len(frame.columns) == 1 else spelled
+
+    yield delimiter.join(map(quoted, frame.names)) + "\n"
     for start in range(0, frame.n_rows, 4096):
-        cells = [map(spelling, _cells(values[start : start + 4096])) for values in frame.columns.values()]
-        writer.writerows(zip(*cells, strict=True))
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()
+        columns = [cells(values[start : start + 4096]) for values in frame.columns.values()]
+        yield "".join(delimiter.join(row) + "\n" for row in zip(*columns, strict=True))
 
 
 def to_json_text(frame: Frame) -> Iterator[str]:
@@ -731,14 +828,14 @@ def _cells(values: Array) -> Any:
 
 
 def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
-    """The frame as CSV, TSV, JSON lines (each also .gz) or Parquet, by the ending; the file appears whole or not at all."""
+    """The frame as CSV, TSV, JSON lines (each also .gz) or Parquet, by the ending; it appears whole or not at all."""
     path = Path(os.path.realpath(path))  # through a link, not over it
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] == ".gz"
     ending = suffixes[-1 - packed] if len(suffixes) > packed else ""
     form = FORMATS.get(ending)
     if form is None or (packed and form == "parquet"):
-        raise ValueError(f"{path}: not an ending of a table file; known are {', '.join(FORMATS)}, and .gz on text")
+        raise ValueError(f"{path}: the ending tells the format; known are {', '.join(FORMATS)}, text also .gz")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory; name a file in it")
     if not path.parent.is_dir():

@@ -1,7 +1,7 @@
 """Schedules: how the learning rate goes over the epochs, as a factor of `learning_rate`.
 
 A schedule is a function (e, E) -> factor: e the epochs done so far, a fraction within an epoch, E the epochs planned.
-Any such function of yours will do. All start with `warmup` epochs of a straight line up to 1.
+Any such function of yours will do. All begin with `warmup` epochs of a straight line up to where they start.
 """
 
 import math
@@ -26,9 +26,10 @@ class Constant:
             number(f"{type(self).__name__}'s {name}", value, 0)
 
     def __call__(self, e: float, E: float) -> float:
+        rest = max(E - self.warmup, 1e-9)
         if e < self.warmup:
-            return 0.01 + 0.99 * e / self.warmup  # not from 0: the first step would be lost
-        return self.factor(e - self.warmup, max(E - self.warmup, 1e-9))
+            return (0.01 + 0.99 * e / self.warmup) * self.factor(0, rest)  # not from 0: the first step would be lost
+        return self.factor(e - self.warmup, rest)
 
     def factor(self, e: float, E: float) -> float:
         return 1.0
@@ -117,7 +118,7 @@ SCHEDULES: Table[type[Constant]] = Table(
 
 def find_schedule(schedule: str | Schedule) -> Schedule:
     """The table's schedule of that name with its defaults, or the one given; ValueError for anything else."""
-    if callable(schedule):
+    if callable(schedule) and not isinstance(schedule, type):
         return schedule
     return SCHEDULES.find(schedule)()
 

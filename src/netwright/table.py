@@ -10,7 +10,7 @@ from typing import TypeVar
 Row = TypeVar("Row")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """`"did you mean 'gelu'? "` for the known name nearest to `name`, or nothing when none is near."""
     from difflib import get_close_matches  # only an error needs it
 
@@ -25,7 +25,7 @@ class Table(dict[str, Row]):
         super().__init__(rows)
         self.kind = kind
 
-    def find(self, name: str) -> Row:
+    def find(self, name: object) -> Row:
         """The row of that name."""
         if isinstance(name, str) and name in self:
             return self[name]

@@ -1,26 +1,27 @@
 """Training: epochs of updates, watched. Shuffles, validates, keeps the best, stops in time, resumes to the bit.
 
-`train` sets out, `Training` is the loop with everything that changes in it, and so what a checkpoint holds.
+`train` checks and sets out; `Training` is the loop, in which an epoch counts as a whole or not at all.
 """
 
-import copy
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from netwright.arguments import Array, Rng, generator, number, whole
+from netwright.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
 from netwright.engines import Engine, find_engine
 from netwright.history import History
 from netwright.layers import Dropout
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer, find_optimizer
-from netwright.persistence import check_writable, read, write
-from netwright.schedules import Constant, Schedule, find_schedule, spell
+from netwright.persistence import check_writable
+from netwright.schedules import Schedule, find_schedule, spell
 from netwright.scores import SCORES, Score
 
 Callback: TypeAlias = Callable[[Network, History], Any]
@@ -82,46 +83,38 @@ def train(
     if isinstance(found, LBFGS):
         _check_lbfgs(network, batch_size, X.shape[1], learning_rate, schedule, clip_norm)
     base = getattr(found, "learning_rate", 0.0) if learning_rate is None else learning_rate
-    number("learning_rate", base, 0, above=not isinstance(found, LBFGS))
-    whole("epochs", epochs)
-    for name, value in (("patience", patience), ("batch_size", batch_size)):
-        if value is not None:
-            whole(name, value)
-    for name, limit in (("max_seconds", max_seconds), ("clip_norm", clip_norm)):
-        if limit is not None:
-            number(name, limit, 0, above=True)
-    callbacks = list(callbacks)
+    callbacks = [callbacks] if callable(callbacks) else list(callbacks)
     for callback in callbacks:
         if not callable(callback):
             raise ValueError(f"callbacks must be functions (network, history), got {callback!r}")
     if resume is True and checkpoint is None:
         raise ValueError("resume=True goes on from `checkpoint`; give that, or resume=PATH")
 
-    if weight is not None and not weight.all():  # weight 0 is as if the sample were not there
-        kept = weight > 0
-        X, Y, weight = X[:, kept], Y[:, kept], weight[kept]
+    if weight is not None:
+        kept = weight > 0  # weight 0 is as if the sample were not there
+        if not kept.all():
+            X, Y, weight = X[:, kept], Y[:, kept], weight[kept]
+        weight = weight / weight.max()  # so that the sum is finite
+        weight = weight / weight.mean()
     samples = X.shape[1]
-    size = min(samples, 200) if batch_size is None else min(batch_size, samples)
-    if isinstance(found, LBFGS):
-        size = samples
-    if rng is not None:
-        network.use_rng(generator(rng))
+    size = min(samples, 200) if batch_size is None else min(whole("batch_size", batch_size), samples)
     training = Training(
         network=network,
-        X=np.ascontiguousarray(X.T).T if size < samples else X,  # samples in one piece, to be gathered fast
-        Y=np.ascontiguousarray(Y.T).T if size < samples else Y,
-        weight=None if weight is None else weight / weight.mean(),
-        epochs=epochs,
-        batch_size=size,
+        X=_in_pieces(X),
+        Y=_in_pieces(Y),
+        weight=weight,
+        epochs=whole("epochs", epochs),
+        batch_size=samples if isinstance(found, LBFGS) else size,
         optimizer=found,
-        learning_rate=base,
+        learning_rate=number("learning_rate", base, 0, above=not isinstance(found, LBFGS)),
         schedule=find_schedule(schedule),
         validation=held_out,
-        patience=patience,
-        max_seconds=max_seconds,
-        clip_norm=clip_norm,
+        patience=None if patience is None else whole("patience", patience),
+        max_seconds=None if max_seconds is None else number("max_seconds", max_seconds, 0, above=True),
+        clip_norm=None if clip_norm is None else number("clip_norm", clip_norm, 0, above=True),
         shuffle=bool(shuffle),
         scores=_find_scores(network, scores),
+        rng=network.rng if rng is None else generator(rng),
         engine=find_engine(engine),
         callbacks=callbacks,
         checkpoint=checkpoint,
@@ -135,79 +128,103 @@ def train(
     return training.run()
 
 
+@dataclass
 class Training:
-    """A training under way: the network, the optimizer, the generator, the History, and the best parameters so far."""
+    """A training under way: what `train` was given, checked, and how far it has come."""
 
-    def __init__(
-        self,
-        network: Network,
-        X: Array,
-        Y: Array,
-        weight: Array | None,
-        epochs: int,
-        batch_size: int,
-        optimizer: Optimizer | LBFGS,
-        learning_rate: float,
-        schedule: Schedule,
-        validation: tuple[Array, Array, Array | None] | None,
-        patience: int | None,
-        max_seconds: float | None,
-        clip_norm: float | None,
-        shuffle: bool,
-        scores: Mapping[str, Score],
-        engine: Engine,
-        callbacks: list[Callback],
-        checkpoint: Any,
-    ):
-        self.network, self.X, self.Y, self.weight = network, X, Y, weight
-        self.epochs, self.batch_size, self.optimizer = epochs, batch_size, optimizer
-        self.learning_rate, self.schedule, self.validation = learning_rate, schedule, validation
-        self.patience, self.max_seconds, self.clip_norm, self.shuffle = patience, max_seconds, clip_norm, shuffle
-        self.scores, self.engine, self.callbacks, self.checkpoint = scores, engine, callbacks, checkpoint
-        self.history = History(validation_scores={name: [] for name in scores} if validation else {})
-        self.theta = network.theta.copy()  # of the last whole epoch
-        self.best_theta = self.theta  # of the epoch with the lowest validation cost; without validation, the last
-        self.lowest, self.waited = math.inf, 0
-        self.spent = 0.0  # seconds before this process took over
+    network: Network
+    X: Array
+    Y: Array
+    weight: Array | None  # of mean 1
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer | LBFGS
+    learning_rate: float
+    schedule: Schedule
+    validation: tuple[Array, Array, Array | None] | None
+    patience: int | None
+    max_seconds: float | None
+    clip_norm: float | None
+    shuffle: bool
+    scores: Mapping[str, Score]
+    rng: np.random.Generator
+    engine: Engine
+    callbacks: Sequence[Callback]
+    checkpoint: Any
+
+    def __post_init__(self) -> None:
+        self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
+        self.best: Array | None = None  # theta of the epoch with the lowest validation cost
+        self.lowest, self.waited = math.inf, 0  # the lowest cost watched, and the epochs since
+        self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
         self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> History:
-        self.started = time.perf_counter()
-        if self.checkpoint is not None and not self.history.stopped:
-            self.write_checkpoint()
+        self.network.use_rng(self.rng)
+        optimizer, theta = self.optimizer, self.network.theta
+        if isinstance(optimizer, Optimizer):
+            fits = [(slot.shape, slot.dtype) == (theta.shape, theta.dtype) for slot in optimizer.slots.values()]
+            if fits != [True] * len(optimizer.names):  # new, or last used on another network
+                optimizer.start(theta)
         try:
-            with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
-                if isinstance(self.optimizer, LBFGS):
-                    self.minimize(self.optimizer)
-                else:
-                    while not self.finished():
-                        self.end_epoch(*self.run_epoch(self.optimizer))
+            self.keep_up()
+            if isinstance(optimizer, LBFGS):
+                self.minimize(optimizer)
+            else:
+                self.descend(optimizer)
+            self.write_checkpoint()
         except KeyboardInterrupt:
             self.history.stopped = f"interrupted after {len(self.history)} epochs"
+            if isinstance(optimizer, Optimizer):  # L-BFGS can only go on where it starts a new picture
+                self.write_checkpoint()
         finally:
-            self.network.theta = self.best_theta
-        if self.checkpoint is not None:
-            self.write_checkpoint()
+            if self.best is not None:
+                self.network.theta = self.best
         return self.history
 
-    def run_epoch(self, optimizer: Optimizer) -> tuple[float, float]:
-        """(cost, last learning rate) of one epoch by the engine."""
-        samples, done = self.X.shape[1], len(self.history)
-        steps = -(-samples // self.batch_size)
-        rates = [self.learning_rate * self.schedule(done + i / steps, self.epochs) for i in range(steps)]
-        order = self.network.rng.permutation(samples) if self.shuffle and steps > 1 else None
-        cost = self.engine.run_epoch(
-            self.network, optimizer, self.X, self.Y, self.weight, order, self.batch_size, rates, self.clip_norm
-        )
-        return cost, rates[-1]
+    def descend(self, optimizer: Optimizer) -> None:
+        """Epochs of updates by the engine."""
+        samples = self.X.shape[1]
+        while not self.history.stopped:
+            before = self.state()
+            try:
+                rates = self.rates(before.epochs)
+                order = self.rng.permutation(samples) if self.shuffle and len(rates) > 1 else None
+                with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
+                    cost = self.engine.run_epoch(
+                        self.network,
+                        optimizer,
+                        self.X,
+                        self.Y,
+                        self.weight,
+                        order,
+                        self.batch_size,
+                        rates,
+                        self.clip_norm,
+                    )
+                    self.record(cost, rates[-1])
+            except BaseException:
+                self.put_back(before)
+                raise
+            self.tell(self.callbacks)
+            self.keep_up()
+
+    def rates(self, epoch: int) -> list[float]:
+        """The learning rate of each step of the epoch (from 0)."""
+        steps = -(-self.X.shape[1] // self.batch_size)
+        rates = [float(self.learning_rate * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
+        if not all(0 <= rate < math.inf for rate in rates):
+            raise ValueError(f"schedule must give factors of at least 0, in epoch {epoch + 1} it gave rates {rates}")
+        return rates
 
     def minimize(self, optimizer: LBFGS) -> None:
         """Epochs of L-BFGS: SciPy runs `restart` of them at a time, an iteration each."""
         from scipy.optimize import minimize
 
         network, history = self.network, self.history
+        reached = self.state()
 
         def cost_and_gradient(theta: Array) -> tuple[float, Array]:
             network.theta = theta
@@ -216,64 +233,69 @@ class Training:
             return cost if cost == cost else math.inf, network.grad.astype(np.float64)
 
         def after_iteration(intermediate_result: Any) -> None:
+            nonlocal reached
             network.theta = intermediate_result.x
-            self.end_epoch(float(intermediate_result.fun), 0.0, may_write=False)
-            if self.finished() or len(history) % part == 0:
+            self.record(float(intermediate_result.fun), 0.0)
+            reached = self.state()
+            self.tell(self.callbacks)
+            if history.stopped or len(history) % part == 0:
                 raise StopIteration
 
         part = optimizer.restart or self.epochs
-        while not self.finished():
+        while not history.stopped:
             before = len(history)
-            self.check_finite(cost_and_gradient(network.theta.astype(np.float64))[0])
-            result = minimize(
-                cost_and_gradient,
-                network.theta.astype(np.float64),
-                jac=True,
-                method="L-BFGS-B",
-                callback=after_iteration,
-                options={
-                    "maxcor": optimizer.memory,
-                    "maxiter": self.epochs,
-                    "maxfun": 10**9,
-                    "gtol": optimizer.tolerance,
-                    "ftol": 8 * np.finfo(self.network.dtype).eps,
-                },
-            )
-            network.theta = self.theta
-            if not self.finished() and (len(history) % part or len(history) == before):
-                history.stopped = f"converged after {len(history)} epochs ({str(result.message).strip().lower()})"
+            try:
+                with np.errstate(all="ignore"):
+                    self.check_finite(cost_and_gradient(network.theta)[0])
+                    result = minimize(
+                        cost_and_gradient,
+                        network.theta.astype(np.float64),
+                        jac=True,
+                        method="L-BFGS-B",
+                        callback=after_iteration,
+                        options={
+                            "maxcor": optimizer.memory,
+                            "maxiter": self.epochs,
+                            "maxfun": 10**9,
+                            "gtol": optimizer.tolerance,
+                            "ftol": 8 * np.finfo(network.dtype).eps,
+                        },
+                    )
+            finally:
+                self.put_back(reached)
+            if not history.stopped and (len(history) % part or len(history) == before):
+                why = str(result.message).strip().lower() if result.success else "no step lowers the cost"
+                history.stopped = f"converged after {len(history)} epochs ({why})"
             self.keep_up()
 
-    def end_epoch(self, cost: float, rate: float, may_write: bool = True) -> None:
-        """Record the epoch, keep the parameters, see whether it is time to stop, and say so to everybody."""
-        network, history = self.network, self.history
+    def record(self, cost: float, rate: float) -> None:
+        """Add the epoch to the history, and keep its parameters if they are the best."""
         self.check_finite(cost)
-        validation = self.validate()
-        self.theta = network.theta.copy()
-        watched = cost if validation is None else validation[0]
-        history.cost.append(cost)
+        history = self.history
+        if self.validation is not None:
+            X, Y, weight = self.validation
+            watched, A = self.network.evaluate(X, Y, weight)
+            history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
+            for name, score in self.scores.items():
+                history.validation_scores[name].append(float(score(Y, A, weight)))
         history.learning_rate.append(rate)
         history.seconds.append(self.seconds())
-        if validation is not None:
-            history.validation_cost.append(validation[0])
-            for name, score in validation[1].items():
-                history.validation_scores[name].append(score)
-        if watched < self.lowest:
-            self.lowest, self.waited = watched, 0
-            if validation is not None:
-                self.best_theta, history.best_epoch = self.theta, len(history)
-        else:
-            self.waited += 1
-        if validation is None:
-            self.best_theta = self.theta
-        self.decide()
-        if [True for callback in self.callbacks if callback(network, history) is True]:
-            history.stopped = history.stopped or f"stopped by a callback after {len(history)} epochs"
-        if may_write:
-            self.keep_up()
+        history.cost.append(float(cost))
+        self.watch(len(history))
+        if history.best_epoch == len(history):
+            self.best = self.network.theta.copy()
 
-    def decide(self) -> None:
-        """Set `history.stopped` when training is over."""
+    def watch(self, epoch: int) -> None:
+        """See whether the epoch (from 1) has the lowest cost so far."""
+        cost = (self.history.validation_cost or self.history.cost)[epoch - 1]
+        self.waited += 1
+        if cost < self.lowest:
+            self.lowest, self.waited = cost, 0
+            if self.history.validation_cost:
+                self.history.best_epoch = epoch
+
+    def tell(self, callbacks: Sequence[Callback]) -> None:
+        """See whether it is time to stop, and let the callbacks see."""
         history, done = self.history, len(self.history)
         if self.patience is not None and self.waited >= self.patience:
             what = "validation cost" if self.validation is not None else "cost"
@@ -282,104 +304,102 @@ class Training:
             history.stopped = f"all {self.epochs} epochs done"
         elif self.max_seconds is not None and self.seconds() >= self.max_seconds:
             history.stopped = f"time was up ({self.max_seconds:g} s) after {done} epochs"
-
-    def finished(self) -> bool:
-        return bool(self.history.stopped)
-
-    def validate(self) -> tuple[float, dict[str, float]] | None:
-        """Cost and scores on the held-out samples."""
-        if self.validation is None:
-            return None
-        X, Y, weight = self.validation
-        cost, A = self.network.evaluate(X, Y, weight)
-        if not math.isfinite(cost):
-            cost = math.inf  # a NaN would compare as neither better nor worse
-        return cost, {name: float(score(Y, A, weight)) for name, score in self.scores.items()}
+        said = [callback(self.network, history) for callback in callbacks]
+        if any(isinstance(word, bool | np.bool_) and word for word in said):
+            history.stopped = history.stopped or f"stopped by a callback after {done} epochs"
 
     def check_finite(self, cost: float) -> None:
-        """FloatingPointError, after putting the last good parameters back, when cost or theta are not finite."""
-        if math.isfinite(cost) and np.isfinite(self.network.theta).all():
+        """FloatingPointError when the cost, theta or what the optimizer remembers are not finite."""
+        slots = getattr(self.optimizer, "slots", {})
+        vectors = {"the parameters": self.network.theta} | {f"the optimizer's {name}": v for name, v in slots.items()}
+        bad = [name for name, vector in vectors.items() if not np.isfinite(vector).all()]
+        if math.isfinite(cost) and not bad:
             return
         epoch = len(self.history) + 1
-        seen = f"the cost became {cost}" if not math.isfinite(cost) else "parameters became infinite"
+        seen = f"{bad[0]} became infinite" if math.isfinite(cost) else f"the cost became {cost}"
         causes = ["inputs or targets that are far from 0 or differ wildly in size (standardise them)"]
         if self.learning_rate:
             causes.insert(0, f"a learning rate that is too high (it is {self.learning_rate:g}; try a tenth)")
-        if self.clip_norm is None:
-            causes.append("a gradient that explodes (try clip_norm=1)")
-        self.network.theta = self.best_theta
+            if self.clip_norm is None:
+                causes.append("a gradient that explodes (try clip_norm=1)")
+        good = self.history.best_epoch or epoch - 1
         self.history.stopped = f"{seen} in epoch {epoch}"
         raise FloatingPointError(
             f"{seen} in epoch {epoch}; likely causes: {', '.join(causes)}. "
-            f"The network has its last good parameters, from {f'epoch {epoch - 1}' if epoch > 1 else 'before training'}"
+            f"The network has its last good parameters, from {f'epoch {good}' if good else 'before training'}"
         )
 
     def seconds(self) -> float:
         return self.spent + time.perf_counter() - self.started
 
-    # ── checkpoint and resume ────────────────────────────────────────────────────────────────────────────────────────
+    # ── where it stands: to go back there, and to write and read checkpoints ─────────────────────────────────────────
+
+    def state(self) -> State:
+        optimizer = self.optimizer
+        steps, slots = (optimizer.t, optimizer.slots) if isinstance(optimizer, Optimizer) else (0, {})
+        return State(
+            epochs=len(self.history),
+            theta=self.network.theta.copy(),
+            best=self.best,
+            steps=steps,
+            slots={name: slot.copy() for name, slot in slots.items()},
+            rng=self.rng.bit_generator.state,
+        )
+
+    def put_back(self, state: State) -> None:
+        """Be where that state was."""
+        self.network.theta, self.best = state.theta, state.best
+        if isinstance(self.optimizer, Optimizer):
+            self.optimizer.t = state.steps
+            self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}
+        self.rng.bit_generator.state = dict(state.rng)
+        for numbers in self.history.lists():
+            del numbers[state.epochs :]
+        self.lowest, self.waited, self.history.best_epoch = math.inf, 0, None
+        for epoch in range(1, state.epochs + 1):
+            self.watch(epoch)
 
     def keep_up(self) -> None:
         """Write a checkpoint if that keeps writing under a twentieth of the time."""
-        if self.checkpoint is not None and time.perf_counter() - self.written > 20 * self.writing:
+        if time.perf_counter() - self.written > 20 * self.writing:
             self.write_checkpoint()
 
     def write_checkpoint(self) -> None:
-        """Everything that decides the rest of the training, into one file."""
-        before = time.perf_counter()
-        tensors = {"theta": self.theta, "best_theta": self.best_theta}
-        steps = 0
-        if isinstance(self.optimizer, Optimizer):
-            tensors |= {f"optimizer.{name}": slot for name, slot in self.optimizer.slots.items()}
-            steps = self.optimizer.t
-        header = {
-            "network": self.network.settings(),
-            "settings": self.settings(),
-            "history": self.history.to_dict(),
-            "state": {
-                "lowest": self.lowest,
-                "waited": self.waited,
-                "steps": steps,
-                "seconds": self.seconds(),
-                "rng": _plain(self.network.rng.bit_generator.state),
-            },
-        }
-        write(self.checkpoint, "checkpoint", tensors, header)
-        self.written = time.perf_counter()
-        self.writing = self.written - before
+        if self.checkpoint is not None:
+            before = time.perf_counter()
+            write_checkpoint(self.checkpoint, self.network.settings(), self.settings, self.state(), self.history)
+            self.written = time.perf_counter()
+            self.writing = self.written - before
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint; ValueError unless it belongs to this network, these data and these settings."""
-        kind, tensors, header = read(path)
-        if kind != "checkpoint":
-            raise ValueError(f"{path} holds a {kind}, not a checkpoint; resume needs a file that checkpoint= wrote")
-        pairs = [(name, header["settings"].get(name), value) for name, value in self.settings().items()]
-        pairs.append(("network", header["network"], self.network.settings()))
-        for name, then, now in pairs:
-            if then != now and not (name == "epochs" and isinstance(self.schedule, Constant) and then <= now):
-                raise ValueError(
-                    f"cannot resume from {path}: {name} was {_short(then)} there and is {_short(now)} now; "
-                    f"make the same call on the same data, or start without resume"
-                )
-        state, history = header["state"], History(**header["history"])
-        if history.stopped.startswith(("all ", "interrupted", "time was up", "stopped by")):
-            history.stopped = ""  # more epochs, or more time, may be had now
-        self.history = history
-        self.theta, self.best_theta = tensors["theta"], tensors["best_theta"]
-        self.network.theta = self.theta
-        self.lowest, self.waited, self.spent = state["lowest"], state["waited"], state["seconds"]
-        if isinstance(self.optimizer, Optimizer):
-            self.optimizer = copy.copy(self.optimizer)
-            self.optimizer.t = state["steps"]
-            self.optimizer.slots = {n.removeprefix("optimizer."): v for n, v in tensors.items() if n.startswith("opt")}
-        self.network.rng.bit_generator.state = state["rng"]
-        self.started = time.perf_counter()
-        self.decide()
+        state, history = read_checkpoint(path, self.network.settings(), self.settings, self.network.theta)
+        if state.epochs > self.epochs:
+            raise ValueError(f"cannot resume from {path}: it has {state.epochs} epochs, more than epochs={self.epochs}")
+        rates = [0.0 if isinstance(self.optimizer, LBFGS) else self.rates(e)[-1] for e in range(state.epochs)]
+        if rates != history.learning_rate:
+            raise ValueError(
+                f"cannot resume from {path}: with epochs={self.epochs} the schedule {spell(self.schedule)} gives other "
+                f"learning rates for the {state.epochs} epochs done there; epochs must be what it was"
+            )
+        if set(state.slots) != set(getattr(self.optimizer, "names", ())):
+            raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
+        try:
+            type(self.rng.bit_generator)().state = state.rng  # a trial, before anything is changed
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
+        self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
+        self.network.use_rng(self.rng)
+        self.put_back(state)
+        if not history.stopped.startswith("converged"):
+            asked = self.callbacks if history.stopped.startswith("stopped by") else ()
+            history.stopped = ""  # more epochs or more time may be had now
+            self.tell(asked)
 
+    @cached_property
     def settings(self) -> dict[str, Any]:
-        """What must be the same for a resumed training to end as the whole one would."""
+        """What must be the same, beside the network, for a resumed training to end as the whole one would."""
         return {
-            "epochs": self.epochs,
             "batch_size": self.batch_size,
             "optimizer": self.optimizer.settings(),
             "learning_rate": self.learning_rate,
@@ -389,12 +409,20 @@ class Training:
             "shuffle": self.shuffle,
             "scores": list(self.scores),
             "engine": self.engine.name,
-            "generator": self.network.rng.bit_generator.state["bit_generator"],
-            "data": _fingerprint(self.X, self.Y, self.weight, *(self.validation or ())),
+            "generator": type(self.rng.bit_generator).__name__,
+            "X": fingerprint(self.X),
+            "Y": fingerprint(self.Y),
+            "weight": fingerprint(self.weight),
+            "validation": fingerprint(*(self.validation or ())),
         }
 
 
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _in_pieces(A: Array) -> Array:
+    """The same with each sample in one piece: gathered fast, and the same bits however the array was given."""
+    return np.ascontiguousarray(A.T).T
 
 
 def _check_validation(network: Network, validation: Any) -> tuple[Array, Array, Array | None] | None:
@@ -403,9 +431,10 @@ def _check_validation(network: Network, validation: Any) -> tuple[Array, Array, 
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise ValueError(f"validation must be (X, Y) or (X, Y, weight), got {type(validation).__name__}")
     try:
-        return network.check(*validation)
+        X, Y, weight = network.check(*validation)
     except ValueError as error:
         raise ValueError(f"validation: {error}") from None
+    return _in_pieces(X), _in_pieces(Y), weight
 
 
 def _check_lbfgs(
@@ -425,28 +454,3 @@ def _find_scores(network: Network, scores: Any) -> Mapping[str, Score]:
         return dict(scores)
     names = network.loss.scores if scores is None else (scores,) if isinstance(scores, str) else scores
     return {name: SCORES.find(name) for name in names}
-
-
-# ── what a checkpoint needs ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _fingerprint(*arrays: Array | None) -> str:
-    """A hash of the data: about a second a gigabyte."""
-    hashed = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        hashed.update(b"none" if array is None else f"{array.dtype} {array.shape}".encode())
-        if array is not None:
-            hashed.update(np.ascontiguousarray(array.T).data)
-    return hashed.hexdigest()
-
-
-def _plain(state: Any) -> Any:
-    """A generator's state as JSON can say it."""
-    if isinstance(state, dict):
-        return {name: _plain(value) for name, value in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 160 else text[:157] + "..."

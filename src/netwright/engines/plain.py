@@ -69,14 +69,19 @@ def batches(
 def clip(grad: Array, norm: float) -> None:
     """Shorten grad to the given length when it is longer (Pascanu et al. 2013)."""
     length = float(np.sqrt(np.dot(grad, grad)))
-    if length > norm:
+    if length == np.inf:  # only its squares may be too large
+        grad /= np.max(np.abs(grad))
+        grad *= norm / float(np.sqrt(np.dot(grad, grad)))
+    elif length > norm:
         grad *= norm / length
 
 
 @contextmanager
 def reusing(network: Network) -> Iterator[None]:
-    """Let the layers write over what they kept of the last batch; outside, a caller may still hold it."""
+    """Let the layers write over what they keep of a batch, but not over what a caller may hold from before or after."""
     for layer in network.layers:
+        for name in ("Z", "dA1"):
+            vars(layer).pop(name, None)
         layer.reuse = True
     try:
         yield

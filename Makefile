@@ -1,0 +1,49 @@
+# make demo: train on a small real table.  make test: all tests.  Both make their own virtual environment in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test tiny check bench clean
+
+.venv/made:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'netwright needs Python 3.11 or newer')"
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/installed: .venv/made pyproject.toml
+	$(PIP) install -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) install -e '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	mkdir -p demo
+	$(BIN)/netwright train examples/penguins.csv --target species --model demo/penguins.safetensors --report demo/penguins.html
+	$(BIN)/netwright predict demo/penguins.safetensors examples/penguins.csv --output demo/predictions.csv
+	head -n 4 demo/predictions.csv
+	@echo "The model, its report and the predictions are in demo/. Open demo/penguins.html in a browser."
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+tiny: .venv/installed-dev
+	$(BIN)/python -m pytest -q tests/test_tiny.py
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The peers live in an environment of their own, so that none of them ever becomes a dependency.
+.venv-bench/installed: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check -q install -r benchmarks/requirements.txt -e .
+	touch $@
+
+bench: .venv-bench/installed
+	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf .venv .venv-bench demo build

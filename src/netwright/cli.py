@@ -1,0 +1,416 @@
+"""The command line: `netwright train`, `predict`, `evaluate`, `show`, `xor`.
+
+Results go to stdout, everything else to stderr. Whatever is wrong is one sentence on stderr and exit code 2. Heavy
+modules are loaded by the command that needs them, so that `--help` is there at once.
+"""
+
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import netwright
+from netwright.options import Duration, Sizes, how_to_read, reading_options
+
+if TYPE_CHECKING:
+    from netwright.model import TableModel
+
+# ── one place where everything ends that went wrong ──────────────────────────────────────────────────────────────────
+
+
+class Netwright(click.Group):
+    """The commands. An error is one line on stderr and exit code 2, never a traceback."""
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        options |= {"prog_name": "netwright", "standalone_mode": False}
+        try:
+            code = super().main(*args, **options)  # where click takes care of a closed pipe
+            sys.exit(code if isinstance(code, int) else 0)
+        except click.Abort:
+            fail("interrupted", 130)
+        except click.ClickException as error:
+            message = error.format_message()
+            fail(message[:1].lower() + message[1:], 2)
+        except OSError as error:
+            fail(describe(error), 2)
+        except MemoryError as error:
+            fail(f"not enough memory: {error}" if str(error) else "not enough memory for this table and network", 2)
+        except FloatingPointError as error:
+            fail(f"{str(error).partition('. The network')[0]}; no model was written", 2)
+        except ValueError as error:
+            fail(str(error), 2)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """One line on stderr, and the end."""
+    click.echo(f"netwright: {' '.join(sentence.split())}", err=True)
+    sys.exit(code)
+
+
+def describe(error: OSError) -> str:
+    """An OSError in words, without its number; some carry a whole sentence, others a file and the system's word."""
+    if error.filename is not None:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    return error.strerror or str(error)
+
+
+def note(sentence: str) -> None:
+    from netwright.progress import say
+
+    say(f"note: {sentence}")
+
+
+# ── the commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
+REPLACEABLE = {"--model": ("model", "table", "network"), "--checkpoint": ("checkpoint",)}  # the kinds of file
+PLURAL = {"number": "numbers", "category": "categories", "date": "dates"}
+TABLE = click.argument("table", type=click.Path())
+MODEL = click.argument("model", type=click.Path())
+
+
+@click.group(cls=Netwright, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(netwright.__version__, message="netwright %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Feed-forward neural networks, written out by hand: from a table to a model and its predictions."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+# ── train ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@TABLE
+@click.option("-t", "--target", metavar="COLUMN", help="The column to predict.")
+@click.option("-o", "--model", metavar="FILE", help="Where the model goes. [default: TABLE's name + .safetensors]")
+@click.option("--task", help="classification or regression. [default: what the target looks like]")
+@click.option("--hidden", type=Sizes(), metavar="SIZES", help="Hidden layers, such as 64,32, or none. [default: 64,32]")
+@click.option("--activation", help="Of the hidden layers. [default: silu]")
+@click.option("--loss", help="[default: logloss, cross_entropy or squared_error, as the target asks]")
+@click.option("--epochs", type=int, help="At most so many passes over the table. [default: from its rows]")
+@click.option("--batch-size", type=int, help="Rows an update. [default: from the table's rows]")
+@click.option("--optimizer", help="[default: adam]")
+@click.option("--learning-rate", type=float, help="[default: the optimizer's own]")
+@click.option("--schedule", help="How the learning rate goes over the epochs. [default: constant]")
+@click.option("--dropout", type=float, help="Share of each hidden layer left out at random. [default: 0]")
+@click.option("--l2", type=float, help="Penalty on large weights. [default: 1 / rows]")
+@click.option("--seed", type=int, help="Decides the held-out rows, first weights and shuffles. [default: 0]")
+@click.option("--weights", metavar="COLUMN", help="A column with each row's weight.")
+@click.option("--drop", metavar="COLUMN", multiple=True, help="A column not to learn from (repeatable).")
+@click.option("--categorical", metavar="COLUMN", multiple=True, help="Numbers that are categories (repeatable).")
+@click.option("--validation", type=float, help="Share of rows held out; 0 for none. [default: 0.2]")
+@click.option("--patience", type=int, help="Stop after so many epochs without a new best. [default: from the rows]")
+@click.option("--time-limit", "max_seconds", type=Duration(), help="Such as 30s, 5m or 1h.")
+@click.option("--clip-norm", type=float, help="Cut longer gradients to this length. [default: no]")
+@click.option("--checkpoint", metavar="FILE", help="Kept up to date while training, so that nothing is ever lost.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint, if it is there; ends with the same model.")
+@click.option("--report", metavar="FILE", help="A page (.html) or picture (.png, .svg, .pdf) on the training.")
+@click.option("--quiet", is_flag=True, help="No progress and no curve.")
+@click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object; no progress and no curve.")
+@reading_options
+def train(table: str, target: str | None, model: str | None, report: str | None, **options: Any) -> None:
+    """Learn to predict a column of TABLE (CSV, TSV, Parquet or JSON lines) from the others.
+
+    Writes one model file, which replaces a model that is there already once the new one is whole. Ctrl-C ends training,
+    writes the best model so far, and exits with 0.
+    """
+    from netwright.learning import train_table
+    from netwright.progress import Progress, curve
+
+    reading, resume = how_to_read(options), options.pop("resume")
+    silent = options.pop("quiet") | (as_json := options.pop("as_json"))
+    options = {name: value for name, value in options.items() if value is not None}
+    checkpoint = options.get("checkpoint")
+    path = model or re.sub(TABLE_ENDING, "", Path(table).name) + ".safetensors"
+    if target is None:
+        from netwright.reading import read_table
+
+        raise ValueError(f"say which column to predict with --target; {table} has {read_table(table, **reading).names}")
+    if resume and checkpoint is None:
+        raise ValueError("--resume goes on from a checkpoint: name it with --checkpoint FILE")
+    check_outputs({"--model": path, "--checkpoint": checkpoint, "--report": report}, {"the table": table})
+
+    progress = Progress(silent)
+
+    def ready(model: "TableModel") -> None:
+        from netwright.persistence import check_writable
+
+        check_writable(path, model.network.theta.nbytes + 100_000)
+        if not silent:
+            introduce(model, table)
+        progress.begin(model.settings["epochs"], model.settings["max_seconds"])
+
+    with progress:
+        made = train_table(table, target, **options, resume=resume, reading=reading, callbacks=[progress], ready=ready)
+    history = made.history
+    if not len(history):
+        fail("interrupted before the first epoch was done; no model was written", 130)
+    save(made, path)
+    if not silent:
+        costs = {"cost": history.cost} | ({"held-out cost": v} if (v := history.validation_cost) else {})
+        click.echo(f"{len(history)} epochs in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
+        click.echo(curve(costs), err=True)
+    if report is not None:
+        write_report(made, report, table)
+    if as_json:
+        click.echo(json.dumps(outcome(made, path, report)))
+        return
+    if made.scores:
+        click.echo(f"scores on the {made.settings['held_out']:,} rows held out:")
+        echo_scores(made.scores)
+    click.echo(f"model written to {path}" + (f", report to {report}" if report else ""))
+
+
+def introduce(model: "TableModel", table: str) -> None:
+    """What was decided about the table, before training starts."""
+    from netwright.progress import say
+
+    kept, inputs = model.settings, model.encoder
+    kinds = {kind: len(inputs.names(kind)) for kind in ("number", "category", "date")}
+    shown = ", ".join(f"{count} {kind if count == 1 else PLURAL[kind]}" for kind, count in kinds.items() if count)
+    network = "-".join(map(str, [model.network.inputs, *kept["hidden"], model.network.outputs]))
+    batches = f" in batches of {kept['batch_size']}" if kept["batch_size"] else ""
+    for line in (
+        f"{table}: {kept['rows'] + kept['held_out']:,} rows, {kept['held_out']:,} of them held out",
+        f"target {model.goal()}: {model.target.task}, {model.target.reason}",
+        f"inputs {shown}, as {model.network.inputs} feature{'s' * (model.network.inputs > 1)}",
+        f"network {network}, loss {model.network.loss.name}, {kept['optimizer']['name']}, "
+        f"at most {kept['epochs']:,} epochs{batches}",
+    ):
+        say(line)
+    for sentence in model.notes:
+        note(sentence)
+
+
+def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> None:
+    """ValueError or OSError, before any work, for a file that could not be written or would take another's place."""
+    from netwright.persistence import check_writable
+
+    seen = {os.path.realpath(path): name for name, path in inputs.items()}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        if (real := os.path.realpath(path)) in seen:
+            raise ValueError(f"{name} {path} is {seen[real]} itself; give it another name")
+        seen[real] = f"the file of {name}"
+        if name == "--report":
+            from netwright.report import check_suffix
+
+            check_suffix(path)
+        check_writable(path)
+        if name in REPLACEABLE:
+            check_replaceable(name, path)
+
+
+def check_replaceable(name: str, path: str) -> None:
+    """ValueError when a file is there already that is not of the kind that would take its place."""
+    from netwright.persistence import read
+
+    try:
+        if not Path(path).exists() or not Path(path).stat().st_size or read(path)[0] in REPLACEABLE[name]:
+            return
+    except ValueError:
+        pass
+    what = f"{path} is there already and is no {REPLACEABLE[name][0]} that this netwright can read"
+    raise ValueError(f"{name}: {what}; move it away or give another name")
+
+
+def save(model: "TableModel", path: str) -> None:
+    """Write the model; if that fails now, after all that work, into the system's temporary directory."""
+    try:
+        model.save(path)
+    except OSError as error:
+        import tempfile
+
+        spare = Path(tempfile.mkdtemp(prefix="netwright-"), Path(path).name)
+        model.save(spare)
+        raise OSError(f"{describe(error)}; the model is in {spare} instead") from None
+
+
+def write_report(model: "TableModel", path: str, table: str) -> None:
+    from netwright import report
+
+    frame = model.held_out
+    if frame is None:
+        raise ValueError(f"no report was written to {path}: it shows rows that were held out, and there are none")
+    A = model.outputs(frame, notes=[])
+    classes = model.target.task == "classification"
+    report.write_report(
+        path,
+        title=f"{model.target.name} from {Path(table).name}",
+        task=model.target.task,
+        history=model.history,
+        scores=model.scores,
+        settings=model.settings,
+        truth=frame.column(model.target.name),
+        predicted=model.decode(A),
+        classes=model.target.classes if classes else None,
+        probabilities=model.probabilities(A) if classes else None,
+        notes=model.notes,
+    )
+
+
+def outcome(model: "TableModel", path: str, report: str | None) -> dict[str, Any]:
+    """What `--json` says of a training."""
+    history = model.history
+    return {
+        "model": path,
+        "report": report,
+        "target": model.target.name,
+        "task": model.target.task,
+        "reason": model.target.reason,
+        "classes": model.target.classes,
+        "scores": finite(model.scores),
+        "epochs": len(history),
+        "best_epoch": history.best_epoch,
+        "stopped": history.stopped,
+        "seconds": history.seconds[-1],
+        "settings": model.settings,
+        "notes": model.notes,
+    }
+
+
+def finite(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def echo_scores(scores: Mapping[str, float]) -> None:
+    for name, value in scores.items():
+        shown = f"{value:.6g}" if math.isfinite(value) else "undefined, since the target is constant here"
+        click.echo(f"  {name.replace('_', ' '):<18} {shown}")
+
+
+# ── predict, evaluate, show ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@MODEL
+@TABLE
+@click.option(
+    "-o", "--output", metavar="FILE", help="CSV, TSV, Parquet or JSON lines, by its ending. [default: stdout]"
+)
+@reading_options
+def predict(model: str, table: str, output: str | None, **options: Any) -> None:
+    """A prediction for each row of TABLE, in its order, by MODEL.
+
+    A column named as the target holds the predicted class or value; of classes, a column `probability CLASS` for each
+    holds how probable it is. As CSV to stdout, or to FILE.
+    """
+    from netwright.reading import Frame, spelling, to_csv_text, write_table
+
+    loaded = load_table_model(model)
+    if output not in (None, "-"):
+        check_outputs({"--output": output}, {"the table": table, "the model": model})
+    loaded.reading |= how_to_read(options)
+    notes: list[str] = []
+    frame = loaded.read(table)
+    A = loaded.outputs(frame, notes=notes)
+    columns = {loaded.target.name: loaded.decode(A)}
+    if loaded.target.task == "classification":
+        columns |= {
+            f"probability {spelling(each)}": column
+            for each, column in zip(loaded.target.classes, loaded.probabilities(A).T, strict=True)
+        }
+    for sentence in [*frame.notes, *notes]:
+        note(sentence)
+    predictions = Frame(columns)
+    if output not in (None, "-"):
+        write_table(str(output), predictions)
+        click.echo(f"{frame.n_rows:,} predictions written to {output}", err=True)
+        return
+    for text in to_csv_text(predictions):
+        click.echo(text.encode(), nl=False)
+
+
+@main.command()
+@MODEL
+@TABLE
+@click.option("--json", "as_json", is_flag=True, help="The scores as one JSON object.")
+@reading_options
+def evaluate(model: str, table: str, as_json: bool, **options: Any) -> None:
+    """How well MODEL predicts the rows of TABLE, which has the target's column."""
+    loaded = load_table_model(model)
+    loaded.reading |= how_to_read(options)
+    notes: list[str] = []
+    frame = loaded.read(table, with_target=True)
+    scores = loaded.evaluate(frame, notes=notes)
+    for sentence in [*frame.notes, *notes]:
+        note(sentence)
+    if as_json:
+        click.echo(json.dumps(finite(scores) | {"rows": frame.n_rows}))
+        return
+    click.echo(f"scores of {loaded.target.name!r} on {frame.n_rows:,} rows:")
+    echo_scores(scores)
+
+
+@main.command()
+@MODEL
+def show(model: str) -> None:
+    """What is in MODEL: its network, what becomes of each column, its settings and scores. Checkpoints too."""
+    from netwright.persistence import load, read
+
+    kind, _, header = read(model)
+    loaded = load(model)
+    if kind == "checkpoint":
+        done = header["history"]
+        click.echo(f"a checkpoint after {len(done['cost'])} epochs; its best network so far:\n")
+    click.echo(loaded.summary())
+
+
+def load_table_model(path: str) -> "TableModel":
+    """The model that `netwright train` wrote; ValueError for another kind of file."""
+    from netwright.model import TableModel
+    from netwright.persistence import load
+
+    loaded = load(path)
+    if isinstance(loaded, TableModel):
+        return loaded
+    raise ValueError(
+        f"{path} holds a bare network, which knows no columns; give a model that `netwright train` wrote "
+        f"(in Python, netwright.load({path!r}).predict(X) takes arrays)"
+    )
+
+
+# ── xor ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.option("--epochs", type=click.IntRange(1), default=1500, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--plot", metavar="FILE", help="Draw the cost curve into a picture too (.png, .svg or .pdf).")
+def xor(epochs: int, seed: int, plot: str | None) -> None:
+    """The article's story: a network of two layers learns the exclusive or."""
+    from netwright.progress import curve
+    from netwright.xor import X, Y, learn, verdict
+
+    if plot is not None:
+        from netwright.report import PICTURES, check_suffix
+
+        check_suffix(plot, PICTURES)
+        check_outputs({"--plot": plot}, {})
+    click.echo(f"2 inputs, 3 tanh neurons, 1 sigmoid neuron; learning rate 0.1, seed {seed}", err=True)
+
+    def tell(epoch: int, cost: float) -> None:
+        if epoch in (1, epochs) or epoch * 10 // epochs > (epoch - 1) * 10 // epochs:
+            click.echo(f"epoch {epoch:>{len(str(epochs))}}  cost {cost:.8f}", err=True)
+
+    history, A = learn(epochs, seed, tell)
+    click.echo(curve({"cost": history.cost}), err=True)
+    for x, y, a in zip(X.T, Y[0], A[0], strict=True):
+        click.echo(f"{x[0]} xor {x[1]} = {y}   predicted {a:.4f}   {verdict(y, a)}")
+    click.echo(f"cost {history.cost[-1]:.8f} after {epochs:,} epochs")
+    if any(verdict(y, a) != "right" for y, a in zip(Y[0], A[0], strict=True)):
+        click.echo("Not learnt yet: some first weights lead to where the slope is almost flat, others need longer.")
+        click.echo("Try `netwright xor --seed 2`, which gets there in 1500 epochs.")
+    if plot is not None:
+        history.plot(plot)
+        click.echo(f"cost curve written to {plot}")

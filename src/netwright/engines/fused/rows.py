@@ -1,0 +1,279 @@
+"""Table rows as machine code: an activation's f and df, a loss's value and dZ, an optimizer's rule, each in its loop.
+
+A row is written once, in NumPy, for arrays. Here its functions are read as functions of one number: `np` becomes the
+vectorisable functions of `scalars`, every constant gets the network's dtype (a Python 0.5 would make float64 of
+float32), and Numba puts them into a loop over a batch. What a user wrote goes the same way.
+"""
+
+import dis
+import math
+from collections.abc import Callable
+from functools import cache
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from numba import carray, njit, types
+
+from netwright.activations import ACTIVATIONS, Activation
+from netwright.engines.fused.machine import FLAGS, SUMS, code_key, compiled, pointer
+from netwright.engines.fused.scalars import functions
+from netwright.losses import LOSSES, Loss
+from netwright.optimizers import Optimizer
+
+TYPES = {np.float32: types.float32, np.float64: types.float64}
+FUNCTIONS = cache(functions)
+
+
+class NotCompilable(Exception):
+    """Why a row cannot be compiled, in words that end a sentence."""
+
+
+def scalar(function: Any, F: Any) -> Any:
+    """The row's function, compiled for one number of type F; NotCompilable when that cannot be."""
+    return _scalar(function, F, {})
+
+
+def _scalar(function: Any, F: Any, done: dict[int, Any]) -> Any:
+    if isinstance(function, np.ufunc):
+        return getattr(FUNCTIONS(F), function.__name__)
+    if not isinstance(function, FunctionType):
+        raise NotCompilable(f"{function!r} is not a plain Python function")
+    if id(function) not in done:
+        code = function.__code__.replace(co_consts=tuple(_constant(c, F) for c in function.__code__.co_consts))
+        used = {name: _value(function.__globals__[name], F, done) for name in _names(code) if name in function.__globals__}
+        cells = tuple(CellType(_value(cell.cell_contents, F, done)) for cell in function.__closure__ or ())
+        twin = FunctionType(code, {**used, "__builtins__": __builtins__}, function.__name__, None, cells)
+        done[id(function)] = njit(**FLAGS, forceinline=True)(twin)
+    return done[id(function)]
+
+
+def _names(code: CodeType) -> set[str]:
+    return {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+
+
+def _constant(value: Any, F: Any) -> Any:
+    return F(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _value(value: Any, F: Any, done: dict[int, Any]) -> Any:
+    """What a name of the row's function stands for in its twin."""
+    if value is np or value is math:
+        return FUNCTIONS(F)
+    if isinstance(value, FunctionType | np.ufunc):
+        return _scalar(value, F, done)
+    if isinstance(value, np.generic):
+        return F(value)
+    if isinstance(value, ModuleType | BuiltinFunctionType | type):
+        return value
+    if isinstance(value, int | float | bool):
+        return _constant(value, F)
+    raise NotCompilable(f"it refers to {type(value).__name__} {value!r:.40}")
+
+
+def uses_Z(activation: Activation) -> bool:
+    """Whether df reads Z, which must then be kept beside A."""
+    code = getattr(activation.df, "__code__", None)
+    if code is None:
+        return True
+    first = code.co_varnames[0]
+    return any(i.opname.startswith("LOAD_FAST") and first in str(i.argval) for i in dis.get_instructions(code)) or (
+        first in code.co_cellvars
+    )
+
+
+def _compile(make: Callable[[], Any], counts: int, what: str, key: str, result: Any = types.void) -> int:
+    """The address of the loop that `make` builds; whatever Numba objects to becomes NotCompilable."""
+    try:
+        return compiled(make(), counts, key, result, **SUMS)
+    except NotCompilable:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()
+        raise NotCompilable(f"{what} does not compile: {reason[0] if reason else type(error).__name__}") from error
+
+
+def forward(activation: Activation, F: Any) -> int:
+    """(Z, b, A, rows, columns): Z += b and A = f(Z), Z and A (rows, columns). Where df has no use for Z, A is Z."""
+    item = TYPES[F]
+
+    def make() -> Any:
+        f = scalar(activation.f, F)
+
+        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int) -> None:
+            Z, A = carray(pointer(pZ, item), rows * columns), carray(pointer(pA, item), rows * columns)
+            b = carray(pointer(pb, item), rows)
+            for i in range(rows):
+                bias, z, a = b[i], Z[i * columns : (i + 1) * columns], A[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    z[j] += bias
+                    a[j] = f(z[j])
+
+        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int) -> None:
+            Z, b = carray(pointer(pZ, item), rows * columns), carray(pointer(pb, item), rows)
+            for i in range(rows):
+                bias, z = b[i], Z[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    z[j] = f(z[j] + bias)
+
+        return separate if uses_Z(activation) else in_place
+
+    return _compile(make, 5, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name))
+
+
+def backward(activation: Activation, F: Any) -> int:
+    """(Z, A, dA, count): dA becomes dZ = dA · df(Z, A)."""
+    item = TYPES[F]
+
+    def make() -> Any:
+        df = scalar(activation.df, F)
+
+        def chain(pZ: int, pA: int, pd: int, count: int) -> None:
+            Z, A, d = carray(pointer(pZ, item), count), carray(pointer(pA, item), count), carray(pointer(pd, item), count)
+            for i in range(count):
+                d[i] *= df(Z[i], A[i])
+
+        return chain
+
+    return _compile(make, 4, f"activation {activation.name!r}", code_key("df", activation.df, np.dtype(F).name))
+
+
+def loss_kernel(loss: Loss, F: Any) -> int:
+    """(Z, b, Y, w, scratch, outputs, columns) -> Σ w·loss; Z, without its b, becomes w·dZ. scratch: 3·columns."""
+    key = code_key("loss", loss.value, loss.dZ, loss.link, np.dtype(F).name)
+    if loss.name == "cross_entropy" and loss is LOSSES["cross_entropy"]:
+        return _compile(lambda: _cross_entropy(F), 7, loss.name, key, types.float64)
+    if loss.link == "softmax":
+        raise NotCompilable(f"loss {loss.name!r} is not elementwise: softmax ties a sample's outputs together")
+    item = TYPES[F]
+
+    def make() -> Any:
+        link = scalar(ACTIVATIONS[loss.link].f, F)
+        value, dZ = scalar(loss.value, F), scalar(loss.dZ, F)
+
+        def elementwise(pZ: int, pb: int, pY: int, pw: int, scratch: int, outputs: int, columns: int) -> float:
+            Z, Y = carray(pointer(pZ, item), outputs * columns), carray(pointer(pY, item), outputs * columns)
+            b, w = carray(pointer(pb, item), outputs), carray(pointer(pw, item), columns)
+            total = 0.0
+            for i in range(outputs):
+                row = slice(i * columns, (i + 1) * columns)
+                bias, zs, ys, sum_ = b[i], Z[row], Y[row], F(0)
+                for j in range(columns):
+                    z = zs[j] + bias
+                    sum_ += w[j] * F(value(z, ys[j]))
+                    zs[j] = w[j] * F(dZ(z, link(z), ys[j]))
+                total += sum_
+            return total
+
+        return elementwise
+
+    return _compile(make, 7, f"loss {loss.name!r}", key, types.float64)
+
+
+def _cross_entropy(F: Any) -> Any:
+    """Softmax and its cross-entropy, the batch innermost: every loop below runs over samples side by side."""
+    item = TYPES[F]
+    exp, log = FUNCTIONS(F).exp, FUNCTIONS(F).log
+    zero, one, lowest = F(0), F(1), F(-np.inf)
+
+    def cross_entropy(pZ: int, pb: int, pY: int, pw: int, scratch: int, outputs: int, columns: int) -> float:
+        Z, Y = carray(pointer(pZ, item), outputs * columns), carray(pointer(pY, item), outputs * columns)
+        b, w = carray(pointer(pb, item), outputs), carray(pointer(pw, item), columns)
+        work = carray(pointer(scratch, item), 3 * columns)
+        highest, total, costs = work[:columns], work[columns : 2 * columns], work[2 * columns :]
+        for j in range(columns):
+            highest[j] = lowest
+            total[j] = zero
+            costs[j] = zero
+        for i in range(outputs):
+            bias, z = b[i], Z[i * columns : (i + 1) * columns]
+            for j in range(columns):
+                z[j] += bias
+                highest[j] = z[j] if z[j] > highest[j] else highest[j]
+        for i in range(outputs):
+            z, y = Z[i * columns : (i + 1) * columns], Y[i * columns : (i + 1) * columns]
+            for j in range(columns):
+                low = z[j] - highest[j]
+                costs[j] -= y[j] * low
+                e = exp(low)
+                z[j] = e
+                total[j] += e
+        for j in range(columns):  # Σ Y = 1, so its share of log Σ exp is the whole
+            costs[j] = w[j] * (costs[j] + log(total[j]))
+            total[j] = one / total[j]
+        for i in range(outputs):
+            z, y = Z[i * columns : (i + 1) * columns], Y[i * columns : (i + 1) * columns]
+            for j in range(columns):
+                z[j] = w[j] * (z[j] * total[j] - y[j])
+        cost = zero
+        for j in range(columns):
+            cost += costs[j]
+        return float(cost)
+
+    return cross_entropy
+
+
+def softmax_kernel(F: Any) -> int:
+    """(Z, b, A, outputs, columns): A = softmax(Z + b), in place of Z when A is Z."""
+    item = TYPES[F]
+
+    def make() -> Any:
+        exp = FUNCTIONS(F).exp
+        one = F(1)
+
+        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int) -> None:
+            Z, b = carray(pointer(pZ, item), (outputs, columns)), carray(pointer(pb, item), outputs)
+            A = carray(pointer(pA, item), (outputs, columns))
+            for j in range(columns):
+                highest = F(-np.inf)
+                for i in range(outputs):
+                    highest = max(highest, Z[i, j] + b[i])
+                total = F(0)
+                for i in range(outputs):
+                    A[i, j] = exp(Z[i, j] + b[i] - highest)
+                    total += A[i, j]
+                total = one / total
+                for i in range(outputs):
+                    A[i, j] *= total
+
+        return softmax
+
+    return _compile(make, 5, "softmax", code_key("softmax", np.dtype(F).name))
+
+
+def update(optimizer: Optimizer, coefficients: int, F: Any) -> int:
+    """(theta, g, slot, slot, coefficients, count): the rule over count numbers; unused slots are never read."""
+    item, slots = TYPES[F], len(optimizer.names)
+    if slots > 2:
+        raise NotCompilable(f"optimizer {type(optimizer).__name__} has {slots} slots, more than 2")
+    function = type(optimizer).rule
+
+    def make() -> Any:
+        from numba.np.unsafe.ndarray import to_fixed_tuple
+
+        rule = scalar(function, F)
+
+        def none(theta: int, g: int, s: int, t: int, c: int, count: int) -> None:
+            T, G = carray(pointer(theta, item), count), carray(pointer(g, item), count)
+            numbers = to_fixed_tuple(carray(pointer(c, item), coefficients), coefficients)
+            for i in range(count):
+                T[i] = rule(T[i], G[i], *numbers)[0]
+
+        def single(theta: int, g: int, s: int, t: int, c: int, count: int) -> None:
+            T, G = carray(pointer(theta, item), count), carray(pointer(g, item), count)
+            S = carray(pointer(s, item), count)
+            numbers = to_fixed_tuple(carray(pointer(c, item), coefficients), coefficients)
+            for i in range(count):
+                T[i], S[i] = rule(T[i], G[i], S[i], *numbers)
+
+        def double(theta: int, g: int, s: int, t: int, c: int, count: int) -> None:
+            T, G = carray(pointer(theta, item), count), carray(pointer(g, item), count)
+            S, U = carray(pointer(s, item), count), carray(pointer(t, item), count)
+            numbers = to_fixed_tuple(carray(pointer(c, item), coefficients), coefficients)
+            for i in range(count):
+                T[i], S[i], U[i] = rule(T[i], G[i], S[i], U[i], *numbers)
+
+        return (none, single, double)[slots]
+
+    what = f"optimizer {type(optimizer).__name__}"
+    return _compile(make, 6, what, code_key("rule", function, slots, coefficients, np.dtype(F).name))

@@ -1,0 +1,55 @@
+"""Threads that outlive an epoch: a new one would spend its first milliseconds on its parent's core."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from netwright.layer import Layer
+
+
+class Workers:
+    """Run `loop(plan, w)` for w = 0 … threads - 1 at once; worker 0 is the calling thread."""
+
+    def __init__(self) -> None:
+        self.inboxes: list[queue.SimpleQueue[Any]] = []
+        self.done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self.process = os.getpid()
+
+    def run(self, loop: Callable[[int, int], None], plan: int, threads: int) -> None:
+        if self.process != os.getpid():  # after a fork the threads are not here
+            self.__init__()  # type: ignore[misc]
+        while len(self.inboxes) < threads - 1:
+            inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            threading.Thread(target=_work, args=(inbox, self.done), daemon=True, name="netwright").start()
+            self.inboxes.append(inbox)
+        for w in range(1, threads):
+            self.inboxes[w - 1].put((loop, plan, w))
+        loop(plan, 0)
+        for _ in range(1, threads):
+            self.done.get()
+
+    def __del__(self) -> None:
+        for inbox in self.inboxes:
+            inbox.put(None)
+
+
+def _work(inbox: "queue.SimpleQueue[Any]", done: "queue.SimpleQueue[Any]") -> None:
+    while (job := inbox.get()) is not None:
+        loop, plan, w = job
+        loop(plan, w)
+        done.put(None)
+
+
+def available() -> int:
+    """Cores that this process may use; OMP_NUM_THREADS lowers it, as joblib's processes are told theirs by it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(limit)) if limit.isdigit() else cores)
+
+
+def default_threads(network: Any, columns: int) -> int:
+    """How many workers pay: a step must be worth the barriers and the second gradient."""
+    work = 6 * columns * sum(layer.size for layer in network.layers if isinstance(layer, Layer))
+    return available() if work > 2e7 else 1

@@ -1,0 +1,388 @@
+"""The command line as people and scripts meet it. What is wrong with what they give it: test_bad_input.py."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import netwright
+from netwright.cli import main
+from netwright.history import History
+from netwright.persistence import read
+from netwright.progress import Progress, curve, duration
+
+PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
+QUICK = ["--epochs", "6", "--hidden", "8"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty directory to work in, with the penguins."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PENGUINS, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model of the penguins' species, trained once."""
+    path = tmp_path_factory.mktemp("model") / "penguins.safetensors"
+    assert run("train", PENGUINS, "-t", "species", "-o", path, "--quiet", "--seed", 1, "--epochs", 60).exit_code == 0
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def process(*arguments, **options):
+    """A netwright of its own, for signals and pipes."""
+    command = [sys.executable, "-m", "netwright", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def rows(csv):
+    return [line.split(",") for line in csv.strip().split("\n")]
+
+
+# ── train ──
+
+
+def test_train_tells_what_it_does_and_writes_a_model(here):
+    result = run("train", "penguins.csv", "--target", "species", "--epochs", 40)
+    assert result.exit_code == 0
+    for words in (
+        "344 rows, 69 of them held out",
+        "one of 3 classes (Adelie, Chinstrap, Gentoo): classification, the target is text",
+        "5 numbers, 2 categories, as 15 features",
+        "network 15-64-32-3, loss cross_entropy, adam, at most 40 epochs in batches of 16",
+        "all 40 epochs done",
+        "┤",
+    ):
+        assert words in result.stderr
+    assert result.stdout.startswith("scores on the 69 rows held out:\n  accuracy ")
+    assert result.stdout.endswith("model written to penguins.safetensors\n")
+    model = netwright.load("penguins.safetensors")
+    assert model.scores["accuracy"] > 0.95
+    assert model.settings["epochs"] == 40
+
+
+def test_progress_in_plain_lines_is_short(here):
+    lines = run("train", "penguins.csv", "--target", "species", "--epochs", 100, "--patience", 100).stderr.split("\n")
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert 8 <= len(epochs) <= 25
+    assert re.fullmatch(r"epoch 100/100  cost 0\.\d+\s+held out 0\.\d+\s+accuracy \S+\s+\S+ s", epochs[-1])
+    assert "\x1b" not in "".join(lines)
+
+
+def test_quiet_leaves_the_results_only(here):
+    result = run("train", "penguins.csv", "-t", "species", "--quiet", *QUICK)
+    assert result.stderr == ""
+    assert "accuracy" in result.stdout
+
+
+def test_json_is_one_object_and_nothing_else(here):
+    result = run("train", "penguins.csv", "-t", "species", "--json", "-o", "m", *QUICK)
+    assert result.stderr == ""
+    said = json.loads(result.stdout)
+    assert said["model"] == "m"
+    assert said["task"] == "classification"
+    assert said["epochs"] == 6
+    assert said["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
+    assert set(said["scores"]) == {"accuracy", "balanced_accuracy", "log_loss"}
+    assert said["settings"]["hidden"] == [8]
+
+
+def test_every_option_arrives(here):
+    (here / "t.csv").write_text(
+        "id;when;x;code;w;y\n"
+        + "\n".join(f"{i};{1 + i % 28:02}.01.2024;{i % 7},5;{i % 3};{i % 2};{2 * (i % 7)},25" for i in range(80))
+    )
+    result = run(
+        "train", "t.csv", "-t", "y", "-o", "m", "--task", "regression", "--hidden", "8,4", "--activation", "tanh",
+        "--loss", "huber:1.5", "--epochs", 5, "--batch-size", 10, "--optimizer", "adamw", "--learning-rate", 0.01,
+        "--schedule", "cosine", "--dropout", 0.1, "--l2", 0.01, "--seed", 7, "--weights", "w", "--drop", "id",
+        "--categorical", "code", "--validation", 0.25, "--patience", 3, "--time-limit", "1m", "--clip-norm", 2,
+        "--checkpoint", "c", "--report", "r.svg", "--delimiter", ";", "--decimal", ",", "--encoding", "latin-1",
+        "--null", "none", "--date-format", "%d.%m.%Y", "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    model = netwright.load("m")
+    assert model.settings == {
+        "hidden": [8, 4], "optimizer": model.settings["optimizer"], "schedule": model.settings["schedule"],
+        "epochs": 5, "batch_size": 10, "patience": 3, "max_seconds": 60.0, "clip_norm": 2.0, "dropout": 0.1,
+        "l2": 0.01, "seed": 7, "validation": 0.25, "weights": "w", "drop": ["id"], "categorical": ["code"],
+        "rows": 30, "held_out": 10,
+    }  # fmt: skip
+    assert model.settings["optimizer"]["name"] == "adamw"
+    assert model.settings["optimizer"]["learning_rate"] == 0.01
+    assert "Cosine" in model.settings["schedule"]
+    assert model.network.loss.name == "huber:1.5"
+    assert (model.encoder.names("number"), model.encoder.names("category")) == (["x"], ["code"])
+    assert model.encoder.names("date") == ["when"]
+    assert (here / "r.svg").exists()
+    assert (here / "c").exists()
+    assert run("predict", "m", "t.csv").exit_code == 0
+
+
+def test_a_page_on_the_training(here):
+    result = run("train", "penguins.csv", "-t", "species", "--report", "r.html", "--quiet", *QUICK)
+    assert result.stdout.endswith("model written to penguins.safetensors, report to r.html\n")
+    assert "species" in (here / "r.html").read_text(encoding="utf-8")
+
+
+def test_columns_of_no_use_are_left_out_with_a_note(here):
+    lines = (here / "penguins.csv").read_text().splitlines()
+    table = [f"{lines[0]},same,nothing,row"] + [f"{line},1,,{i}" for i, line in enumerate(lines[1:])]
+    (here / "t.csv").write_text("\n".join(table))
+    result = run("train", "t.csv", "-t", "species", *QUICK)
+    assert result.exit_code == 0
+    for name, why in (("same", "every row has the same value"), ("nothing", "no row has a value")):
+        assert f"note: column {name!r} is left out: {why}" in result.stderr
+    assert re.search("note: column 'row' is left out", result.stderr)
+
+
+def test_a_model_that_is_there_is_replaced(here):
+    for seed in (1, 2):
+        assert run("train", "penguins.csv", "-t", "species", "--quiet", "--seed", seed, *QUICK).exit_code == 0
+    assert netwright.load("penguins.safetensors").settings["seed"] == 2
+    assert sorted(path.name for path in here.iterdir()) == ["penguins.csv", "penguins.safetensors"]
+
+
+def test_a_cost_that_explodes_writes_nothing(here):
+    result = run("train", "penguins.csv", "-t", "species", "--quiet", "--learning-rate", 1e200, "--hidden", 8)
+    assert result.exit_code == 2
+    assert "learning rate" in result.stderr
+    assert result.stderr.endswith("no model was written\n")
+    assert not (here / "penguins.safetensors").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl", "csv.gz"])
+def test_every_kind_of_table(here, model, ending):
+    assert run("predict", model, "penguins.csv", "-o", f"out.{ending}").exit_code == 0
+    result = run("train", f"out.{ending}", "-t", "species", "--quiet", *QUICK)
+    assert result.exit_code == 0
+    assert "model written to out.safetensors" in result.stdout
+
+
+# ── interruptions ──
+
+
+def learning(path, *more):
+    """A training that would go on for long, once its first epochs are done."""
+    process_ = process(
+        "train", "penguins.csv", "-t", "species", "-o", path, "--epochs", 100_000, "--patience", 100_000, *more
+    )
+    for line in process_.stderr:
+        if line.startswith("epoch "):
+            return process_
+    raise AssertionError("training did not start")
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_best_model_so_far(here):
+    training = learning("m")
+    training.send_signal(signal.SIGINT)
+    out, err = training.communicate(timeout=60)
+    assert training.returncode == 0
+    assert "interrupted after" in err
+    assert "Traceback" not in err
+    assert "model written to m" in out
+    assert len(netwright.load("m").history) > 0
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_to_the_same_bits(here):
+    command = ["train", "penguins.csv", "-t", "species", "--epochs", 1500, "--patience", 1500, "--dropout", 0.1]
+    assert run(*command, "-o", "whole", "--quiet").exit_code == 0
+    killed = process(*command, "-o", "part", "--checkpoint", "c", "--quiet")
+    done = 0
+    while not done and killed.poll() is None:
+        time.sleep(0.02)
+        done = len(read("c")[2]["history"]["cost"]) if Path("c").exists() else 0
+    killed.kill()
+    killed.communicate()
+    assert 0 < done < 1500
+    assert not (here / "part").exists()
+    assert run(*command, "-o", "part", "--checkpoint", "c", "--resume", "--quiet").exit_code == 0
+    assert (netwright.load("part").network.theta == netwright.load("whole").network.theta).all()
+
+
+def test_a_reader_that_has_enough_is_no_error(here, model):
+    big = (PENGUINS.read_text().split("\n", 1)[1]) * 30
+    (here / "big.csv").write_text(PENGUINS.read_text().split("\n", 1)[0] + "\n" + big)
+    predicting = process("predict", model, "big.csv")
+    predicting.stdout.readline()
+    predicting.stdout.close()
+    assert predicting.stderr.read() == ""
+    predicting.stderr.close()
+    assert predicting.wait(timeout=60) in (0, 1)
+
+
+# ── predict, evaluate, show ──
+
+
+def test_predictions_are_in_the_order_of_the_rows(model):
+    result = run("predict", model, PENGUINS)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    head, *table = rows(result.stdout)
+    assert head == ["species", "probability Adelie", "probability Chinstrap", "probability Gentoo"]
+    assert len(table) == 344
+    loaded = netwright.load(model)
+    assert [row[0] for row in table] == loaded.predict(PENGUINS).tolist()
+    np.testing.assert_array_equal(np.array([row[1:] for row in table], float), loaded.predict_proba(PENGUINS))
+
+
+def test_predictions_of_a_regression_are_values(here):
+    (here / "t.csv").write_text("x,y\n" + "\n".join(f"{i / 2},{2 * i + 0.5}" for i in range(50)))
+    assert run("train", "t.csv", "-t", "y", "--hidden", "none", "--optimizer", "lbfgs", "--quiet").exit_code == 0
+    result = run("predict", "t.safetensors", "t.csv")
+    head, *table = rows(result.stdout)
+    assert head == ["y"]
+    np.testing.assert_allclose(np.array(table, float)[:, 0], 2 * np.arange(50) + 0.5, atol=2)
+
+
+def test_predictions_into_a_file(here, model):
+    result = run("predict", model, PENGUINS, "-o", "p.parquet")
+    assert (result.stdout, result.stderr) == ("", "344 predictions written to p.parquet\n")
+    frame = netwright.read_table("p.parquet")
+    assert frame.names == ["species", "probability Adelie", "probability Chinstrap", "probability Gentoo"]
+    assert run("predict", model, PENGUINS, "-o", "-").stdout == run("predict", model, PENGUINS).stdout
+
+
+def test_new_columns_and_categories_are_notes(here, model):
+    lines = PENGUINS.read_text().replace("Torgersen", "Mars").splitlines()
+    (here / "t.csv").write_text("\n".join([f"{lines[0]},colour"] + [f"{line},blue" for line in lines[1:]]))
+    result = run("predict", model, "t.csv")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "note: column 'colour' is new, and not used",
+        "note: column 'island' has categories that training did not have: 'Mars'",
+    ]
+    assert len(rows(result.stdout)) == 345
+
+
+def test_evaluate_scores_a_table(model):
+    result = run("evaluate", model, PENGUINS)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("scores of 'species' on 344 rows:\n  accuracy ")
+    said = json.loads(run("evaluate", model, PENGUINS, "--json").stdout)
+    assert said == netwright.load(model).evaluate(PENGUINS) | {"rows": 344}
+
+
+def test_show_is_for_models_networks_and_checkpoints(here, model):
+    for words in ("'species'", "bill_length_mm", "softmax", "held-out accuracy", "seed 1"):
+        assert words in run("show", model).stdout
+    network = netwright.Network([2, 3, 1], rng=0)
+    network.save("n")
+    assert run("show", "n").stdout == network.summary() + "\n"
+    run("train", "penguins.csv", "-t", "species", "--checkpoint", "c", "--quiet", *QUICK)
+    assert run("show", "c").stdout.startswith("a checkpoint after 6 epochs; its best network so far:\n")
+
+
+# ── xor ──
+
+
+def test_xor_tells_the_articles_story():
+    result = run("xor")
+    assert result.exit_code == 0
+    assert "epoch 1500  cost 0.35995741" in result.stderr
+    assert result.stdout.count("xor") >= 4
+    assert "cost 0.35995741 after 1,500 epochs" in result.stdout
+    assert "netwright xor --seed 2" in result.stdout
+
+
+def test_xor_is_learnt_with_the_seed_that_it_names():
+    result = run("xor", "--seed", 2)
+    assert result.stdout.count("right") == 4
+    assert "Try" not in result.stdout
+
+
+def test_xor_draws_its_cost_on_request(here):
+    assert run("xor", "--epochs", 20, "--plot", "xor.png").exit_code == 0
+    assert (here / "xor.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+# ── the whole of it ──
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"netwright {netwright.__version__}\n"
+    assert run().stdout == run("--help").stdout
+    for command in ("train", "predict", "evaluate", "show", "xor"):
+        assert run(command, "--help").exit_code == 0
+        assert command in run("--help").stdout
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys; from netwright.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('scipy', 'duckdb', 'matplotlib', 'plotext', 'rich') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.endswith("[]\n")
+
+
+# ── progress ──
+
+
+def test_the_curve_fits_the_terminal(monkeypatch):
+    for columns in (40, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        picture = curve({"cost": [3.0, 2.0, 1.5, 1.4], "held-out cost": [3.1, 2.2, 1.9, float("inf")]})
+        assert max(map(len, picture.split("\n"))) <= min(columns, 100)
+        assert "• held-out cost" in picture
+    assert "1e+03" in curve({"cost": [1000.0, 1.0, 0.1]})
+    assert curve({"cost": [1.0]})
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (6.2, "7 s"), (125, "2:05"), (3725, "1:02:05")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_time_left_is_told_from_the_epochs_and_the_limit():
+    progress = Progress()
+    progress.begin(100, None)
+    history = History(cost=[1.0] * 10, seconds=[float(i) for i in range(1, 11)])
+    progress.began = (5, 5.0)
+    assert progress.left(history) == "≤ 1:30 left"
+    progress.begin(100, 30.0)
+    assert progress.left(history) == "≤ 20 s left"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_in_a_terminal_one_line_moves(here):
+    mine, theirs = os.openpty()
+    command = [sys.executable, "-m", "netwright", "train", "penguins.csv", "-t", "species", "--epochs", "400"]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"}
+    training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    seen = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            piece = os.read(mine, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(mine)
+    assert training.wait(timeout=60) == 0
+    text = seen.decode(errors="replace")
+    assert "/400  cost" in text
+    assert "left" in text
+    assert "\x1b[" in text

@@ -1,0 +1,273 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from scipy import special
+from sklearn import metrics
+
+from netwright import ACTIVATIONS, LOSSES, Loss, Network, d_logloss, d_sigmoid, logloss, sigmoid
+from netwright.losses import FAMILIES, find_loss, is_known, unlink
+from strategies import LOSS_NAMES, targets
+
+DTYPES = [np.float64, np.float32]
+
+
+def draw(name, samples=40, scale=2.0):
+    rng = np.random.default_rng(0)
+    return scale * rng.normal(size=(3, samples)), targets(name, 3, samples, rng)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_dZ_is_the_derivative_of_the_samples_loss(name):
+    loss = find_loss(name)
+    Z, Y = draw(name)
+    dZ = loss.dZ(Z, ACTIVATIONS[loss.link].f(Z), Y)
+    h = 1e-5
+    for i in range(3):
+        step = np.zeros_like(Z)
+        step[i] = h
+        before, here, after = (loss.value(moved, Y).sum(axis=0) for moved in (Z - step, Z, Z + step))
+        smooth = np.abs(after - 2 * here + before) < 1e-2 * h
+        assert smooth.mean() > 0.9
+        np.testing.assert_allclose(dZ[i][smooth], ((after - before) / (2 * h))[smooth], rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtype_in_is_dtype_out(name, dtype):
+    loss = find_loss(name)
+    Z, Y = (values.astype(dtype) for values in draw(name))
+    A = ACTIVATIONS[loss.link].f(Z)
+    for made in (loss.value(Z, Y), loss.dZ(Z, A, Y)):
+        assert (made.dtype, made.shape) == (dtype, Z.shape)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_finite_where_Z_is_800(name, dtype):
+    loss = find_loss(name)
+    Y = draw(name, 4)[1].astype(dtype)
+    Z = np.array([[800, -800, 800, -800], [-800, 800, 800, -800], [0, 0, 0, -800]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        values, dZ = loss.value(Z, Y), loss.dZ(Z, ACTIVATIONS[loss.link].f(Z), Y)
+    assert np.isfinite(values).all()
+    assert np.isfinite(dZ).all()
+    assert (values >= 0).all()
+
+
+def outputs_of(name, Z):
+    return ACTIVATIONS[find_loss(name).link].f(Z)
+
+
+OTHERS = {  # the mean over samples of what scikit-learn or SciPy makes of targets Y and outputs A
+    "logloss": lambda Y, A: sum(metrics.log_loss(y, a, labels=[0, 1]) for y, a in zip(Y, A, strict=True)),
+    "cross_entropy": lambda Y, A: metrics.log_loss(Y.argmax(axis=0), A.T, labels=[0, 1, 2]),
+    "squared_error": lambda Y, A: metrics.mean_squared_error(Y.T, A.T) * 3 / 2,
+    "absolute_error": lambda Y, A: metrics.mean_absolute_error(Y.T, A.T) * 3,
+    "huber": lambda Y, A: special.huber(1, Y - A).sum() / Y.shape[1],
+    "huber:1.5": lambda Y, A: special.huber(1.5, Y - A).sum() / Y.shape[1],
+    "quantile": lambda Y, A: metrics.mean_absolute_error(Y.T, A.T) * 3 / 2,
+    "quantile:0.9": lambda Y, A: metrics.mean_pinball_loss(Y.T, A.T, alpha=0.9) * 3,
+    "poisson": lambda Y, A: metrics.mean_poisson_deviance(Y.ravel(), A.ravel()) * 3 / 2,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_mean_loss_is_that_of_scikit_learn_or_scipy(name):
+    Z, Y = draw(name)
+    ours = find_loss(name).value(Z, Y).sum(axis=0).mean()
+    assert ours == pytest.approx(OTHERS[name](Y, outputs_of(name, Z)), rel=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+def test_the_quantile_loss_is_least_at_the_quantile(level):
+    Y = np.random.default_rng(0).gamma(2, size=(1, 2001))
+    guesses = np.linspace(0, 6, 1201)
+    means = [find_loss(f"quantile:{level}").value(np.full_like(Y, guess), Y).mean() for guess in guesses]
+    assert guesses[np.argmin(means)] == pytest.approx(np.quantile(Y, level), abs=0.01)
+
+
+# ── names with a parameter ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_family_gives_one_loss_for_each_parameter_however_it_is_asked_for():
+    for name, family in FAMILIES.items():
+        assert find_loss(f"{name}:0.25") is find_loss(f"{name}:.25") is family(0.25)
+        assert is_known(family(0.25))
+        assert is_known(LOSSES[name])
+        assert find_loss(family(0.25).name) is family(0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("logless", "unknown loss 'logless'; did you mean 'logloss'.*choose one of absolute_error, "),
+        (None, "unknown loss None"),
+        ("logloss:2", "loss 'logloss' takes no parameter"),
+        ("nothing:2", "unknown loss 'nothing'"),
+        ("huber:", "unknown loss 'huber:': write huber:NUMBER"),
+        ("huber:wide", "unknown loss 'huber:wide': write huber:NUMBER"),
+        ("huber:0", "huber's delta must be a finite number above 0, got 0.0"),
+        ("huber:nan", "huber's delta must be a finite number above 0, got nan"),
+        ("quantile:1", "level must be a finite number between 0 and 1, both excluded, got 1.0"),
+    ],
+)
+def test_an_unknown_loss_is_told_what_would_be_right(name, message):
+    with pytest.raises(ValueError, match=message):
+        find_loss(name)
+
+
+# ── targets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("loss", "Y", "message"),
+    [
+        ("logloss", [[0, 1, 2.0]], r"logloss needs targets between 0 and 1; Y\[0, 2\] is 2"),
+        ("logloss", [[0, -0.5]], r"Y\[0, 1\] is -0.5"),
+        ("cross_entropy", [[1, 0.5], [0, 0.4]], r"sum to 1; Y\[0, 1\] is 0.5"),
+        ("cross_entropy", [[1, 2], [0, -1]], r"class probabilities.*Y\[1, 1\] is -1"),
+        ("poisson", [[0, 3, -1]], r"targets of at least 0; Y\[0, 2\] is -1"),
+    ],
+)
+def test_targets_that_a_loss_cannot_learn_are_named(loss, Y, message):
+    with pytest.raises(ValueError, match=message):
+        find_loss(loss).check_targets(np.array(Y, float))
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_targets_of_the_right_kind_pass(name):
+    find_loss(name).check_targets(draw(name)[1])
+
+
+def test_label_smoothing_moves_targets_towards_even_odds():
+    np.testing.assert_allclose(LOSSES["logloss"].smooth(np.array([[0, 1.0]]), 0.2), [[0.1, 0.9]])
+    smooth = LOSSES["cross_entropy"].smooth(np.eye(4), 0.2)
+    np.testing.assert_allclose(smooth, np.where(np.eye(4), 0.85, 0.05))
+    network = Network([2, 4], loss="cross_entropy", label_smoothing=0.2, rng=0)
+    plain = copy.deepcopy(network)
+    plain.label_smoothing = 0.0
+    X = np.random.default_rng(0).normal(size=(2, 4))
+    assert network.gradient(X, np.eye(4)) == pytest.approx(plain.gradient(X, smooth), rel=1e-14)
+    np.testing.assert_allclose(network.grad, plain.grad, rtol=1e-13)
+    assert network.cost(X, np.eye(4)) == plain.cost(X, np.eye(4))
+
+
+# ── the article's pair, and other ways to a link ─────────────────────────────────────────────────────────────────────
+
+
+def test_logloss_and_its_derivative_agree_with_scikit_learn_and_a_numeric_derivative():
+    rng = np.random.default_rng(0)
+    y, a = rng.integers(0, 2, 50), rng.uniform(0.01, 0.99, 50)
+    assert logloss(y, a).mean() == pytest.approx(metrics.log_loss(y, a), rel=1e-12)
+    numeric = (logloss(y, a + 1e-6) - logloss(y, a - 1e-6)) / 2e-6
+    np.testing.assert_allclose(d_logloss(y, a), numeric, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, int])
+def test_logloss_is_finite_at_0_and_1_and_right_there(dtype):
+    y, a = np.array([0, 0, 1, 1], dtype), np.array([0, 1, 0, 1], dtype)
+    with np.errstate(all="raise"):
+        values, slopes = logloss(y, a), d_logloss(y, a)
+    assert np.isfinite(values).all()
+    assert np.isfinite(slopes).all()
+    assert values[[0, 3]] == pytest.approx(0, abs=1e-6)
+    assert (values[[1, 2]] > 15).all()
+    assert slopes[1] > 1e6
+    assert slopes[2] < -1e6
+
+
+def test_the_articles_chain_gives_the_linked_step():
+    rng = np.random.default_rng(0)
+    Z, Y = rng.uniform(-12, 12, (2, 30)), rng.integers(0, 2, (2, 30))
+    A = sigmoid(Z)
+    chain = d_logloss(Y, A) * d_sigmoid(Z)
+    np.testing.assert_allclose(chain, LOSSES["logloss"].dZ(Z, A, Y), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(logloss(Y, A), LOSSES["logloss"].value(Z, Y), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("link", sorted({loss.link for loss in LOSSES.values()}))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_unlink_goes_back_through_the_link(link, dtype):
+    Z = np.random.default_rng(0).normal(size=(3, 20)).astype(dtype)
+    A = ACTIVATIONS[link].f(Z)
+    back, slope = unlink(link, A)
+    assert back.dtype == slope.dtype == dtype
+    np.testing.assert_allclose(ACTIVATIONS[link].f(back), A, rtol=1e-12 if dtype == np.float64 else 1e-5)
+    h = 1e-3
+    np.testing.assert_allclose(slope, (unlink(link, A + h)[0] - unlink(link, A - h)[0]) / (2 * h), rtol=0.05)
+    edges = np.array([[-1, 0, 0.5, 1, 2]], dtype)
+    with np.errstate(all="raise"):
+        assert np.isfinite(unlink(link, edges)).all()
+
+
+# ── the user's own ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cubic(name="cubic", **options):
+    return Loss(name, lambda Z, Y: abs(Z - Y) ** 3 / 3, lambda Z, A, Y: (Z - Y) * abs(Z - Y), **options)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "own",
+    [
+        cubic(),
+        Loss("absolute by where", lambda Z, Y: abs(Z - Y), lambda Z, A, Y: np.where(Z > Y, 1.0, -1.0)),
+        Loss("asymmetric", lambda Z, Y: np.where(Z > Y, Z - Y, 2 * (Y - Z)), lambda Z, A, Y: np.where(Z > Y, 1, -2)),
+    ],
+    ids=lambda own: own.name,
+)
+def test_ones_own_loss_works_wherever_a_name_does(own, dtype):
+    network = Network([2, 3, 1], loss=own, rng=0, dtype=dtype)
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 9)), rng.normal(size=(1, 9))
+    assert network.gradient(X, Y) == pytest.approx(network.cost(X, Y), rel=1e-5)
+    dZ = own.dZ(network.layers[-1].Z, network.layers[-1].A, Y)
+    assert network.layers[-1].db == pytest.approx(dZ.mean(), rel=1e-4)
+    assert network.grad.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Loss("mine", lambda Z, Y: (Z - Y) ** 2, lambda Z, A, Y: Z - Y), "dZ is not the derivative of value"),
+        (lambda: cubic(link="logit"), "unknown activation 'logit'"),
+        (lambda: cubic(targets="integers"), "loss 'cubic': targets must be one of real, probability"),
+        (lambda: Loss("mine", lambda Z, Y: 1 / 0, lambda Z, A, Y: Z), "'mine' failed on Z and Y of shape.*division"),
+        (lambda: Loss("mine", lambda Z, Y: ((Z - Y) ** 2).mean(), lambda Z, A, Y: Z - Y), "must be elementwise"),
+        (lambda: Loss("mine", lambda Z, Y: float(Z.mean()), lambda Z, A, Y: Z - Y), "must be elementwise"),
+        (lambda: Loss("mine", lambda Z, Y: Z, lambda Z, A, Y: 1), r"must be elementwise.*, dZ \(\)"),
+        (lambda: Loss("mine", lambda Z, Y: Z - Y, 3), "'mine' failed"),
+        (lambda: Loss("mine", lambda Z, Y: np.sqrt(Z), lambda Z, A, Y: 0.5 / np.sqrt(Z)), "not the derivative"),
+        (lambda: cubic(""), "name"),
+        (lambda: cubic(None), "name"),
+    ],
+)
+def test_a_wrong_loss_is_told_what_is_wrong(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_ones_own_may_not_pass_for_a_row_of_the_table():
+    with pytest.raises(ValueError, match="'huber' is the name of another; give your own one of its own"):
+        find_loss(cubic("huber"))
+
+
+def test_a_link_with_no_way_back_wants_its_activation_last():
+    own = Loss(
+        "bounded",
+        lambda Z, Y: 0.5 * (np.tanh(Z) - Y) ** 2,
+        lambda Z, A, Y: (A - Y) * (1 - A * A),
+        link="tanh",
+    )
+    assert Network([2, 3, 1], loss=own, rng=0).linked
+    with pytest.raises(ValueError, match="the loss 'bounded' needs 'tanh' as the last activation, got 'identity'"):
+        Network([2, 3, 1], activation=["tanh", "identity"], loss=own, rng=0)
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_a_network_of_a_known_loss_survives_pickling_with_it(name):
+    network = Network([2, 2], loss=name, rng=0)
+    assert pickle.loads(pickle.dumps(network)).loss is find_loss(name)

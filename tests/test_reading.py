@@ -1,0 +1,463 @@
+"""Reading: the nasty CSV files that readers get wrong without a word, and the same table from and to every format."""
+
+import csv
+import gzip
+import io
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from netwright.reading import Frame, as_column, read_table, spelling, to_csv_text, to_json_text, write_table
+
+NAN = float("nan")
+BODY = "".join(f"{i},{i}.5,t{i}\n" for i in range(50))
+
+
+def late(last, first="1"):
+    """A file that changes its mind behind the 20 480 rows that DuckDB samples."""
+    return "a,b\n" + f"{first},x\n" * 20500 + f"{last},y\n"
+
+
+def day(text):
+    return np.datetime64(text, "us")
+
+
+def known(values):
+    """The values as a list, None for each that is missing."""
+    return [None if v is None or v != v else v for v in values]
+
+
+@pytest.fixture
+def file(tmp_path):
+    def make(content, name="nasty.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+        return path
+
+    return make
+
+
+# name: (content, options, {column: its first values})
+RIGHT = {
+    "ISO dates": ("d\n2024-01-05\n2024-01-06\n", {}, {"d": [day("2024-01-05"), day("2024-01-06")]}),
+    "d/m/y": ("d,x\n13/01/2024,1\n01/02/2024,2\n", {}, {"d": [day("2024-01-13"), day("2024-02-01")]}),
+    "m/d/y": ("d,x\n1/13/2024,1\n1/2/2024,2\n", {}, {"d": [day("2024-01-13"), day("2024-01-02")]}),
+    "d.m.yy and times": ("d,x\n31.01.24 10:30,1\n1.2.24,2\n", {}, {"d": [day("2024-01-31T10:30"), day("2024-02-01")]}),
+    "given date format": ("d,x\n01/02/2024,1\n", {"date_format": "%m/%d/%Y"}, {"d": [day("2024-01-02")], "x": [1]}),
+    "date format of one column": (
+        "d,e\n01/02/2024,13/01/2024\n", {"date_format": {"d": "%m/%d/%Y"}},
+        {"d": [day("2024-01-02")], "e": [day("2024-01-13")]},
+    ),
+    "dates of digits": ("d\n20240131\n", {"date_format": "%Y%m%d"}, {"d": [day("2024-01-31")]}),
+    "time zones": (
+        "t,x\n2024-01-01T10:00:00+02:00,1\n2024-01-01T10:00:00Z,2\n", {},
+        {"t": [day("2024-01-01T08"), day("2024-01-01T10")]},
+    ),
+    "true/false": ("a,x\ntrue,1\nfalse,2\n", {}, {"a": ["true", "false"]}),
+    "Yes/No": ("a,x\nYes,1\nNo,2\n", {}, {"a": ["Yes", "No"]}),
+    "T/F": ("a,x\nT,1\nF,2\n", {}, {"a": ["T", "F"]}),
+    "semicolons": ("a;b\n1;x\n2;y\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
+    "pipes": ("a|b\n1|x\n2|y\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
+    "tabs": ("a\tb\n1\tx\n2\ty\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
+    "given delimiter": ("a b\n1 x\n2 y\n", {"delimiter": " "}, {"a": [1, 2], "b": ["x", "y"]}),
+    "no header": ("1,x\n2,y\n", {}, {"column0": [1, 2], "column1": ["x", "y"]}),
+    "a header of numbers": ("2019,2020\n1,2\n", {"header": True}, {"2019": [1], "2020": [2]}),
+    "# preamble": ("# hello\n# world, x\na,b\n1,2\n", {}, {"a": [1], "b": [2]}),
+    "#header": ("# hello\n#id,b\n1,2\n3,4\n", {}, {"#id": [1, 3], "b": [2, 4]}),
+    "# inside": ("a,b\n1,x#y\n2,#z\n", {}, {"b": ["x#y", "#z"]}),
+    "leading zeros": ("zip,x\n00123,1\n12345,2\n", {}, {"zip": ["00123", "12345"]}),
+    "thousands": ('a,x\n"1,234.5",1\n"2,000",2\n', {"thousands": ","}, {"a": [1234.5, 2000]}),
+    "decimal comma": ("a;x\n1,5;1\n-2,25e1;2\n", {"decimal": ","}, {"a": [1.5, -22.5]}),
+    "both": ("a;x\n1.234,5;1\n2,5;2\n", {"decimal": ",", "thousands": "."}, {"a": [1234.5, 2.5]}),
+    "null spellings": (
+        "a,b\n1,x\nNA,N/A\n?,null\n#N/A,None\n-,NULL\nnan,NaN\n", {},
+        {"a": [1] + [NAN] * 5, "b": ["x"] + [None] * 5},
+    ),
+    "other nulls": ("a,b\n1,NA\n.,y\n", {"nulls": ["."]}, {"a": [1, NAN], "b": ["NA", "y"]}),
+    "quoted newlines": ('a,b\n"x\ny",1\n"z ""q""",2\n', {}, {"a": ["x\ny", 'z "q"'], "b": [1, 2]}),
+    "BOM": ("\ufeffa,b\n1,2\n", {}, {"a": [1], "b": [2]}),
+    "CRLF": ("a,b\r\n1,x\r\n2,y\r\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
+    "latin-1, given": ("a,b\n1,café\n".encode("latin-1"), {"encoding": "latin-1"}, {"b": ["café"]}),
+    "cp1252, given": ("a,b\n1,5€\n".encode("cp1252"), {"encoding": "cp1252"}, {"b": ["5€"]}),
+    "UTF-16, given": ("a,b\n1,é\n".encode("utf-16"), {"encoding": "utf-16"}, {"a": [1], "b": ["é"]}),
+    "one field left empty": ("a,b\n1,\n,2\n", {}, {"a": [1, NAN], "b": [NAN, 2]}),
+    "blank lines": ("a,b\n\n1,2\n\n3,4\n\n", {}, {"a": [1, 3], "b": [2, 4]}),
+    "blank line above": ("\na,b\n1,2\n", {}, {"a": [1], "b": [2]}),
+    "duplicate header": ("a,a,b\n1,2,3\n", {}, {"a": [1], "a_1": [2], "b": [3]}),
+    "a value in nothing": ("a,b\n,1\n,2\n", {}, {"a": [NAN, NAN], "b": [1, 2]}),
+    "no delimiter at all": ("name\nx\ny, z\nw\n", {}, {"name": ["x", "y, z", "w"]}),
+    "a quote inside": ('a,b\n5" pipe,2\n3,4\n', {"categorical": ["a"]}, {"a": ['5" pipe', "3"]}),
+    "version numbers": ("v,x\n1.2.3,1\n10.0.1,2\n", {}, {"v": ["1.2.3", "10.0.1"]}),
+    "large identifiers": ("id,x\n9007199254740993,1e99\n2,1\n", {}, {"id": ["9007199254740993", "2"], "x": [1e99, 1]}),
+    "mixed, as categories": ("a,b\n1,x\n2,y\n3,z\n4+,x\n", {"categorical": ["a"]}, {"a": ["1", "2", "3", "4+"]}),
+    "mixed, not needed": ("a,b\n1,x\n2,y\n3,z\nno,x\n", {"needed": ["b"]}, {"a": ["1", "2", "3", "no"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_nasty_files_read_right(file, name):
+    content, options, expected = RIGHT[name]
+    frame = read_table(file(content), **options)
+    for column, values in expected.items():
+        got = frame.column(column)
+        assert got.dtype.kind == {str: "O", np.datetime64: "M"}.get(type(values[0]), "f")
+        assert known(got)[: len(values)] == known(values)
+
+
+# name: (content, options, words of the one sentence that says what is wrong)
+WRONG = {
+    "latin-1": ("a,b\n1,café\n".encode("latin-1"), {}, ["line 2", "UTF-8", "--encoding latin-1"]),
+    "UTF-16": ("a,b\n1,x\n".encode("utf-16"), {}, ["UTF-8", "--encoding utf-16"]),
+    "not that encoding": (b"a,b\n1,\xff\xff\n", {"encoding": "shift-jis"}, ["shift_jis"]),
+    "unknown encoding": ("a,b\n1,2\n", {"encoding": "nope"}, ["unknown encoding 'nope'"]),
+    "late text": (
+        late("oops"), {}, ["column 'a'", "20500 numbers, then 'oops' on line 20502", "--null oops", "--categorical a"],
+    ),
+    "late text among dates": (late("oops", "2024-01-01"), {}, ["column 'a'", "20500 dates", "'oops' on line 20502"]),
+    "early text": ("a,b\n1,2\n3,oops\n5,6\n7,8\n9,n.a.\n", {}, ["3 numbers, then 'oops' on line 3 (and 'n.a.')"]),
+    "text below a quoted newline": ('a,b\n"x\ny",1\n"z",oops\n"z",2\n', {}, ["'oops' on line 4"]),
+    "text below a blank line": ("a,b\nx,1\n\nz,oops\nz,2\n", {}, ["'oops' on line 4"]),
+    "31st of April": ("d,x\n13/01/2024,1\n14/01/2024,1\n31/04/2024,2\n", {}, ["2 dates", "'31/04/2024' on line 4"]),
+    "too many": ("a,b,c\n" + BODY + "1,2,3,4\n" + BODY, {}, ["line 52 has 4 fields where line 1 has 3"]),
+    "too few": ("a,b,c\n" + BODY + "1,2\n" + BODY, {}, ["line 52 has 2 fields where line 1 has 3"]),
+    "too few, delimiter given": ("a,b,c\n" + BODY + "1,2\n", {"delimiter": ","}, ["line 52 has 2 fields"]),
+    "too many, late": ("a,b,c\n" + BODY * 450 + "1,2,3,4\n", {}, ["line 22502 has 4 fields where line 1 has 3"]),
+    "too few, late": ("a,b,c\n" + BODY * 450 + "1,2\n", {}, ["line 22502 has 2 fields where line 1 has 3"]),
+    "short header": ("a,b\n1,2,3\n4,5,6\n", {}, ["line 2 has 3 fields where line 1 has 2"]),
+    "title with commas": ("Exported 1,234 rows, today\na,b\n1,2\n", {}, ["line 2 has 2 fields where line 1 has 3"]),
+    "title of a short file": ("My title\n\na,b\n1,2\n", {}, ["line 3 has 2 fields where line 1 has 1"]),
+    "unclosed quote": ('a,b\n1,"x\n2,y\n3,z\n', {}, ["quote", "after line 1"]),
+    "unclosed quote, late": ("a,b,c\n" + BODY * 450 + '1,"2,3\n', {}, ["quote", "after line 22501"]),
+    "CRLF and LF": ("a,b\n1,x\r\n2,y\n", {}, ["some lines end with CRLF"]),
+    "empty": ("", {}, ["empty"]),
+    "header only": ("a,b,c\n", {}, ["no rows"]),
+    "blank lines only": ("\n\n\n", {}, ["no table"]),
+    "unsaid thousands": ('a,x\n"1,234.5",1\n200,2\n', {}, ["column 'a'", "'1,234.5'", "--thousands ,"]),
+    "unsaid decimal comma": ("a;x\n1,5;1\n2,5;2\n", {}, ["column 'a'", "'1,5'", "--decimal ,"]),
+    "no date format": ("d\n1\n", {"date_format": "%Q"}, ["'%Q' is not a date format"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_nasty_files_are_refused_in_one_sentence(file, name):
+    content, options, words = WRONG[name]
+    path = file(content)
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the words are checked below
+        read_table(path, **options)
+    message = str(error.value)
+    assert all(word in message for word in words), message
+    assert "\n" not in message
+    assert "encoding" in name or name == "no date format" or str(path) in message
+
+
+def test_late_values_keep_their_worth(file):
+    assert read_table(file(late("1.5"))).column("a")[-1] == 1.5
+    assert read_table(file(late("2024-01-01 10:30:00", "2024-01-01"))).column("a")[-1] == day("2024-01-01T10:30")
+
+
+def test_what_was_decided_is_told(file):
+    def notes(content, **options):
+        return " ".join(read_table(file(content), **options).notes)
+
+    assert "month, day, year would fit every row" in notes("d,x\n01/02/2024,1\n03/04/2024,2\n")
+    assert "--date-format %m/%d/%Y" in notes("d,x\n01/02/2024,1\n03/04/2024,2\n")
+    assert notes("d,x\n01/02/2024,1\n03/04/2024,2\n", date_format="%d/%m/%Y") == ""
+    assert notes("d,x\n13/02/2024,1\n03/04/2024,2\n") == ""
+    assert notes("d,x\n02/02/2024,1\n03/03/2024,2\n") == ""  # both ways are one
+    assert "no header line" in notes("1,2\n3,4\n")
+    assert "'a_1'" in notes("a,a\n1,2\n")
+    assert "begins on line 3" in notes("# x\n# y\na,b\n1,2\n")
+    assert "2^53" in notes("a,b\n9007199254740993,2\n")
+    assert "3 texts and 2 numbers" in notes("a,b\nx,1\ny,1\nz,1\n1,1\n2,1\n")
+    assert notes("a,b\n1,x\n") == ""
+
+
+def test_the_date_formats_found_read_the_next_file_alike(file):
+    first = read_table(file("d,e\n1/13/2024,2024-01-01\n"))
+    assert first.date_formats == {"d": "%m/%d/%Y"}
+    again = read_table(file("d,e\n1/2/2024,2024-01-01\n"), date_format=first.date_formats)
+    assert again.column("d")[0] == day("2024-01-02")
+    assert again.notes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "word"),
+    [
+        ("gone.csv", FileNotFoundError, "no file"),
+        ("table.xlsx", ValueError, "the ending tells the format"),
+        ("table", ValueError, "the ending tells the format"),
+        ("table.csv.bz2", ValueError, "compress it as .gz or .zst"),
+        ("table.parquet.gz", ValueError, "the ending tells the format"),
+        ("table.parquet", ValueError, "cannot be read as parquet"),
+        ("table.csv.gz", ValueError, "cannot be decompressed"),
+        ("folder", IsADirectoryError, "is a directory"),
+    ],
+)
+def test_files_that_are_none(tmp_path, name, error, word):
+    (tmp_path / "folder").mkdir()
+    if "gone" not in name and name != "folder":
+        (tmp_path / name).write_bytes(b"no table")
+    with pytest.raises(error, match=word) as caught:
+        read_table(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_that_duckdb_would_take_as_patterns(tmp_path):
+    for name in ("a[1].csv", "b*.csv", "q?.csv", "it's.csv", "year=2020/x.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("a,b\n1,2\n")
+        (tmp_path / "bother.csv").write_text("c,d\n1,2\n")
+        assert read_table(path).names == ["a", "b"]
+    assert read_table(tmp_path / "it's.csv").path.endswith("it's.csv")
+
+
+def test_compressed_files(tmp_path):
+    with gzip.open(tmp_path / "t.csv.gz", "wt") as text:
+        text.write("a,b\n1,x\n2,y\noops,z\n3,x\n")
+    with pytest.raises(ValueError, match="'oops' on line 4"):
+        read_table(tmp_path / "t.csv.gz")
+    for form in ("csv", "json"):
+        path = tmp_path / f"t.{form}.zst"
+        duckdb.connect().execute(f"copy (select 1 as a, 'x' as b) to '{path}' (format {form}, compression zstd)")
+        frame = read_table(path)
+        assert (frame.column("a")[0], frame.column("b")[0], frame.place(0)) == (1, "x", "row 1")
+    for rows in (3, 30000):  # ragged among the rows that are sampled, and below them
+        lines = f"select 'a,b' as line union all select '1,2' from range({rows}) union all select '1,2,3'"
+        plain = "format csv, header false, quote '', delimiter '\t', compression zstd"
+        duckdb.connect().execute(f"copy ({lines}) to '{path.parent}/ragged.csv.zst' ({plain})")
+        with pytest.raises(ValueError, match=r"ragged.csv.zst: (a line does not fit|line 30002 has 3 fields, not 2)"):
+            read_table(tmp_path / "ragged.csv.zst")
+
+
+# ── JSON lines, Parquet ──
+
+
+def test_json_lines(file):
+    first, second = '{"a":1,"b":"2024-01-01","c":true,"d":"x"}', '{"d":"NA","a":2.5,"b":"2024-01-02 10:00","e":"7"}'
+    frame = read_table(file(f"{first}\n\n{second}\n", "t.jsonl"))
+    assert frame.names == ["a", "b", "c", "d", "e"]
+    assert [frame.kind(name) for name in frame.names] == ["number", "date", "truth", "text", "text"]
+    assert frame.column("b")[1] == day("2024-01-02T10:00")
+    assert frame.column("c").tolist() == [True, None]
+    assert frame.column("d").tolist() == ["x", None]
+    assert frame.column("e").tolist() == [None, "7"]  # a string stays one
+    assert frame.place(1) == "line 3"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "word"),
+    [
+        ('{"a":1}\n\n{"a":2}\n{"a":"oops"}\n', "t.jsonl", "column 'a': 2 numbers, then 'oops' on line 4"),
+        ('[{"a":1},{"a":"oops"}]', "t.json", "1 number, then 'oops' on row 2"),
+        ('{"a":1}\n{"a":[2]}\n', "t.jsonl", "column 'a', line 2: a list"),
+        ('{"a":{"b":2}}\n', "t.ndjson", "column 'a', line 1: a dict"),
+        ('{"a":1}\n{"a":2\n{"a":3}\n', "t.jsonl", "line 2 is not JSON"),
+        ("[1, 2]", "t.json", "row 1 is not an object"),
+        ("[]", "t.json", "no rows"),
+    ],
+)
+def test_json_that_is_refused(file, content, name, word):
+    with pytest.raises(ValueError, match=word):
+        read_table(file(content, name))
+
+
+def test_json_names_that_differ_in_case_and_large_integers(file):
+    frame = read_table(file('[{"a":1,"A":"q"},{"a":9007199254740993,"A":"r"}]', "t.json"))
+    assert frame.column("a").tolist() == ["1", "9007199254740993"]
+    assert frame.column("A").tolist() == ["q", "r"]
+    mixed = read_table(file('{"a":1}\n{"a":"x"}\n', "t.jsonl"), categorical=["a"])
+    assert mixed.column("a").tolist() == ["1", "x"]
+
+
+def test_parquet_types(tmp_path):
+    path = tmp_path / "t.parquet"
+    duckdb.connect().execute(
+        f"""copy (select 1::utinyint as i, 1.5::decimal(9,2) as d, 2.5::float as f, true as b, 'x' as s, uuid() as u,
+        date '2024-01-02' as day, timestamp '2024-01-02 03:04:05' as t, timestamptz '2024-01-01 00:00:00+02' as z,
+        9007199254740993 as id, 'NA' as na union all
+        select null, null, null, null, null, null, null, null, null, 1, '.') to '{path}'"""
+    )
+    frame = read_table(path, nulls=[".", "NA"])
+    kinds = {name: frame.kind(name) for name in frame.names}
+    assert kinds == dict.fromkeys("idf", "number") | {"b": "truth"} | dict.fromkeys(("s", "u", "id", "na"), "text") | (
+        dict.fromkeys(("day", "t", "z"), "date")
+    )
+    assert frame.column("z")[0] == day("2023-12-31T22:00")
+    assert frame.column("id").tolist() == ["9007199254740993", "1"]
+    assert frame.column("na").tolist() == ["NA", None]  # a typed file's own NA is a value
+    assert frame.column("b").tolist() == [True, None]
+    assert np.isnan(frame.column("d")[1])
+    assert frame.place(0) == "row 1"
+    nested = {"INTEGER": "[1, 2]", "BLOB": "'x'::blob", "STRUCT": "{'a': 1}", "INTERVAL": "interval 1 day"}
+    for kind, bad in nested.items():
+        duckdb.connect().execute(f"copy (select 1 as a, {bad} as \"odd 'one\") to '{path}'")
+        with pytest.raises(ValueError, match=rf"""column "odd 'one" is a {kind}"""):
+            read_table(path)
+
+
+# ── Frame ──
+
+
+def test_frame_columns_rows_and_places(file):
+    frame = read_table(file("a,b\n1,x\n2,y\n3,z\n"))
+    assert (frame.n_rows, frame.names) == (3, ["a", "b"])
+    part = frame.take(np.array([False, True, True])).take(np.array([1]))
+    assert (part.column("a")[0], part.place(0)) == (3, "line 4")
+    assert frame.drop(["a"]).names == ["b"]
+    for wrong in (lambda: frame.column("aa"), lambda: frame.drop(["aa"])):
+        with pytest.raises(ValueError, match=r"no column 'aa'; did you mean 'a'\? its columns are 'a', 'b'"):
+            wrong()
+
+
+class NA:
+    """As pandas.NA: whoever asks whether it is something gets an error."""
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
+
+    def __eq__(self, other):
+        return self
+
+    __ne__ = __eq__
+    __hash__ = None
+
+
+NA.__name__ = "NAType"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ([1, 2.5, None], "number", [1, 2.5, None]),
+        (np.array([1, 2], np.uint8), "number", [1, 2]),
+        ([Decimal("1.5"), np.float32(2), NA()], "number", [1.5, 2, None]),
+        (np.array(["x", "ü"]), "text", ["x", "ü"]),
+        (["x", NAN, NA(), np.datetime64("NaT")], "text", ["x", None, None, None]),
+        (np.array([True, False]), "truth", [True, False]),
+        ([np.True_, None], "truth", [True, None]),
+        (np.array(["2024-01-01", "NaT"], "datetime64[D]"), "date", [day("2024-01-01"), None]),
+        ([date(2024, 1, 1), None], "date", [day("2024-01-01"), None]),
+        ([datetime(2024, 1, 1, 5, tzinfo=UTC)], "date", [day("2024-01-01T05")]),
+        ([None, NAN], "number", [None, None]),
+        ([2**53 + 1, 1], "text", ["9007199254740993", "1"]),
+        (np.array([2**63], np.uint64), "text", ["9223372036854775808"]),
+    ],
+)
+def test_frames_from_arrays(values, kind, expected):
+    frame = Frame.from_arrays({"c": values})
+    assert frame.kind("c") == kind
+    assert known(frame.column("c")) == expected
+    assert all(type(v) is str for v in frame.column("c") if kind == "text" and v is not None)
+
+
+def test_frames_from_what_data_frames_offer():
+    class Series:
+        def __init__(self, values):
+            self.values = values
+
+        def to_numpy(self):
+            return np.array(self.values, dtype=object)
+
+    class Data(dict):
+        columns = ("a", 7)
+
+    frame = Frame.from_arrays(Data({"a": Series([1, NA()]), 7: Series(["x", None])}))
+    assert frame.names == ["a", "7"]
+    assert [frame.kind(name) for name in frame.names] == ["number", "text"]
+    assert Frame.from_arrays(np.eye(2)).names == ["x0", "x1"]
+    assert Frame.from_arrays([[1, "x"], [2, "y"]]).kind("x1") == "text"
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ({"c": [1, 2, "x"]}, r"column 'c': 2 numbers, then 'x' on index 2"),
+        ({"c": ["x", "y", True]}, r"column 'c': 2 texts, then True on index 2"),
+        ({"c": [[1], [2]]}, "column 'c', index 0: a list"),
+        ({"c": np.array([1], "timedelta64[s]")}, "column 'c', index 0: a duration"),
+        ({"c": [1j]}, "a complex"),
+        ({"a": [1], "b": [1, 2]}, "different lengths"),
+        ({"1": [1], 1: [1]}, "more than once"),
+        (np.zeros(3), "two dimensions"),
+    ],
+)
+def test_arrays_that_are_refused(data, word):
+    with pytest.raises(ValueError, match=word):
+        Frame.from_arrays(data)
+
+
+def test_mixed_arrays_as_categories():
+    assert as_column("c", [1, "x", 2.0, True, None], categorical=["c"]).tolist() == ["1", "x", "2", "true", None]
+
+
+# ── writing ──
+
+ODD = {
+    "n": [1, 2.5, None, -3e300],
+    "s": ["x", None, 'a"b,\nü', " y "],
+    "t": np.array([True, None, False, True], dtype=object),
+    "d": np.array(["2024-01-01", "NaT", "2024-02-03T04:05:06.5", "1999-12-31"], "datetime64[us]"),
+    'we "ird\'; drop table t; --': [1, 2, 3, 4],
+    "新しい": [1, 2, 3, 4],
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "jsonl", "ndjson", "json", "jsonl.gz", "parquet", "pq"])
+def test_what_is_written_is_read_again(tmp_path, ending):
+    frame, path = Frame.from_arrays(ODD), tmp_path / f"t.{ending}"
+    write_table(path, frame)
+    again = read_table(path)
+    assert again.names == frame.names
+    for name in frame.names:
+        # A CSV file has no truth values: they stay as they are spelled.
+        as_text = name == "t" and ending[0] in "ct"
+        expected = [None if v is None else spelling(v) for v in frame.column(name)] if as_text else frame.column(name)
+        np.testing.assert_array_equal(again.column(name), expected)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_text_for_standard_output():
+    frame = Frame.from_arrays(ODD)
+    rows = list(csv.reader(io.StringIO("".join(to_csv_text(frame)), newline="")))
+    assert rows[0] == frame.names
+    assert rows[1] == ["1", "x", "true", "2024-01-01", "1", "1"]
+    assert rows[3] == ["", 'a"b,\nü', "false", "2024-02-03T04:05:06.500000", "3", "3"]
+    lines = [json.loads(line) for line in to_json_text(frame)]
+    assert lines[1] == {"n": 2.5, "s": None, "t": None, "d": None, frame.names[4]: 2, frame.names[5]: 2}
+    assert len("".join(to_csv_text(Frame.from_arrays({"a": np.arange(10000)}))).splitlines()) == 10001
+
+
+def test_writing_that_is_refused(tmp_path, monkeypatch):
+    frame = Frame.from_arrays({"a": [1]})
+    for name, error in (("t.xls", ValueError), ("gone/t.csv", FileNotFoundError), ("t.parquet.gz", ValueError)):
+        with pytest.raises(error):
+            write_table(tmp_path / name, frame)
+    (tmp_path / "t.csv").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_table(tmp_path / "t.csv", frame)
+    (tmp_path / "old.csv").write_text("old")
+    monkeypatch.setattr("netwright.reading.spelling", lambda value: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_table(tmp_path / "old.csv", frame)
+    assert (tmp_path / "old.csv").read_text() == "old"  # whole or not at all
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text("ab,;|\t\"'\n\r#é ")), min_size=1)
+)
+def test_any_text_survives_a_csv_file(tmp_path, rows):
+    # A letter in front: texts that spell numbers, dates or missing values are another matter.
+    numbers, texts = [number for number, _ in rows], ["t" + text for _, text in rows]
+    write_table(tmp_path / "t.csv", Frame.from_arrays({"x": numbers, "s": texts}))
+    again = read_table(tmp_path / "t.csv", delimiter=",", header=True)
+    assert again.column("x").tolist() == numbers
+    assert again.column("s").tolist() == texts
