@@ -187,5 +187,6 @@ def test_ones_own_may_not_pass_for_a_row_of_the_table():
 def test_an_unknown_name_is_answered_with_the_nearest_and_all():
     with pytest.raises(ValueError, match=r"unknown activation 'gelo'; did you mean 'gelu'.*choose one of .*tanh"):
         find_activation("gelo")
-    with pytest.raises(ValueError, match="unknown activation None"):
-        find_activation(None)
+    for wrong in (None, 3, ["tanh"], {}):
+        with pytest.raises(ValueError, match="unknown activation"):
+            find_activation(wrong)

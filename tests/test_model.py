@@ -101,6 +101,15 @@ def test_scores_of_a_regression_are_in_the_targets_units():
     assert scores["r2"] == pytest.approx(1 - np.mean(error**2) / np.var(table["height"]))
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_targets_of_any_size(scale):
+    table = one_target("height")
+    model = train_table({**table, "height": table["height"] * scale}, "height", **QUICK)
+    usual = train_table(table, "height", **QUICK)
+    assert model.scores["r2"] == pytest.approx(usual.scores["r2"], abs=1e-3)
+    assert model.scores["rmse"] == pytest.approx(usual.scores["rmse"] * scale, rel=1e-2)
+
+
 def test_losses_for_counts_and_quantiles():
     counts = train_table(one_target("count"), "count", task="regression", loss="poisson", **QUICK)
     assert (counts.target.mean, counts.target.std) == (0, 1)

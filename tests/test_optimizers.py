@@ -57,11 +57,7 @@ def adam(g, s, t):
     return -0.001 * m / (math.sqrt(v) + 1e-8 / math.sqrt(1 - 0.999**t))  # the eps of the paper's section 2
 
 
-REFERENCES = {"gradient_descent": gradient_descent, "momentum": momentum, "nesterov": nesterov} | {
-    "rmsprop": rmsprop,
-    "adam": adam,
-    "adamw": adam,
-}
+REFERENCES = {rule.__name__: rule for rule in (gradient_descent, momentum, nesterov, rmsprop, adam)} | {"adamw": adam}
 
 
 @pytest.mark.parametrize("name", REFERENCES)

@@ -172,16 +172,16 @@ def _d_silu(Z: Array, A: Array) -> Array:
     return s * (1 + Z * (1 - s))
 
 
-def _softplus(Z: Array) -> Array:
+def softplus(Z: Array) -> Array:
     return np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
 
 
 def _mish(Z: Array) -> Array:
-    return Z * np.tanh(_softplus(Z))
+    return Z * np.tanh(softplus(Z))
 
 
 def _d_mish(Z: Array, A: Array) -> Array:
-    t = np.tanh(_softplus(Z))
+    t = np.tanh(softplus(Z))
     return t + Z * (1 - t * t) * sigmoid(Z)
 
 
@@ -209,7 +209,7 @@ ACTIVATIONS: Table[Activation] = Table(
             Activation("gelu", _gelu, _d_gelu, "he_normal"),  # Hendrycks & Gimpel 2016, the tanh form
             Activation("silu", _silu, _d_silu, "he_normal"),  # Elfwing et al. 2017, "swish"
             Activation("mish", _mish, _d_mish, "he_normal"),  # Misra 2019
-            Activation("softplus", _softplus, lambda Z, A: sigmoid(Z), "he_normal"),  # Dugas et al. 2000
+            Activation("softplus", softplus, lambda Z, A: sigmoid(Z), "he_normal"),  # Dugas et al. 2000
             Activation("softsign", lambda Z: Z / (1 + np.abs(Z)), lambda Z, A: 1 / np.square(1 + np.abs(Z))),
             Activation("hard_sigmoid", lambda Z: np.clip(Z / 6 + 0.5, 0, 1), lambda Z, A: np.sign((1 - A) * A) / 6),
             Activation("hard_tanh", lambda Z: np.clip(Z, -1, 1), lambda Z, A: np.sign(1 - A * A)),

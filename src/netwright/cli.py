@@ -113,7 +113,7 @@ def main(context: click.Context) -> None:
 @click.option("--checkpoint", metavar="FILE", help="Kept up to date while training, so that nothing is ever lost.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, if it is there; ends with the same model.")
 @click.option("--report", metavar="FILE", help="A page (.html) or picture (.png, .svg, .pdf) on the training.")
-@click.option("--quiet", is_flag=True, help="No progress and no curve.")
+@click.option("--quiet", is_flag=True, help="Nothing but the scores and where the model is.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object; no progress and no curve.")
 @reading_options
 def train(table: str, target: str | None, model: str | None, report: str | None, **options: Any) -> None:
@@ -136,6 +136,8 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
         raise ValueError(f"say which column to predict with --target; {table} has {read_table(table, **reading).names}")
     if resume and checkpoint is None:
         raise ValueError("--resume goes on from a checkpoint: name it with --checkpoint FILE")
+    if report is not None and options.get("validation") == 0:
+        raise ValueError("--report shows rows that were held out: leave it out, or --validation 0")
     check_outputs({"--model": path, "--checkpoint": checkpoint, "--report": report}, {"the table": table})
 
     progress = Progress(silent)
@@ -155,7 +157,8 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
         fail("interrupted before the first epoch was done; no model was written", 130)
     save(made, path)
     if not silent:
-        costs = {"cost": history.cost} | ({"held-out cost": v} if (v := history.validation_cost) else {})
+        penalised = "cost, with its penalty on weights" if made.network.l2 else "cost"
+        costs = {penalised: history.cost} | ({"held-out cost": v} if (v := history.validation_cost) else {})
         click.echo(f"{len(history)} epochs in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
         click.echo(curve(costs), err=True)
     if report is not None:
@@ -164,7 +167,8 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
         click.echo(json.dumps(outcome(made, path, report)))
         return
     if made.scores:
-        click.echo(f"scores on the {made.settings['held_out']:,} rows held out:")
+        held = made.settings["held_out"]
+        click.echo(f"scores on the {held:,} row{'s' * (held > 1)} held out:")
         echo_scores(made.scores)
     click.echo(f"model written to {path}" + (f", report to {report}" if report else ""))
 
@@ -239,8 +243,7 @@ def write_report(model: "TableModel", path: str, table: str) -> None:
     from netwright import report
 
     frame = model.held_out
-    if frame is None:
-        raise ValueError(f"no report was written to {path}: it shows rows that were held out, and there are none")
+    assert frame is not None  # `train` has seen to it
     A = model.outputs(frame, notes=[])
     classes = model.target.task == "classification"
     report.write_report(

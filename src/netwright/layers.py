@@ -43,7 +43,9 @@ class Dropout:
         return A1 * self.mask
 
     def gradient(self, dA: Array, back: bool = True) -> Array:
-        """dA1 = dA · mask."""
+        """dA1 = dA · mask; ValueError before any feedforward."""
+        if not hasattr(self, "mask"):
+            raise ValueError(f"{self!r} has no mask yet: call feedforward first")
         return dA * self.mask
 
     def live_in(self, theta: Array, grad: Array) -> None:

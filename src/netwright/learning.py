@@ -74,7 +74,12 @@ def train_table(
     Encoders are fitted to the rows that are learned from. ValueError names the column, value or argument that is wrong,
     OSError the file; before training starts.
     """
-    _check_options(hidden, activation, optimizer, schedule, engine, dropout, l2 or 0.0, seed, task, validation)
+    limits = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
+    above_0 = {"learning_rate": learning_rate, "max_seconds": max_seconds, "clip_norm": clip_norm}
+    _check_options(task, hidden, seed, validation, limits, above_0)
+    _check_optimizer(find_optimizer(optimizer), limits | above_0, find_schedule(schedule), dropout)
+    find_engine(engine)
+    Network([1] * (len(hidden) + 2), activation, dropout=dropout, l2=l2 or 0.0, rng=0)  # says what is wrong with them
     asked = None if loss is None else find_loss(loss)
     reading = dict(reading or {})
     # What is dropped need not be in order: as categories any values will do.
@@ -110,6 +115,8 @@ def train_table(
     _check_memory(sizes)
     l2 = 1 / len(rows) if l2 is None else l2
     network = Network(sizes, activation, loss=chosen, dropout=dropout, l2=l2, rng=rng)
+    if chosen.link == "exp":  # else the first outputs are 1, however large the target is
+        network.layers[-1].b = np.log(np.average(Y[:, rows], axis=1, weights=part, keepdims=True))
     epochs, batch_size, patience = _budget(len(rows), len(held), optimizer, epochs, batch_size, patience)
     found = find_optimizer(optimizer)
     model = TableModel(
@@ -169,24 +176,34 @@ def train_table(
 
 
 def _check_options(
-    hidden: Any, activation: Any, optimizer: Any, schedule: Any, engine: Any, dropout: Any, l2: Any, seed: Any,
-    task: Any, validation: Any,
-) -> None:  # fmt: skip
+    task: Any, hidden: Any, seed: Any, validation: Any, limits: Mapping[str, Any], above_0: Mapping[str, Any]
+) -> None:
     """What is wrong whatever the table holds is said before it is read, which may take a while."""
+    if task not in (None, "classification", "regression"):
+        raise ValueError(f"unknown task {task!r}; choose classification or regression")
     if isinstance(hidden, str) or not isinstance(hidden, Sequence):
         raise ValueError(f"hidden must be a list of sizes such as [64, 32], got {hidden!r}")
     for size in hidden:
         whole("each size in hidden", size)
+    _check_memory([1, *hidden, 1])
     whole("seed", seed, 0)
     if number("validation", validation, 0, 1) == 1:
         raise ValueError("validation must be below 1, got 1: some rows must be left to learn from")
-    if task not in (None, "classification", "regression"):
-        raise ValueError(f"unknown task {task!r}; choose classification or regression")
-    find_optimizer(optimizer)
-    find_schedule(schedule)
-    find_engine(engine)
-    _check_memory([1, *hidden, 1])
-    Network([1] * (len(hidden) + 2), activation, dropout=dropout, l2=l2, rng=0)
+    for name, value in limits.items():
+        if value is not None:
+            whole(name, value)
+    for name, value in above_0.items():
+        if value is not None:
+            number(name, value, 0, above=True)
+
+
+def _check_optimizer(optimizer: Any, given: Mapping[str, Any], schedule: Any, dropout: float) -> None:
+    """L-BFGS looks at all rows at once, at a cost that stays the same, and finds its own steps."""
+    if isinstance(optimizer, LBFGS):
+        wrong = [name for name in ("batch_size", "learning_rate", "clip_norm") if given[name] is not None]
+        wrong += ["schedule"] * (schedule != find_schedule("constant")) + ["dropout"] * bool(dropout)
+        if wrong:
+            raise ValueError(f"lbfgs takes all rows at once and finds its own steps: leave out {', '.join(wrong)}")
 
 
 def _names(argument: str, names: Any) -> list[str]:
@@ -245,6 +262,8 @@ def _split(frame: Frame, goal: TargetEncoder, fraction: float, rng: np.random.Ge
         raise ValueError(
             f"{frame.n_rows} rows are too few to hold some out: {FEWEST} are needed, or no held-out part (validation 0)"
         )
+    if 2 * len(goal.classes) > frame.n_rows:
+        raise ValueError(f"the target {goal.name!r} has {len(goal.classes)} classes in {frame.n_rows} rows, too many")
     codes = goal.codes(frame.column(goal.name), frame.place) if goal.classes else None
     return split_rows(frame.n_rows, fraction, rng, codes)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.activations import ACTIVATIONS, EXP_MAX, _softplus
+from netwright.activations import ACTIVATIONS, EXP_MAX, softplus
 from netwright.arguments import Array, number
 from netwright.table import Table
 
@@ -72,8 +72,7 @@ class Loss:
 
     def smooth(self, Y: Array, smoothing: float) -> Array:
         """Targets moved towards even odds: Y·(1 - s) + s/classes (Szegedy et al. 2016, section 7)."""
-        classes = 2 if self.link == "sigmoid" else Y.shape[0]
-        return (1 - smoothing) * Y + smoothing / classes
+        return (1 - smoothing) * Y + smoothing / LINKS[self.link].classes(Y.shape[0])
 
 
 TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
@@ -89,32 +88,42 @@ TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
 # ── from outputs back to pre-activations ─────────────────────────────────────────────────────────────────────────────
 
 
-def unlink(link: str, A: Array) -> tuple[Array, Array]:
-    """Z with link(Z) = A, and dZ/dA, for a network whose last activation is not the loss's own link.
+@dataclass(frozen=True)
+class Link:
+    """An output link backwards, for a network whose last activation is not the loss's own link.
 
-    With them the loss on A is value(Z, Y), and the chain rule gives dA = dZ · dZ/dA; for logloss that is the article's
-    d_logloss. An A outside the link's range is taken at its edge, where the derivative is 0.
+    `back(A)` is Z with link(Z) = A, and dZ/dA. With them the loss on A is value(Z, Y), and the chain rule gives
+    dA = dZ · dZ/dA; for logloss that is the article's d_logloss. `outside(A)`: where A is no output of the link; it is
+    taken at the edge, where the derivative is 0. `classes(outputs)`: how many classes the outputs tell apart, or 0.
     """
-    if link == "sigmoid":  # Z = log(A / (1 - A))
-        a = _inside(A)
-        return np.log(a) - np.log1p(-a), ((A >= 0) & (A <= 1)) / (a * (1 - a))
-    if link in ("softmax", "exp"):  # Z = log A; softmax(log A) = A when a column of A sums to 1
-        a = np.maximum(A, np.finfo(A.dtype).eps)
-        return np.log(a), (A >= 0) / a
-    return A, np.ones_like(A)
+
+    back: Callable[[Array], tuple[Array, Array]]
+    outside: Callable[[Array], Array]
+    classes: Callable[[int], int] = lambda outputs: 0
 
 
-RANGES: dict[str, Callable[[Array], Array]] = {  # the outputs that a link cannot give
-    "sigmoid": lambda A: (A < 0) | (A > 1),
-    "softmax": lambda A: A < 0,
-    "exp": lambda A: A < 0,
+def _logit(A: Array) -> tuple[Array, Array]:
+    a = _inside(A)
+    return np.log(a) - np.log1p(-a), ((A >= 0) & (A <= 1)) / (a * (1 - a))
+
+
+def _log(A: Array) -> tuple[Array, Array]:
+    a = np.maximum(A, np.finfo(A.dtype).eps)
+    return np.log(a), (A >= 0) / a
+
+
+LINKS = {
+    "identity": Link(lambda A: (A, np.ones_like(A)), lambda A: np.zeros(A.shape, bool)),
+    "sigmoid": Link(_logit, lambda A: (A < 0) | (A > 1), lambda outputs: 2),
+    "softmax": Link(_log, lambda A: A < 0, lambda outputs: outputs),  # softmax(log A) = A where a column sums to 1
+    "exp": Link(_log, lambda A: A < 0),
 }
 
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _logloss(Z: Array, Y: Array) -> Array:
-    return _softplus(Z) - Y * Z
+    return softplus(Z) - Y * Z
 
 
 def _cross_entropy(Z: Array, Y: Array) -> Array:

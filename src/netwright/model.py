@@ -75,9 +75,9 @@ class TableModel:
         weight = weights_in(frame, name) if name in frame.columns else None
         A = self.outputs(frame, notes=notes)
         if self.target.task == "regression":
-            numbers = self.target.encode(truth, frame.place)
-            Y, A = (self.target.mean + self.target.std * each for each in (numbers, A))
-            scores = {"rmse": rmse(Y, A, weight), "mae": mae(Y, A, weight), "r2": r2(Y, A, weight)}
+            # In standardised units first, where no square of a large number overflows.
+            Y, std = self.target.encode(truth, frame.place), self.target.std
+            scores = {"rmse": std * rmse(Y, A, weight), "mae": std * mae(Y, A, weight), "r2": r2(Y, A, weight)}
         else:
             scores = _class_scores(self.target.codes(truth, frame.place), self.probabilities(A), weight)
         return {score: float(value) for score, value in scores.items()}

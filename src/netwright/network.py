@@ -17,7 +17,7 @@ from netwright.activations import ACTIVATIONS, Activation, find_activation
 from netwright.arguments import Array, Rng, generator, number
 from netwright.layer import Layer, owner
 from netwright.layers import KINDS, Dropout
-from netwright.losses import RANGES, Loss, find_loss, is_known, unlink
+from netwright.losses import LINKS, Loss, find_loss, is_known
 
 if TYPE_CHECKING:
     from netwright.history import History
@@ -62,7 +62,7 @@ class Network:
         self.loss = find_loss(loss)
         self.l2, self.l1 = number("l2", l2, 0), number("l1", l1, 0)
         self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
-        if self.label_smoothing and self.loss.link not in ("sigmoid", "softmax"):
+        if self.label_smoothing and not (self.loss.link in LINKS and LINKS[self.loss.link].classes(2)):
             raise ValueError(f"label_smoothing is for classes; the loss {self.loss.name!r} has none")
         self.rng = generator(rng)
         if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
@@ -129,23 +129,22 @@ class Network:
         self.inputs: int = dense[0].inputs
         self.outputs: int = dense[-1].neurons
         self.dtype = dense[0].dtype
-        link = ACTIVATIONS[self.loss.link]
-        self.linked = dense[-1].activation is link
-        outside = RANGES.get(self.loss.link)
-        if not self.linked and outside is None and link.name != "identity":
+        last, link = dense[-1].activation, self.loss.link
+        if self.linked:
+            return
+        if link not in LINKS:
             raise ValueError(
-                f"the loss {self.loss.name!r} needs {link.name!r} as the last activation, got "
-                f"{dense[-1].activation.name!r}: only {', '.join(['identity', *RANGES])} have a known way back"
+                f"the loss {self.loss.name!r} needs {link!r} as the last activation, got {last.name!r}: only "
+                f"{', '.join(LINKS)} have a known way back"
             )
-        if not self.linked and outside is not None:
-            with np.errstate(all="ignore"):
-                A = dense[-1].activation.f(np.linspace(-30, 30, 61).reshape(1, -1))
-            if outside(A).any():
-                warnings.warn(
-                    f"{self.loss.name} wants the outputs of {self.loss.link!r}; {dense[-1].activation.name!r} goes "
-                    f"outside their range, where the loss stays at its edge and its gradient is 0",
-                    stacklevel=3,
-                )
+        with np.errstate(all="ignore"):
+            A = last.f(np.linspace(-30, 30, 61).reshape(1, -1))
+        if LINKS[link].outside(A).any():
+            warnings.warn(
+                f"{self.loss.name} wants the outputs of {link!r}; {last.name!r} goes outside their range, where the "
+                f"loss stays at its edge and its gradient is 0",
+                stacklevel=3,
+            )
 
     def _gather(self) -> None:
         """Make theta and grad, and move every layer into them."""
@@ -164,6 +163,11 @@ class Network:
         for layer in self.layers:
             if isinstance(layer, Dropout):
                 layer.rng = rng
+
+    @property
+    def linked(self) -> bool:
+        """Whether the last activation is the loss's own link, so that the two are one step on Z."""
+        return bool(self.layers[-1].activation is ACTIVATIONS[self.loss.link])
 
     @property
     def theta(self) -> Array:
@@ -220,7 +224,7 @@ class Network:
             A = layer(A)
         Z = last.pre_activation(A)
         A = last.activation.f(Z)
-        values = self.loss.value(Z if self.linked else unlink(self.loss.link, A)[0], Y)
+        values = self.loss.value(Z if self.linked else LINKS[self.loss.link].back(A)[0], Y)
         return float(np.average(values.sum(axis=0), weights=weight)), A
 
     def backpropagate(self, X: Array, Y: Array, weight: Array | None = None, total: float | None = None) -> float:
@@ -237,7 +241,7 @@ class Network:
         if self.linked:
             Z = last.Z
         else:
-            Z, dZ_dA = unlink(self.loss.link, A)
+            Z, dZ_dA = LINKS[self.loss.link].back(A)
             A = ACTIVATIONS[self.loss.link].f(Z)
         values, dZ = self.loss.value(Z, Y), self.loss.dZ(Z, A, Y)
         if weight is None:

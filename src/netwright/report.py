@@ -37,7 +37,7 @@ MEANINGS = {  # name of a score: (as it is written, what it says)
     "auc": ("AUC", "chance that a row of the class gets a higher probability than one of another"),
     "f1": ("F1", "balance of precision and recall"),
     "brier": ("Brier score", "mean squared error of the probabilities; 0 is perfect"),
-    "logloss": ("log loss", "mean surprise at the true class; 0 is perfect"),
+    "log_loss": ("log loss", "mean surprise at the true class; 0 is perfect"),
     "cross_entropy": ("cross entropy", "mean surprise at the true class; 0 is perfect"),
     "cost": ("cost", "mean loss over the rows; lower is better"),
     "r2": ("R²", "share of the target's variance explained; 1 is perfect, 0 no better than the mean"),
@@ -112,7 +112,7 @@ def write_report(
         raise ValueError(f"truth and predicted must be (rows,) both, got {np.shape(truth)} and {np.shape(predicted)}")
     panels = []
     if history is not None and len(history):
-        caption = f"Stopped after {_count(len(history), 'epoch')}: {history.stopped or 'no reason given'}."
+        caption = f"Stopped after {_count(len(history), 'epoch')}: {_clean(history.stopped) or 'no reason given'}."
         panels.append(Panel("Learning curve", caption, lambda figure: _draw_history(figure, history)))
     if task == "classification":
         baseline, found = _classification(_labels(truth), _labels(predicted), classes, probabilities)
@@ -125,7 +125,7 @@ def write_report(
     panels.append(Panel("Notes", rows=[(_clean(note),) for note in notes], wide=True))
     panels = [panel for panel in panels if panel.draw or panel.rows]
     lead = f"{task.capitalize()}, judged on {_count(len(truth), 'row')}. {baseline}".strip()
-    cards = [(*MEANINGS.get(name, (_name(name), "")), _number(score)) for name, score in scores.items()]
+    cards = [(*_meaning(name), _number(score)) for name, score in scores.items()]
     with _style():
         if suffix == ".html":
             data = _page(_clean(title), lead, cards, panels).encode()
@@ -208,7 +208,7 @@ def _legible(scores: dict[str, Array]) -> dict[str, Array]:
         top = float(np.nanmax(np.abs(values)))
         first = float(np.nanmax(np.abs(next(iter(kept.values()), values))))
         if first <= 10 * top <= 100 * first:
-            kept[MEANINGS.get(name, (_name(name),))[0]] = values
+            kept[_meaning(name)[0]] = values
     return kept
 
 
@@ -222,7 +222,7 @@ def _classification(
     labels = _in_order({*truth, *predicted}) if classes is None else list(classes)
     k = len(labels)
     index = {label: i for i, label in enumerate(dict.fromkeys([*labels, *truth, *predicted]))}
-    names = [_clean(label) for label in index]
+    names = [_clean(f"{label:.15g}" if isinstance(label, float) else label) for label in index]
     true = np.array([index[label] for label in truth], np.intp)
     guess = np.array([index[label] for label in predicted], np.intp)
     if probabilities is not None:
@@ -431,6 +431,7 @@ th, td { padding: 4px 0 4px 16px; border-bottom: 1px solid #e8ebee; text-align: 
 th { color: #57606a; font-weight: 500 }
 th:first-child, td:first-child { padding-left: 0 }
 .text { text-align: left }
+.text:nth-last-child(2) { min-width: 9em }
 td, dd.number { font-variant-numeric: tabular-nums }
 summary { cursor: pointer; margin-top: 8px }
 @media print { body { padding: 0; max-width: none; font-size: 12px } section, dl { break-inside: avoid }
@@ -619,15 +620,19 @@ def _count(number: int, what: str) -> str:
 
 def _value(value: Any) -> str:
     """A setting as a person writes it."""
-    if value is None or value is True or value is False:
-        return {None: "–", True: "yes", False: "no"}[value]
+    if value is None or isinstance(value, bool):
+        return "–" if value is None else "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{_name(name)} {_value(part)}" for name, part in value.items())
+        return ", ".join(_value(v) if name == "name" else f"{_name(name)} {_value(v)}" for name, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value)) or "–"
     return _clean(value)
+
+
+def _meaning(score: str) -> tuple[str, str]:
+    return MEANINGS.get(str(score).lower().replace(" ", "_"), (_name(score), ""))
 
 
 def _name(name: Any) -> str:

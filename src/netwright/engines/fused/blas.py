@@ -1,7 +1,8 @@
 """BLAS's matrix product, as the address of the function that SciPy brings."""
 
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -15,20 +16,31 @@ def gemm(F: Any) -> int:
     return int(get_cython_function_address("scipy.linalg.cython_blas", "sgemm" if F is np.float32 else "dgemm"))
 
 
-_controller: Any = None
+@cache
+def _controller() -> Any:
+    import scipy.linalg  # noqa: F401 - loads SciPy's BLAS, so that the controller sees it
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
 _lock = threading.Lock()
+_inside = 0
+_limiter: Any = None
 
 
-def one_thread() -> AbstractContextManager[Any]:
-    """A context in which BLAS keeps to the thread that calls it; its old limit comes back afterwards."""
-    global _controller
-    try:
-        import threadpoolctl
-    except ImportError:
-        return nullcontext()
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let BLAS keep to the thread that calls it; the old limit comes back when the last of all trainings is out."""
+    global _inside, _limiter
     with _lock:
-        if _controller is None:
-            import scipy.linalg  # noqa: F401 - loads SciPy's BLAS, so that the controller sees it
-
-            _controller = threadpoolctl.ThreadpoolController()
-    return _controller.limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+        _inside += 1
+        if _inside == 1:
+            _limiter = _controller().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _limiter.restore_original_limits()

@@ -32,7 +32,7 @@ from netwright.engines.fused.rows import TYPES
 def train_by_neurons(F: Any) -> Any:
     """Whole epochs, as the worker w of (plan, w). For networks whose loss takes Z, without dropout and clipping."""
     item, width = TYPES[F], np.dtype(F).itemsize
-    zero, one = F(0), F(1)
+    zero = F(0)
 
     def by_neurons(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -82,7 +82,10 @@ def train_by_neurons(F: Any) -> Any:
 
                 # loss
                 dZ = own + table[last, Column.DA]
-                source, target = carray(pointer(shared + table[last, Column.Z], item), k * m), carray(pointer(dZ, item), k * m)
+                source, target = (
+                    carray(pointer(shared + table[last, Column.Z], item), k * m),
+                    carray(pointer(dZ, item), k * m),
+                )
                 for i in range(k * m):
                     target[i] = source[i]
                 b = theta + table[last, Column.B] * width
@@ -123,7 +126,10 @@ def train_by_neurons(F: Any) -> Any:
                     if r1 > r0:
                         start, count = table[l, Column.W] + r0 * ni, (r1 - r0) * ni
                         if l2 != zero or l1 != zero:
-                            W_, dW_ = carray(pointer(theta + start * width, item), count), carray(pointer(dW, item), count)
+                            W_, dW_ = (
+                                carray(pointer(theta + start * width, item), count),
+                                carray(pointer(dW, item), count),
+                            )
                             squares, sizes = zero, zero
                             for i in range(count):
                                 t = W_[i]
@@ -135,7 +141,10 @@ def train_by_neurons(F: Any) -> Any:
                         for piece in range(2):  # W's rows, then b's
                             at = (start if piece == 0 else table[l, Column.B] + r0) * width
                             size = count if piece == 0 else r1 - r0
-                            call(P[Plan.RULE], (theta + at, g + at, P[Plan.SLOT0] + at, P[Plan.SLOT1] + at, numbers, size))
+                            call(
+                                P[Plan.RULE],
+                                (theta + at, g + at, P[Plan.SLOT0] + at, P[Plan.SLOT1] + at, numbers, size),
+                            )
                     dZ = shared + table[l - 1, Column.DA] if l > 0 else dZ
                 step += 1
                 arrivals += T

@@ -1,7 +1,6 @@
 """From a Network to the plan of integers that the compiled epoch runs on."""
 
 import ctypes
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,9 @@ import numpy as np
 from netwright.activations import ACTIVATIONS
 from netwright.arguments import Array
 from netwright.engines.fused.blas import gemm, one_thread
-from netwright.engines.fused.epoch import Column, Float, Plan, loop, offsets, pieces, predict, train_by_rows
 from netwright.engines.fused.by_neurons import train_by_neurons
+from netwright.engines.fused.epoch import Column, Float, Plan, loop, offsets, pieces, train_by_rows
+from netwright.engines.fused.machine import announced
 from netwright.engines.fused.rows import NotCompilable, backward, forward, loss_kernel, softmax_kernel, update, uses_Z
 from netwright.engines.fused.workers import Workers, default_threads
 from netwright.layer import Layer
@@ -27,10 +27,11 @@ class Program:
     """A network's table, places and memory, for batches of up to `columns` on `threads` workers."""
 
     def __init__(self, network: Network, columns: int, threads: int, by_neurons: bool):
-        self.F = network.dtype.type
+        self.F: Any = network.dtype.type
         self.network, self.columns, self.threads = network, columns, threads
         self.dense = [layer for layer in network.layers if isinstance(layer, Layer)]
         self.by_neurons = by_neurons
+        self.loop = CALL(loop(train_by_neurons if by_neurons else train_by_rows, self.F))
         self.tile = columns if by_neurons else min(-(-columns // threads), TILE)
         width = network.dtype.itemsize
         places, at = offsets(network.inputs, network.outputs, self.tile, width)
@@ -157,7 +158,8 @@ class Fused:
         p = self.program
         same = p is not None and p.network is network and p.columns == columns
         if p is None or not same or (p.threads, p.by_neurons) != (threads, by_neurons):
-            self.program = p = Program(network, columns, threads, by_neurons)
+            with announced(network.dtype.name):
+                self.program = p = Program(network, columns, threads, by_neurons)
         return p
 
     def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
@@ -226,8 +228,7 @@ class Fused:
             optimizer.t += steps
         program.barrier[0] = 0
         with one_thread():
-            make = train_by_neurons if program.by_neurons else train_by_rows
-            self.workers.run(CALL(loop(make, F)), plan.ctypes.data, program.threads)
+            self.workers.run(program.loop, plan.ctypes.data, program.threads)
         if program.partial is not None:
             network.grad[:] = program.partial[0]
         return costs.sum(axis=1)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, code_key, compiled, load_at, pointer
+from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, pointer
 from netwright.engines.fused.rows import TYPES
 
 
@@ -113,7 +113,7 @@ usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 
 @njit(**FLAGS)
 def barrier(counter: int, total: int) -> None:
-    """Wait until `total` arrivals: spin, then let others run, then sleep, so that a busy machine loses only its share."""
+    """Wait until `total` arrivals: spin, then let others run, then sleep, for whoever else wants the core."""
     add_at(counter, 1)
     spins = 0
     while load_at(counter) < total:
@@ -144,7 +144,7 @@ def offsets(inputs: int, outputs: int, tile: int, width: int) -> tuple[list[int]
 @cache
 def pieces(F: Any) -> dict[str, int]:
     """The addresses of the pieces that the loops call, by their names in `Plan`, for one dtype."""
-    key = code_key(np.dtype(F).name)
+    key = np.dtype(F).name
     parts = {
         Plan.MULTIPLY: (_multiply, 11),
         Plan.GATHER_TARGETS: (_gather_targets, 5),
@@ -153,14 +153,13 @@ def pieces(F: Any) -> dict[str, int]:
         Plan.BACK: (_back, 7),
         Plan.FINISH: (_finish, 3),
     }
-    made = {place.name: compiled(make(F), count, key, **SUMS) for place, (make, count) in parts.items()}
-    return made
+    return {place.name: compiled(make(F), count, key, **SUMS) for place, (make, count) in parts.items()}
 
 
 @cache
 def loop(make: Any, F: Any) -> int:
     """The address of one of the loops (plan, worker): `train`, `train_by_neurons`, `predict`."""
-    return compiled(make(F), 2, code_key(np.dtype(F).name), **SUMS)
+    return compiled(make(F), 2, np.dtype(F).name, **SUMS)
 
 
 # flags of `multiply`
@@ -238,7 +237,10 @@ def _feedforward(F: Any) -> Any:
                 source, target = carray(pointer(A1, item), ni * R), carray(pointer(D, item), ni * R)
                 masks = carray(pointer(mask, item), ni * R)
                 seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
-                seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[l, Column.SEED]], np.uint64(table[l, Column.THRESHOLD])
+                seed, threshold = (
+                    seeds[step * P[Plan.DROPOUTS] + table[l, Column.SEED]],
+                    np.uint64(table[l, Column.THRESHOLD]),
+                )
                 scale = floats[Float.SCALES + l]
                 for i in range(ni):
                     for j in range(R):
@@ -258,7 +260,7 @@ def _feedforward(F: Any) -> Any:
 
 
 def _gather_targets(F: Any) -> Any:
-    """y (outputs, R), smoothed, and the weights of R columns into the arena; `begin`: their place in the epoch's order."""
+    """y (outputs, R), smoothed, and the weights of R columns, into the arena; `begin`: their place in the order."""
     item, width = TYPES[F], np.dtype(F).itemsize
     one = F(1)
 
@@ -282,7 +284,7 @@ def _gather_targets(F: Any) -> Any:
 
 
 def _gather_inputs(F: Any) -> Any:
-    """x (R, inputs) of R columns of a batch of m, from its `first`, into the arena, with dropout where it comes first."""
+    """x (R, inputs) of R columns of a batch of m, from its `first`, into the arena; with dropout, if it comes first."""
     item, width = TYPES[F], np.dtype(F).itemsize
     zero = F(0)
 
@@ -356,7 +358,10 @@ def _back(F: Any) -> Any:
                 dA1, W = arena + table[l - 1, Column.DA], theta + table[l, Column.W] * width
                 call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, TRANSPOSE_A, ni, R, no, W, ni, dZ, R, dA1))
                 if dropped >= 0:
-                    da, mask = carray(pointer(dA1, item), ni * R), carray(pointer(arena + table[l, Column.MASK], item), ni * R)
+                    da, mask = (
+                        carray(pointer(dA1, item), ni * R),
+                        carray(pointer(arena + table[l, Column.MASK], item), ni * R),
+                    )
                     for i in range(ni * R):
                         da[i] *= mask[i]
                 below = (arena + table[l - 1, Column.Z], arena + table[l - 1, Column.A], dA1, ni * R)
@@ -368,7 +373,7 @@ def _back(F: Any) -> Any:
 
 
 def _finish(F: Any) -> Any:
-    """Sum the workers' gradients of theta's numbers low to high, and add the penalties'; their cost times m to the arena's."""
+    """Sum the workers' gradients for w's part of theta, and add the penalties'; their cost, times m, to the arena's."""
     item, width = TYPES[F], np.dtype(F).itemsize
     zero = F(0)
 

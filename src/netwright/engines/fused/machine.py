@@ -8,19 +8,19 @@ its own that is compiled when it is first used.
 import contextlib
 import hashlib
 import logging
-import os
-import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.core import caching, cgutils
-from numba.core.typing.templates import Signature
+from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
+
+from netwright.engines.cache import SOURCES, cache_directory
 
 # Everything but `nnan` and `ninf`: a NaN must come through, since it is how a divergence is told.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
@@ -90,6 +90,7 @@ def load_at(typing: Any, address: Any) -> Any:
 # ── compiled once, kept on disk ──────────────────────────────────────────────────────────────────────────────────────
 
 _compiled: dict[tuple[str, str], Any] = {}  # alive as long as the process: an address must stay good
+_lock = threading.RLock()
 seconds_compiling = 0.0
 
 
@@ -100,23 +101,27 @@ def compiled(function: Callable[..., Any], counts: int, key: str, result: Any = 
     """
     global seconds_compiling
     name = function.__name__
-    if (name, key) not in _compiled:
-        started = time.perf_counter()
-        signature = Signature(result, (WHOLE,) * counts, None)
-        piece = cfunc_without_compiling(signature, function, flags)
-        with contextlib.suppress(OSError):
-            piece._cache = DiskCache(function, key)
-        piece.compile()
-        if not piece.cache_hits:
-            seconds_compiling += time.perf_counter() - started
-        _compiled[name, key] = piece
+    with _lock:
+        if (name, key) not in _compiled:
+            started = time.perf_counter()
+            piece: Any = CFunc(function, ((WHOLE,) * counts, result), {}, {"nopython": True, **flags})
+            with contextlib.suppress(OSError):  # nowhere to keep it: it is compiled for this process alone
+                piece._cache = DiskCache(function, key)
+            piece.compile()
+            if not piece.cache_hits:
+                seconds_compiling += time.perf_counter() - started
+            _compiled[name, key] = piece
     return int(_compiled[name, key].address)
 
 
-def cfunc_without_compiling(signature: Any, function: Callable[..., Any], flags: dict[str, Any]) -> Any:
-    from numba.core.ccallback import CFunc
-
-    return CFunc(function, (signature.args, signature.return_type), {}, {"nopython": True, **flags})
+@contextlib.contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Tell in one line of log how long compiling took, if there was any."""
+    before = seconds_compiling
+    yield
+    if seconds_compiling > before:
+        log.info("compiled the fused engine's code for %s in %.1f s; it is kept in %s for next time", what,
+                 seconds_compiling - before, cache_directory())  # fmt: skip
 
 
 def code_key(*parts: Any) -> str:
@@ -146,31 +151,6 @@ def code_key(*parts: Any) -> str:
     for part in parts:
         feed(part)
     return hashed.hexdigest()
-
-
-def sources() -> str:
-    """A hash of this package's own source, so that an upgrade compiles anew."""
-    hashed = hashlib.blake2b(digest_size=8)
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        hashed.update(file.read_bytes())
-    return hashed.hexdigest()
-
-
-SOURCES = sources()
-
-
-def cache_directory() -> Path:
-    """Where compiled code is kept: $NETWRIGHT_CACHE_DIR, else the user's cache, else a temporary directory of ours."""
-    given = os.environ.get("NETWRIGHT_CACHE_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "netwright"
-    fallback = Path(tempfile.gettempdir()) / f"netwright-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
-    for place in [Path(given)] if given else [home, fallback]:
-        with contextlib.suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Code is loaded from here: nobody else may be able to put some.
-            if os.access(place, os.W_OK) and (not hasattr(os, "getuid") or place.stat().st_uid == os.getuid()):
-                return place
-    raise OSError("no directory to keep compiled code in")
 
 
 class _Place(caching.CompileResultCacheImpl):  # type: ignore[misc]
@@ -207,6 +187,3 @@ class DiskCache(caching.FunctionCache):  # type: ignore[misc]
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         return signature, codegen.magic_tuple(), self.key  # the magic tuple names the CPU and its features
-
-
-__all__ = ["FLAGS", "SUMS", "add_at", "call", "call_for_cost", "cfunc", "code_key", "compiled", "load_at", "np", "pointer"]

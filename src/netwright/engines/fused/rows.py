@@ -41,7 +41,9 @@ def _scalar(function: Any, F: Any, done: dict[int, Any]) -> Any:
         raise NotCompilable(f"{function!r} is not a plain Python function")
     if id(function) not in done:
         code = function.__code__.replace(co_consts=tuple(_constant(c, F) for c in function.__code__.co_consts))
-        used = {name: _value(function.__globals__[name], F, done) for name in _names(code) if name in function.__globals__}
+        used = {
+            name: _value(function.__globals__[name], F, done) for name in _names(code) if name in function.__globals__
+        }
         cells = tuple(CellType(_value(cell.cell_contents, F, done)) for cell in function.__closure__ or ())
         twin = FunctionType(code, {**used, "__builtins__": __builtins__}, function.__name__, None, cells)
         done[id(function)] = njit(**FLAGS, forceinline=True)(twin)
@@ -118,7 +120,9 @@ def forward(activation: Activation, F: Any) -> int:
 
         return separate if uses_Z(activation) else in_place
 
-    return _compile(make, 5, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name))
+    return _compile(
+        make, 5, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name)
+    )
 
 
 def backward(activation: Activation, F: Any) -> int:
@@ -129,7 +133,11 @@ def backward(activation: Activation, F: Any) -> int:
         df = scalar(activation.df, F)
 
         def chain(pZ: int, pA: int, pd: int, count: int) -> None:
-            Z, A, d = carray(pointer(pZ, item), count), carray(pointer(pA, item), count), carray(pointer(pd, item), count)
+            Z, A, d = (
+                carray(pointer(pZ, item), count),
+                carray(pointer(pA, item), count),
+                carray(pointer(pd, item), count),
+            )
             for i in range(count):
                 d[i] *= df(Z[i], A[i])
 
