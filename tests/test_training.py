@@ -248,7 +248,7 @@ def test_a_schedule_of_your_own_and_one_that_gives_nonsense():
     network = net()
     before = network.theta.copy()
     for factor in (math.nan, -1.0, math.inf):
-        with pytest.raises(ValueError, match="schedule must give factors of at least 0, in epoch 1"):
+        with pytest.raises(ValueError, match="schedule must give factors of at least 0; in epoch 1 it made a rate"):
             network.train(X, Y, schedule=lambda e, E, factor=factor: factor)
     np.testing.assert_array_equal(network.theta, before)
 

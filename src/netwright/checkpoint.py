@@ -57,16 +57,29 @@ def read_checkpoint(
                     f"make the same call on the same data, or start without resume"
                 )
         history = History(**header["history"])
+        epochs, watched = len(history), settings["validation"] is not None
+        scores = settings["scores"] if watched else []
+        counts = [epochs, epochs * watched, epochs, epochs] + [epochs] * len(scores)
+        if [len(numbers) for numbers in history.lists()] != counts or list(history.validation_scores) != scores:
+            raise TypeError("its history is another training's")
         slots = {name.removeprefix(SLOT): slot for name, slot in tensors.items() if name.startswith(SLOT)}
         best = tensors["best_theta"] if history.best_epoch else None
         kept = header["state"]
         steps = whole(f"{path}: steps", kept["steps"], 0)
-        state = State(len(history), tensors["theta"], best, steps, slots, kept["rng"])
+        state = State(epochs, tensors["theta"], best, steps, slots, kept["rng"])
         if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
             raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: its header does not describe a checkpoint ({error})") from None
     return state, history
+
+
+def engine_of(path: Path) -> tuple[str, int | None]:
+    """The engine that wrote a checkpoint, and its threads; "plain" for a file that is none, as reading it will say."""
+    kind, _, header = read(path)
+    settings = header.get("settings") if kind == "checkpoint" else None
+    settings = settings if isinstance(settings, dict) else {}
+    return str(settings.get("engine", "plain")), settings.get("threads")
 
 
 def fingerprint(*arrays: Array | None) -> str | None:

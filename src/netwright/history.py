@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class History:
-    """Lists with an entry an epoch. `cost`: the mean over the epoch's batches, each before its update.
+    """Lists with an entry an epoch. `cost`: the mean over the epoch's batches, each before its update (L-BFGS: after).
 
     `validation_cost` and `validation_scores` (by name) are empty without validation rows; `seconds` is the time from
     the start to the end of the epoch; `learning_rate` the rate of its last step. `best_epoch` (from 1) has the lowest

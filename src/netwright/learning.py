@@ -11,7 +11,7 @@ import numpy as np
 
 from netwright.activations import Activation
 from netwright.arguments import Array, number, whole
-from netwright.engines import find_engine
+from netwright.engines import ENGINES
 from netwright.losses import TARGETS, Loss, find_loss
 from netwright.model import TableModel, as_frame, weights_in
 from netwright.network import Network
@@ -78,7 +78,8 @@ def train_table(
     above_0 = {"learning_rate": learning_rate, "max_seconds": max_seconds, "clip_norm": clip_norm}
     _check_options(task, hidden, seed, validation, limits, above_0)
     _check_optimizer(find_optimizer(optimizer), limits | above_0, find_schedule(schedule), dropout)
-    find_engine(engine)
+    if isinstance(engine, str):
+        ENGINES.find(engine)
     Network([1] * (len(hidden) + 2), activation, dropout=dropout, l2=l2 or 0.0, rng=0)  # says what is wrong with them
     asked = None if loss is None else find_loss(loss)
     reading = dict(reading or {})

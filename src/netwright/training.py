@@ -14,14 +14,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from netwright.arguments import Array, Rng, generator, number, whole
-from netwright.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
-from netwright.engines import Engine, find_engine
+from netwright.checkpoint import State, engine_of, fingerprint, read_checkpoint, write_checkpoint
+from netwright.engines import ENGINES, Engine, Job
 from netwright.history import History
 from netwright.layers import Dropout
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer, find_optimizer
 from netwright.persistence import check_writable
-from netwright.schedules import Schedule, find_schedule, spell
+from netwright.schedules import Constant, Schedule, find_schedule, spell
 from netwright.scores import SCORES, Score
 
 Callback: TypeAlias = Callable[[Network, History], Any]
@@ -46,6 +46,7 @@ def train(
     scores: Sequence[str] | Mapping[str, Score] | None = None,
     rng: Rng = None,
     engine: str | Engine = "auto",
+    n_threads: int | None = None,
     callbacks: Iterable[Callback] = (),
     checkpoint: Any = None,
     resume: Any = None,
@@ -66,16 +67,20 @@ def train(
     shuffle: take the samples in a new order each epoch; when a batch is all of them there is nothing to shuffle.
     scores: names in `SCORES`, or functions (Y, A, weight) by name; by default those that suit the loss.
     rng: a seed or a Generator for the shuffles and the dropout masks; by default the network's.
-    engine: "plain", or "auto", the one that pays.
-    callbacks: functions (network, history), called after each epoch; training stops when one returns True.
+    engine: "plain", "fused" (compiled; see docs/performance.md), or "auto", the one that will be done sooner.
+    n_threads: workers of the fused engine; by default as many as pay.
+    callbacks: functions (network, history), called after each epoch; training stops when one returns True. Resuming
+        what one has stopped asks them again.
     checkpoint: a file that is kept up to date while training, written atomically, at the cost of at most 5 % of time.
     resume: True goes on from `checkpoint` if that file exists; a path goes on from that file, which must exist. The
         same call on the same data then ends with the same bits as if it had never been interrupted. `epochs` is the
-        total, and may be raised.
+        total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS goes on
+        from its last restart.
 
     Ctrl-C ends training at the last whole epoch, with the best parameters so far. A cost that is no longer finite
-    raises FloatingPointError, and the network has its last good parameters. ValueError names an argument that is
-    wrong; OSError says that the checkpoint can't be written; both before anything has changed.
+    raises FloatingPointError, and the network has its last good parameters. In both, and after any other exception,
+    optimizer and generator are as after the last whole epoch too. ValueError names an argument that is wrong; OSError
+    says that the checkpoint can't be written; both before anything has changed.
     """
     X, Y, weight = network.check(X, Y, weight)
     held_out = _check_validation(network, validation)
@@ -96,6 +101,9 @@ def train(
             X, Y, weight = X[:, kept], Y[:, kept], weight[kept]
         weight = weight / weight.max()  # so that the sum is finite
         weight = weight / weight.mean()
+    resumed = None if resume is None or resume is False else Path(checkpoint if resume is True else resume)
+    if resume is True and resumed is not None and not resumed.exists():
+        resumed = None
     samples = X.shape[1]
     size = min(samples, 200) if batch_size is None else min(whole("batch_size", batch_size), samples)
     training = Training(
@@ -115,16 +123,14 @@ def train(
         shuffle=bool(shuffle),
         scores=_find_scores(network, scores),
         rng=network.rng if rng is None else generator(rng),
-        engine=find_engine(engine),
+        engine=_find_engine(engine, n_threads, network, found, epochs * samples, size, resumed),
         callbacks=callbacks,
         checkpoint=checkpoint,
     )
     if checkpoint is not None:
         check_writable(checkpoint, 8 * network.theta.nbytes)
-    if resume is not None and resume is not False:
-        source = Path(checkpoint if resume is True else resume)
-        if resume is not True or source.exists():
-            training.restore(source)
+    if resumed is not None:
+        training.restore(resumed)
     return training.run()
 
 
@@ -185,38 +191,59 @@ class Training:
         return self.history
 
     def descend(self, optimizer: Optimizer) -> None:
-        """Epochs of updates by the engine."""
-        samples = self.X.shape[1]
+        """Epochs of updates by the engine: one at a time, or many while nobody watches."""
+        many = getattr(self.engine, "run_epochs", None)
+        dropout = any(isinstance(layer, Dropout) for layer in self.network.layers)  # draws between the shuffles
+        if self.validation or self.patience or self.callbacks or self.checkpoint is not None or dropout:
+            many = None
+        ahead = 1
         while not self.history.stopped:
-            before = self.state()
+            before, started = self.state(), self.seconds()
             try:
-                rates = self.rates(before.epochs)
-                order = self.rng.permutation(samples) if self.shuffle and len(rates) > 1 else None
                 with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
-                    cost = self.engine.run_epoch(
-                        self.network,
-                        optimizer,
-                        self.X,
-                        self.Y,
-                        self.weight,
-                        order,
-                        self.batch_size,
-                        rates,
-                        self.clip_norm,
-                    )
-                    self.record(cost, rates[-1])
-            except BaseException:
+                    self.advance(optimizer, min(ahead, self.epochs - before.epochs), many)
+            except BaseException as error:
                 self.put_back(before)
-                raise
+                if ahead == 1 or not isinstance(error, FloatingPointError):
+                    raise
+                ahead, many, self.history.stopped = 1, None, ""  # once more, one by one, up to the epoch that failed
+                continue
+            if many is not None:  # about a tenth of a second, for which Ctrl-C and max_seconds can wait
+                ahead = max(1, int(ahead * min(4.0, 0.1 / max(self.seconds() - started, 1e-4))))
             self.tell(self.callbacks)
             self.keep_up()
+
+    def advance(self, optimizer: Optimizer, epochs: int, many: Callable[..., Array] | None) -> None:
+        """So many epochs: in one call of `many`, or one by one without it."""
+        done, samples, started = len(self.history), self.X.shape[1], self.seconds()
+        if self.schedule == Constant():
+            rates = np.full((epochs, -(-samples // self.batch_size)), self.learning_rate)
+        else:
+            rates = np.array([self.rates(epoch) for epoch in range(done, done + epochs)])
+        shuffles = self.shuffle and rates.shape[1] > 1
+        orders = np.array([self.rng.permutation(samples) for _ in range(epochs)]) if shuffles else None
+        data = (self.network, optimizer, self.X, self.Y, self.weight)
+        if many is not None:
+            costs = many(*data, orders, self.batch_size, rates, self.clip_norm)
+        else:
+            order = None if orders is None else orders[0]
+            costs = np.array([self.engine.run_epoch(*data, order, self.batch_size, rates[0].tolist(), self.clip_norm)])
+        self.check_finite(float(costs.sum()))
+        took = (self.seconds() - started) / epochs
+        self.history.cost += costs[:-1].tolist()
+        self.history.learning_rate += rates[:-1, -1].tolist()
+        self.history.seconds += [started + took * (i + 1) for i in range(epochs - 1)]
+        self.record(float(costs[-1]), float(rates[-1, -1]))
 
     def rates(self, epoch: int) -> list[float]:
         """The learning rate of each step of the epoch (from 0)."""
         steps = -(-self.X.shape[1] // self.batch_size)
         rates = [float(self.learning_rate * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
-        if not all(0 <= rate < math.inf for rate in rates):
-            raise ValueError(f"schedule must give factors of at least 0, in epoch {epoch + 1} it gave rates {rates}")
+        for rate in rates:
+            if not 0 <= rate < math.inf:
+                raise ValueError(
+                    f"schedule must give factors of at least 0; in epoch {epoch + 1} it made a rate {rate}"
+                )
         return rates
 
     def minimize(self, optimizer: LBFGS) -> None:
@@ -409,6 +436,7 @@ class Training:
             "shuffle": self.shuffle,
             "scores": list(self.scores),
             "engine": self.engine.name,
+            "threads": getattr(self.engine, "threads", 1),
             "generator": type(self.rng.bit_generator).__name__,
             "X": fingerprint(self.X),
             "Y": fingerprint(self.Y),
@@ -447,6 +475,25 @@ def _check_lbfgs(
         raise ValueError(f"lbfgs uses all {samples} samples at once: leave out batch_size={batch_size}")
     if any(isinstance(layer, Dropout) and layer.rate for layer in network.layers):
         raise ValueError("lbfgs needs a cost that stays the same; with dropout use adam or another optimizer")
+
+
+def _find_engine(
+    engine: str | Engine,
+    n_threads: int | None,
+    network: Network,
+    optimizer: Any,
+    samples: int,
+    batch_size: int,
+    resumed: Path | None,
+) -> Engine:
+    """The engine; on resuming, "auto" is the one that wrote the checkpoint."""
+    if n_threads is not None:
+        whole("n_threads", n_threads)
+    if not isinstance(engine, str):
+        return engine
+    if engine == "auto" and resumed is not None:
+        engine, n_threads = engine_of(resumed)
+    return ENGINES.find(engine)(Job(network, optimizer, samples, batch_size, n_threads))
 
 
 def _find_scores(network: Network, scores: Any) -> Mapping[str, Score]:

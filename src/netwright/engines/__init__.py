@@ -1,17 +1,27 @@
 """Engines: how an epoch is executed. Each gives the plain engine's numbers, by other means."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from netwright.arguments import Array
+from netwright.engines.cache import is_warm
 from netwright.engines.plain import Plain
+from netwright.layer import Layer
 from netwright.network import Network
 from netwright.optimizers import Optimizer
 from netwright.table import Table
 
+log = logging.getLogger("netwright")
+
 
 class Engine(Protocol):
-    """What training needs of an engine. X (inputs, n), Y (outputs, n), weight (n,) or None: checked, of one dtype."""
+    """What training needs of an engine. X (inputs, n), Y (outputs, n), weight (n,) or None: checked, of one dtype.
+
+    One with `run_epochs` too, which takes orders (epochs, n) and rates (epochs, steps) and returns the costs of all, is
+    given many epochs at once while nothing watches.
+    """
 
     name: str
 
@@ -39,11 +49,50 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: Table[type[Engine]] = Table("engine", {"plain": Plain})
+# Seconds that the fused engine takes to start: from the disk, and when it must be compiled first.
+WARM, COLD = 1.0, 8.0
 
 
-def find_engine(engine: str | Engine) -> Engine:
-    """The engine of that name ("auto": the one that pays), or the object given; ValueError for an unknown name."""
-    if not isinstance(engine, str):
-        return engine
-    return ENGINES.find("plain" if engine == "auto" else engine)()
+@dataclass(frozen=True)
+class Job:
+    """What decides which engine pays: samples are those of all epochs together."""
+
+    network: Network
+    optimizer: Any
+    samples: int
+    batch_size: int
+    n_threads: int | None = None
+
+    def plain_seconds(self) -> float:
+        """About what the plain engine takes: NumPy's calls for each layer and step, and the matrix products."""
+        dense = sum(isinstance(layer, Layer) for layer in self.network.layers)
+        return self.samples / self.batch_size * 60e-6 * dense + 6 * self.samples * self.network.theta.size / 15e9
+
+
+def _plain(job: Job) -> Engine:
+    return Plain()
+
+
+def _fused(job: Job) -> Engine:
+    """The fused engine, compiled for the job; or plain, with a line that says why, where it cannot run it."""
+    try:
+        from netwright.engines.fused import Fused, NotCompilable
+    except ImportError as error:
+        log.warning("the fused engine needs Numba (%s); the plain engine trains instead", error)
+        return Plain()
+    engine = Fused(job.n_threads)
+    try:
+        engine.compile(job.network, job.optimizer, job.batch_size)
+    except NotCompilable as reason:
+        log.warning("the fused engine cannot run this: %s; the plain engine trains instead", reason)
+        return Plain()
+    return engine
+
+
+def _auto(job: Job) -> Engine:
+    """The one that will be done sooner."""
+    start = WARM if is_warm(job.network.dtype.name) else COLD
+    return _fused(job) if job.plain_seconds() > start else Plain()
+
+
+ENGINES: Table[Callable[[Job], Engine]] = Table("engine", {"auto": _auto, "plain": _plain, "fused": _fused})

@@ -10,22 +10,9 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from netwright.engines.fused.epoch import (
-    COLUMNS,
-    LENGTH,
-    PLACES,
-    SCALED,
-    SCALES,
-    TRANSPOSE_A,
-    TRANSPOSE_B,
-    Column,
-    Float,
-    Place,
-    Plan,
-    barrier,
-    part,
-)
+from netwright.engines.fused.epoch import SCALED, TRANSPOSE_A, TRANSPOSE_B, barrier, part
 from netwright.engines.fused.machine import call, call_for_cost, pointer
+from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
 from netwright.engines.fused.rows import TYPES
 
 

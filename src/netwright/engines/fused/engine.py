@@ -1,6 +1,7 @@
-"""From a Network to the plan of integers that the compiled epoch runs on."""
+"""From a Network to the plan that the compiled epoch runs on."""
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,137 +10,137 @@ from netwright.activations import ACTIVATIONS
 from netwright.arguments import Array
 from netwright.engines.fused.blas import gemm, one_thread
 from netwright.engines.fused.by_neurons import train_by_neurons
-from netwright.engines.fused.epoch import Column, Float, Plan, loop, offsets, pieces, train_by_rows
+from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
 from netwright.engines.fused.machine import announced
+from netwright.engines.fused.plan import Column, Float, Plan, offsets
 from netwright.engines.fused.rows import NotCompilable, backward, forward, loss_kernel, softmax_kernel, update, uses_Z
 from netwright.engines.fused.workers import Workers, default_threads
 from netwright.layer import Layer
 from netwright.layers import Dropout
+from netwright.losses import LINKS
 from netwright.network import Network
 from netwright.optimizers import Optimizer
 
-CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # releases the interpreter's lock while it runs
+CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
 TILE = 512  # columns at most: their Z and A of a few layers stay in a core's cache
 
 
 class Program:
-    """A network's table, places and memory, for batches of up to `columns` on `threads` workers."""
+    """A network's table, and memory for batches of up to `columns` on `threads` workers.
 
-    def __init__(self, network: Network, columns: int, threads: int, by_neurons: bool):
+    NotCompilable says what of the network the fused engine cannot run.
+    """
+
+    def __init__(self, network: Network, columns: int, threads: int, *, by_neurons: bool = False, trains: bool = True):
+        self.network, self.columns, self.threads, self.by_neurons = network, columns, threads, by_neurons
         self.F: Any = network.dtype.type
-        self.network, self.columns, self.threads = network, columns, threads
         self.dense = [layer for layer in network.layers if isinstance(layer, Layer)]
-        self.by_neurons = by_neurons
-        self.loop = CALL(loop(train_by_neurons if by_neurons else train_by_rows, self.F))
         self.tile = columns if by_neurons else min(-(-columns // threads), TILE)
-        width = network.dtype.itemsize
-        places, at = offsets(network.inputs, network.outputs, self.tile, width)
+        places, self.bytes = offsets(network.inputs, network.outputs, self.tile, network.dtype.itemsize)
         self.places = np.array(places, np.int64)
-        dropouts = self._dropouts()
         self.table = np.zeros((len(self.dense), len(Column)), np.int64)
-        scales = []
-        start, seed = 0, 0
+        rates = dropout_rates(network)
+        at = 0
         for l, layer in enumerate(self.dense):
-            row = dict.fromkeys(Column, 0)
-            row |= {Column.INPUTS: layer.inputs, Column.NEURONS: layer.neurons}
-            row |= {Column.W: start, Column.B: start + layer.inputs * layer.neurons}
-            start += layer.size
-
-            def room(count: int) -> int:
-                nonlocal at
-                at += -(-count * self.tile * width // 64) * 64
-                return at - -(-count * self.tile * width // 64) * 64
-
-            row[Column.Z] = room(layer.neurons)
-            last = layer is self.dense[-1]
-            separate = layer.activation is not ACTIVATIONS["softmax"] and uses_Z(layer.activation)
-            row[Column.A] = room(layer.neurons) if separate else row[Column.Z]
-            row[Column.DA] = room(layer.neurons)
-            rate = dropouts[l]
-            row[Column.DROPPED] = -1
-            if rate is not None:
-                row |= {Column.THRESHOLD: int(rate * 2**24), Column.SEED: seed}
-                row |= {Column.DROPPED: room(layer.inputs), Column.MASK: room(layer.inputs)}
-                seed += 1
-            scales.append(1 / (1 - (rate or 0.0)))
+            row = {Column.INPUTS: layer.inputs, Column.NEURONS: layer.neurons}
+            row |= {Column.W: at, Column.B: at + layer.inputs * layer.neurons, Column.DROPPED: -1}
+            at += layer.size
+            row[Column.Z] = row[Column.A] = self.room(layer.neurons)
+            row[Column.DA] = self.room(layer.neurons)
             if layer.activation is ACTIVATIONS["softmax"]:
-                if not last or not network.linked:
-                    raise NotCompilable("softmax is not elementwise, and stands where no cross_entropy undoes it")
+                if layer is not self.dense[-1] or not network.linked:
+                    raise NotCompilable("softmax stands where no cross_entropy takes it together with its loss")
                 row[Column.FORWARD] = softmax_kernel(self.F)
             else:
+                if uses_Z(layer.activation):
+                    row[Column.A] = self.room(layer.neurons)
                 row[Column.FORWARD] = forward(layer.activation, self.F)
-                if not (last and network.linked):
+                if trains and not (layer is self.dense[-1] and network.linked):
                     row[Column.BACKWARD] = backward(layer.activation, self.F)
-            for column, value in row.items():
-                self.table[l, column] = value
-        self.dropouts = seed
-        if not network.linked and network.loss.link != "identity":
-            raise NotCompilable(f"{network.loss.name} after {self.dense[-1].activation.name!r} goes by the chain rule")
+            if trains and rates[l]:
+                row |= {Column.THRESHOLD: int(rates[l] * 2**24), Column.SEED: sum(rate > 0 for rate in rates[:l])}
+                row |= {Column.DROPPED: self.room(layer.inputs), Column.MASK: self.room(layer.inputs)}
+            self.table[l, list(row)] = list(row.values())
+        self.dropouts = sum(rate > 0 for rate in rates)
         smoothing = network.label_smoothing
-        classes = 2 if network.loss.link == "sigmoid" else network.outputs
-        self.floats = np.array([network.l2, network.l1, 0, 1 - smoothing, smoothing / classes, *scales], self.F)
-        self.loss = loss_kernel(network.loss, self.F)
-        self.arena_bytes = -(-at // 4096) * 4096 + 4096
-        self.arena = np.zeros(threads * self.arena_bytes + 64, np.uint8)
-        by_rows = threads > 1 and not by_neurons
-        self.partial = np.zeros((threads, network.theta.size), self.F) if by_rows else None
-        self.norms = np.zeros(threads)
-        self.barrier = np.zeros(1, np.int64)
+        share = smoothing / LINKS[network.loss.link].classes(network.outputs) if smoothing else 0.0
+        scales = [1 / (1 - rate) for rate in rates]
+        self.floats = np.array([network.l2, network.l1, 0, 1 - smoothing, share, *scales], self.F)
+        self.loss = 0
+        if trains:
+            if not network.linked and network.loss.link != "identity":
+                raise NotCompilable(
+                    f"{network.loss.name} comes after {self.dense[-1].activation.name!r}, not its own link"
+                )
+            self.loss = loss_kernel(network.loss, self.F)
+        make = train_by_neurons if by_neurons else train_by_rows
+        self.loop = CALL(loop(make if trains else predict, self.F))  # type: ignore[arg-type]
+        self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
+        self.arena = np.zeros(threads * self.bytes + 64, np.uint8)
+        splits_rows = trains and threads > 1 and not by_neurons
+        self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows else None
+        self.norms, self.barrier = np.zeros(threads), np.zeros(1, np.int64)
 
-    def _dropouts(self) -> list[float | None]:
-        """The rate before each dense layer; two in a row are too many."""
-        rates: list[float | None] = []
-        waiting: list[float] = []
-        for layer in self.network.layers:
-            if isinstance(layer, Dropout):
-                waiting.append(layer.rate)
-            elif isinstance(layer, Layer):
-                if len(waiting) > 1:
-                    raise NotCompilable("two dropout layers follow each other")
-                rates.append(waiting[0] if waiting else None)
-                waiting = []
-            else:
-                raise NotCompilable(f"{layer!r} is a kind of layer that it does not know")
-        return rates
+    def room(self, count: int) -> int:
+        """A place in the arena, in bytes, for so many numbers a column."""
+        at = self.bytes
+        self.bytes += -(-count * self.tile * self.network.dtype.itemsize // 64) * 64
+        return at
 
-    def plan(self, X: Array, Y: Array | None) -> Array:
-        """The integers that do not change from call to call. X (samples, inputs), Y (samples, outputs)."""
-        plan = np.zeros(len(Plan), np.int64)
+    def plan(self, samples: int, **addresses: Array | None) -> Array:
+        """The plan, with the addresses of what changes from call to call; whoever gives those keeps them alive."""
         network = self.network
-        given = {
-            Plan.LAYERS: len(self.dense),
-            Plan.TABLE: self.table.ctypes.data,
-            Plan.WORKERS: self.threads,
-            Plan.SAMPLES: X.shape[0],
-            Plan.INPUTS: network.inputs,
-            Plan.OUTPUTS: network.outputs,
-            Plan.TILE: self.tile,
-            Plan.X: X.ctypes.data,
-            Plan.Y: 0 if Y is None else Y.ctypes.data,
-            Plan.THETA: network.theta.ctypes.data,
-            Plan.SIZE: network.theta.size,
-            Plan.GRADIENT: (network.grad if self.partial is None else self.partial).ctypes.data,
-            Plan.ARENA: -(-self.arena.ctypes.data // 64) * 64,
-            Plan.ARENA_BYTES: self.arena_bytes,
-            Plan.LOSS: self.loss,
-            Plan.LINKED: network.linked,
-            Plan.DROPOUTS: self.dropouts,
-            Plan.FLOATS: self.floats.ctypes.data,
-            Plan.NORMS: self.norms.ctypes.data,
-            Plan.BARRIER: self.barrier.ctypes.data,
-            Plan.GEMM: gemm(self.F),
-            Plan.DROPS_INPUT: self.table[0, Column.DROPPED] >= 0,
-            **{Plan[name]: address for name, address in pieces(self.F).items()},
-            Plan.PLACES: self.places.ctypes.data,
+        gradient = network.grad if self.gradients is None else self.gradients
+        arrays = {"TABLE": self.table, "THETA": network.theta, "GRADIENT": gradient, "FLOATS": self.floats}
+        arrays |= {"NORMS": self.norms, "BARRIER": self.barrier, "PLACES": self.places}
+        arrays |= {name: array for name, array in addresses.items() if array is not None}
+        numbers = {
+            "LAYERS": len(self.dense),
+            "WORKERS": self.threads,
+            "SAMPLES": samples,
+            "INPUTS": network.inputs,
+            "OUTPUTS": network.outputs,
+            "TILE": self.tile,
+            "SIZE": network.theta.size,
+            "ARENA": -(-self.arena.ctypes.data // 64) * 64,
+            "ARENA_BYTES": self.bytes,
+            "LOSS": self.loss,
+            "LINKED": network.linked,
+            "DROPOUTS": self.dropouts,
+            "DROPS_INPUT": self.table[0, Column.DROPPED] >= 0,
+            "GEMM": gemm(self.F),
+            **pieces(self.F),
+            **{name: array.ctypes.data for name, array in arrays.items()},
         }
-        for place, value in given.items():
-            plan[place] = value
+        plan = np.zeros(len(Plan), np.int64)
+        plan[[Plan[name] for name in numbers]] = list(numbers.values())
         return plan
 
 
+def dropout_rates(network: Network) -> list[float]:
+    """The rate before each dense layer, 0 for none; NotCompilable for layers that the engine does not know."""
+    rates: list[float] = []
+    waiting = 0.0
+    for layer in network.layers:
+        if isinstance(layer, Layer):
+            rates.append(waiting)
+            waiting = 0.0
+        elif isinstance(layer, Dropout) and not waiting:
+            waiting = layer.rate
+        else:
+            raise NotCompilable(f"{layer!r} follows another dropout" if waiting else f"{layer!r} is of no known kind")
+        if isinstance(layer, Dropout) and not layer.rate:
+            raise NotCompilable("a dropout of rate 0 draws a mask that drops nothing; leave it out")
+    return rates
+
+
 class Fused:
-    """See `netwright.engines.Engine`. `n_threads`: workers; by default what pays for the work in a step."""
+    """See `netwright.engines.Engine`. `n_threads`: workers; by default as many as pay for the work in a step.
+
+    Everything is computed in the network's dtype and in an order that depends on nothing but the shapes and the number
+    of workers: the same call gives the same bits.
+    """
 
     name = "fused"
 
@@ -148,26 +149,40 @@ class Fused:
         self.workers = Workers()
         self.program: Program | None = None
 
-    def prepare(self, network: Network, columns: int, updates: bool = False, clips: bool = False) -> Program:
-        """The network's program, made anew when the network or the batch is another."""
+    def prepare(self, network: Network, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
+        """The network's program, compiled; made anew when the network or the batch is another."""
         threads = min(columns, self.n_threads or default_threads(network, columns))
-        # Large layers: two gradients to sum would cost more than waiting at each layer.
-        dropout = any(isinstance(layer, Dropout) for layer in network.layers)
+        # Large layers: gradients to sum would cost more than waiting at each layer.
         large = network.theta.size >= LARGE and columns <= 4 * TILE
+        dropout = any(isinstance(layer, Dropout) for layer in network.layers)
         by_neurons = threads > 1 and large and updates and not clips and network.linked and not dropout
         p = self.program
         same = p is not None and p.network is network and p.columns == columns
         if p is None or not same or (p.threads, p.by_neurons) != (threads, by_neurons):
             with announced(network.dtype.name):
-                self.program = p = Program(network, columns, threads, by_neurons)
+                self.program = p = Program(network, columns, threads, by_neurons=by_neurons)
         return p
 
+    @property
+    def threads(self) -> int:
+        """Workers of the job at hand, on which the last bits depend."""
+        return 1 if self.program is None else self.program.threads
+
+    def compile(self, network: Network, optimizer: Any, batch_size: int) -> None:
+        """Compile what training will need, or say that it can't be: NotCompilable."""
+        self.prepare(network, batch_size, updates=isinstance(optimizer, Optimizer))
+        if isinstance(optimizer, Optimizer):
+            self.rule_of(optimizer, network.dtype.type)
+
+    def rule_of(self, optimizer: Optimizer, F: Any) -> int:
+        with announced(type(optimizer).__name__):
+            return update(optimizer, len(optimizer.coefficients(1, 1.0)), F)
+
     def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
-        n = X.shape[1]
-        program = self.prepare(network, n)
-        # the loop divides by n, so the weights get mean 1
-        weight = None if weight is None else weight / weight.mean()
-        return float(self._run(program, X, Y, weight, None, n, 1, None, None)[0])
+        program = self.prepare(network, X.shape[1])
+        weight = None if weight is None else weight / weight.mean()  # the loop divides by the number of samples
+        program.floats[Float.CLIP] = 0
+        return float(self._run(program, X, Y, weight, None, X.shape[1], 1, {})[0])
 
     def run_epochs(
         self,
@@ -181,9 +196,38 @@ class Fused:
         rates: Array,
         clip_norm: float | None = None,
     ) -> Array:
-        program = self.prepare(network, min(batch_size, X.shape[1]), updates=True, clips=clip_norm is not None)
+        columns = min(batch_size, X.shape[1])
+        program = self.prepare(network, columns, updates=True, clips=clip_norm is not None)
         program.floats[Float.CLIP] = clip_norm or 0
-        return self._run(program, X, Y, weight, orders, batch_size, len(rates), optimizer, rates)
+        if not optimizer.fits(network.theta):
+            optimizer.start(network.theta)
+        t = optimizer.t + np.arange(1, rates.size + 1)
+        numbers = np.broadcast_arrays(*optimizer.coefficients(t, rates.reshape(-1)))
+        coefficients = np.ascontiguousarray(np.stack(numbers, axis=1).astype(program.F))
+        descent = {
+            "COEFFICIENTS": coefficients,
+            **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
+        }
+        rule = self.rule_of(optimizer, program.F)
+        costs = self._run(program, X, Y, weight, orders, columns, len(rates), descent, rule)
+        optimizer.t += rates.size
+        return costs
+
+    def run_epoch(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        X: Array,
+        Y: Array,
+        weight: Array | None,
+        order: Array | None,
+        batch_size: int,
+        rates: Sequence[float],
+        clip_norm: float | None = None,
+    ) -> float:
+        orders = None if order is None else order[None, :]
+        one = np.asarray(rates, np.float64)[None, :]
+        return float(self.run_epochs(network, optimizer, X, Y, weight, orders, batch_size, one, clip_norm)[0])
 
     def _run(
         self,
@@ -194,41 +238,65 @@ class Fused:
         orders: Array | None,
         batch_size: int,
         epochs: int,
-        optimizer: Optimizer | None,
-        rates: Array | None,
+        descent: dict[str, Array],
+        rule: int = 0,
     ) -> Array:
-        network, F, n = program.network, program.F, X.shape[1]
-        X, Y = np.ascontiguousarray(X.T), np.ascontiguousarray(Y.T)
-        plan = program.plan(X, Y)
-        plan[Plan.BATCH], plan[Plan.EPOCHS] = batch_size, epochs
-        steps = epochs * -(-n // batch_size)
-        costs = np.zeros((epochs, program.threads))
-        plan[Plan.COSTS] = costs.ctypes.data
-        kept: list[Any] = [X, Y, costs]  # memory that the plan points to
-        if weight is not None:
-            kept.append(weight := np.ascontiguousarray(weight, F))
-            plan[Plan.WEIGHT] = weight.ctypes.data
-        if orders is not None:
-            kept.append(orders := np.ascontiguousarray(orders, np.int64))
-            plan[Plan.ORDER] = orders.ctypes.data
+        """The costs of the epochs; with a rule theta changes, without one only the gradient."""
+        network, n = program.network, X.shape[1]
+        seeds = None
         if program.dropouts:
-            kept.append(seeds := network.rng.integers(0, 2**64, (steps, program.dropouts), dtype=np.uint64))
-            plan[Plan.SEEDS] = seeds.ctypes.data
-        if optimizer is not None and rates is not None:
-            if not optimizer.fits(network.theta):
-                optimizer.start(network.theta)
-            t = optimizer.t + np.arange(1, steps + 1)
-            numbers = np.stack(np.broadcast_arrays(*optimizer.coefficients(t, rates.reshape(-1))), axis=1).astype(F)
-            kept.append(numbers := np.ascontiguousarray(numbers))
-            plan[Plan.UPDATES] = 1
-            plan[Plan.RULE] = update(optimizer, numbers.shape[1], F)
-            plan[Plan.COEFFICIENTS], plan[Plan.NUMBERS] = numbers.ctypes.data, numbers.shape[1]
-            for place, slot in zip((Plan.SLOT0, Plan.SLOT1), optimizer.slots.values(), strict=False):
-                plan[place] = slot.ctypes.data
-            optimizer.t += steps
+            steps = epochs * -(-n // batch_size)
+            seeds = network.rng.integers(0, 2**64, (steps, program.dropouts), dtype=np.uint64)
+        arrays = {"X": np.ascontiguousarray(X.T), "Y": np.ascontiguousarray(Y.T), "SEEDS": seeds}
+        arrays |= {"WEIGHT": None if weight is None else np.ascontiguousarray(weight, program.F)}
+        arrays |= {"ORDER": None if orders is None else np.ascontiguousarray(orders, np.int64)}
+        costs = np.zeros((epochs, program.threads))
+        plan = program.plan(n, COSTS=costs, **arrays, **descent)
+        plan[[Plan.BATCH, Plan.EPOCHS, Plan.UPDATES, Plan.RULE]] = batch_size, epochs, rule != 0, rule
+        if rule:
+            plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
         program.barrier[0] = 0
         with one_thread():
             self.workers.run(program.loop, plan.ctypes.data, program.threads)
-        if program.partial is not None:
-            network.grad[:] = program.partial[0]
+        if program.gradients is not None:
+            network.grad = program.gradients[0]
         return costs.sum(axis=1)
+
+
+class Predictor:
+    """A network's outputs, in tiles that stay in a core's cache: (samples, inputs) to (samples, outputs).
+
+    It reads theta as it is at each call, so it may be kept while the network learns. One thread at a time.
+    """
+
+    def __init__(self, network: Network, n_threads: int | None = None):
+        self.network = network
+        self.threads = n_threads or default_threads(network, TILE * 64)
+        self.workers = Workers()
+        with announced(network.dtype.name):
+            self.one = Program(network, 1, 1, trains=False)
+            self.many = Program(network, TILE * self.threads, self.threads, trains=False)
+        self.X, self.A = np.zeros((1, network.inputs), self.one.F), np.zeros((1, network.outputs), self.one.F)
+        self.one_plan = self.one.plan(1, X=self.X, OUTPUT=self.A)
+        self.call, self.address = self.one.loop, self.one_plan.ctypes.data
+
+    def __call__(self, X: Array) -> Array:
+        """The outputs for checked X (samples, inputs) of the network's dtype."""
+        if len(X) == 1:
+            self.X[0] = X[0]
+            self.call(self.address, 0)
+            return self.A.copy()
+        X = np.ascontiguousarray(X)
+        A = np.empty((len(X), self.network.outputs), self.one.F)
+        program = self.many if len(X) > 4 * TILE else self.one_thread_program()
+        plan = program.plan(len(X), X=X, OUTPUT=A)
+        with one_thread():
+            self.workers.run(program.loop, plan.ctypes.data, program.threads)
+        return A
+
+    def one_thread_program(self) -> Program:
+        """For a few rows, which a second thread would only delay."""
+        if self.one.tile == 1:
+            self.few = getattr(self, "few", None) or Program(self.network, TILE, 1, trains=False)
+            return self.few
+        return self.one
