@@ -25,7 +25,7 @@ GROUPS = {  # from the inside out; a new module needs its place here (a package 
     "engines": "engines",
     "training": "history checkpoint training",
     "data": "reading tables model learning",
-    "faces": "report progress xor options cli __main__ estimators export playground",
+    "faces": "page report progress xor options cli __main__ estimators export playground",
 }
 ORDER = list(GROUPS)
 PLACES = {f"netwright.{module}": group for group, modules in GROUPS.items() for module in modules.split()}

@@ -75,18 +75,42 @@ def _plain(job: Job) -> Engine:
 
 def _fused(job: Job) -> Engine:
     """The fused engine, compiled for the job; or plain, with a line that says why, where it cannot run it."""
-    try:
-        from netwright.engines.fused import Fused, NotCompilable
-    except ImportError as error:
-        log.warning("the fused engine needs Numba (%s); the plain engine trains instead", error)
-        return Plain()
-    engine = Fused(job.n_threads)
-    try:
+
+    def compiled() -> Engine:
+        from netwright.engines.fused import Fused
+
+        engine = Fused(job.n_threads)
         engine.compile(job.network, job.optimizer, job.batch_size)
-    except NotCompilable as reason:
-        log.warning("the fused engine cannot run this: %s; the plain engine trains instead", reason)
-        return Plain()
+        return engine
+
+    engine: Engine = _or_plain(compiled, Plain())
     return engine
+
+
+def predictor(network: Network, n_threads: int | None = None) -> Callable[[Array], Array]:
+    """The fused engine's, or `network.predict`, with a line that says why."""
+
+    def compiled() -> Callable[[Array], Array]:
+        from netwright.engines.fused import Predictor
+
+        return Predictor(network, n_threads)
+
+    predict: Callable[[Array], Array] = _or_plain(compiled, network.predict)
+    return predict
+
+
+def _or_plain(compiled: Callable[[], Any], plain: Any) -> Any:
+    """What `compiled` makes, unless there is no compiler, or it cannot."""
+    try:
+        from netwright.engines.fused import NotCompilable
+    except ImportError as error:
+        log.warning("the fused engine needs Numba (%s); plain NumPy does it instead", error)
+        return plain
+    try:
+        return compiled()
+    except NotCompilable as reason:
+        log.warning("the fused engine cannot run this: %s; plain NumPy does it instead", reason)
+        return plain
 
 
 def _auto(job: Job) -> Engine:

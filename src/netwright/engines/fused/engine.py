@@ -1,25 +1,27 @@
 """From a Network to the plan that the compiled epoch runs on."""
 
 import ctypes
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from netwright.activations import ACTIVATIONS
-from netwright.arguments import Array
+from netwright.arguments import Array, columns
 from netwright.engines.fused.blas import gemm, one_thread
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
-from netwright.engines.fused.machine import announced
+from netwright.engines.fused.machine import announced, log
 from netwright.engines.fused.plan import Column, Float, Plan, offsets
 from netwright.engines.fused.rows import NotCompilable, backward, forward, loss_kernel, softmax_kernel, update, uses_Z
 from netwright.engines.fused.workers import Workers, default_threads
 from netwright.layer import Layer
 from netwright.layers import Dropout
-from netwright.losses import LINKS
+from netwright.losses import LINKS, LOSSES
 from netwright.network import Network
-from netwright.optimizers import Optimizer
+from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Optimizer
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
@@ -196,8 +198,8 @@ class Fused:
         rates: Array,
         clip_norm: float | None = None,
     ) -> Array:
-        columns = min(batch_size, X.shape[1])
-        program = self.prepare(network, columns, updates=True, clips=clip_norm is not None)
+        size = min(batch_size, X.shape[1])
+        program = self.prepare(network, size, updates=True, clips=clip_norm is not None)
         program.floats[Float.CLIP] = clip_norm or 0
         if not optimizer.fits(network.theta):
             optimizer.start(network.theta)
@@ -209,7 +211,7 @@ class Fused:
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
         }
         rule = self.rule_of(optimizer, program.F)
-        costs = self._run(program, X, Y, weight, orders, columns, len(rates), descent, rule)
+        costs = self._run(program, X, Y, weight, orders, size, len(rates), descent, rule)
         optimizer.t += rates.size
         return costs
 
@@ -264,39 +266,59 @@ class Fused:
 
 
 class Predictor:
-    """A network's outputs, in tiles that stay in a core's cache: (samples, inputs) to (samples, outputs).
+    """A network's outputs A, (outputs, samples), for X, (inputs, samples): in tiles that stay in a core's cache.
 
-    It reads theta as it is at each call, so it may be kept while the network learns. One thread at a time.
+    It reads theta as it is at each call, so it may be kept while the network learns. Memory beyond X and A is the same
+    for any number of samples. Threads may share it; they take turns. ValueError for an X of another shape or kind;
+    NotCompilable when made for a network that the fused engine does not know.
     """
 
     def __init__(self, network: Network, n_threads: int | None = None):
-        self.network = network
-        self.threads = n_threads or default_threads(network, TILE * 64)
-        self.workers = Workers()
+        self.network, self.workers, self.lock = network, Workers(), threading.Lock()
+        threads = n_threads or default_threads(network, 64 * TILE)
         with announced(network.dtype.name):
-            self.one = Program(network, 1, 1, trains=False)
-            self.many = Program(network, TILE * self.threads, self.threads, trains=False)
-        self.X, self.A = np.zeros((1, network.inputs), self.one.F), np.zeros((1, network.outputs), self.one.F)
-        self.one_plan = self.one.plan(1, X=self.X, OUTPUT=self.A)
-        self.call, self.address = self.one.loop, self.one_plan.ctypes.data
+            self.programs = {
+                columns: Program(network, columns, workers, trains=False)
+                for columns, workers in ((1, 1), (TILE, 1), (threads * TILE, threads))
+            }
+        # One sample is the common case: its plan and its memory are laid ready.
+        F: Any = network.dtype.type
+        self.x, self.a = np.zeros((1, network.inputs), F), np.zeros((1, network.outputs), F)
+        self.plan = self.programs[1].plan(1, X=self.x, OUTPUT=self.a)
+        self.loop, self.address = self.programs[1].loop, self.plan.ctypes.data
 
     def __call__(self, X: Array) -> Array:
-        """The outputs for checked X (samples, inputs) of the network's dtype."""
-        if len(X) == 1:
-            self.X[0] = X[0]
-            self.call(self.address, 0)
-            return self.A.copy()
-        X = np.ascontiguousarray(X)
-        A = np.empty((len(X), self.network.outputs), self.one.F)
-        program = self.many if len(X) > 4 * TILE else self.one_thread_program()
-        plan = program.plan(len(X), X=X, OUTPUT=A)
-        with one_thread():
+        if getattr(X, "shape", None) == (self.network.inputs, 1) and X.dtype.kind in "fiub":
+            with self.lock:
+                self.x[0] = X[:, 0]
+                self.loop(self.address, 0)
+                return self.a.T.copy()
+        X = np.ascontiguousarray(columns("X", X, self.network.inputs, self.network.dtype).T)
+        A = np.empty((len(X), self.network.outputs), self.network.dtype)
+        few = len(X) <= 4 * TILE  # a second thread would only delay them
+        program = self.programs[TILE] if few else list(self.programs.values())[-1]
+        with self.lock, one_thread():
+            plan = program.plan(len(X), X=X, OUTPUT=A)
             self.workers.run(program.loop, plan.ctypes.data, program.threads)
-        return A
+        return A.T
 
-    def one_thread_program(self) -> Program:
-        """For a few rows, which a second thread would only delay."""
-        if self.one.tile == 1:
-            self.few = getattr(self, "few", None) or Program(self.network, TILE, 1, trains=False)
-            return self.few
-        return self.one
+
+def warm_up() -> float:
+    """Compile every row of every table, for float64 and float32; returns the seconds it took."""
+    started = time.perf_counter()
+    for dtype in ("float64", "float32"):
+        for name, optimizer in OPTIMIZERS.items():
+            if optimizer is not LBFGS:
+                log.info("compiling %s for %s", name, dtype)
+                network = Network([4, 4, 4], loss="squared_error", rng=0, dtype=dtype)
+                Fused(1).compile(network, optimizer(), 4)
+        for activation in ACTIVATIONS:
+            if activation != "softmax":
+                network = Network([4, 4, 4], activation, loss="squared_error", rng=0, dtype=dtype)
+                Fused(2).compile(network, Adam(), 4)
+        for loss in LOSSES:
+            network = Network([4, 4, 4], loss=loss, rng=0, dtype=dtype)
+            Fused(1).compile(network, Adam(), 4)
+            Predictor(network, 1)
+        loop(train_by_neurons, network.dtype.type)  # type: ignore[arg-type]
+    return time.perf_counter() - started
