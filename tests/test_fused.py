@@ -84,7 +84,8 @@ def by_neurons(monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ELEMENTWISE)
 def test_every_activation(activation, dtype):
-    agree(lambda: Network([5, 9, 7, 3], activation, loss="huber", rng=0, dtype=dtype), optimizer="gradient_descent")
+    sizes = [5, 9, 3] if activation == "exp" else [5, 9, 7, 3]  # exp of exp leaves float32
+    agree(lambda: Network(sizes, activation, loss="huber", rng=0, dtype=dtype), optimizer="gradient_descent")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

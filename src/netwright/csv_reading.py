@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,9 @@ class CsvFile:
         """The columns' names: what the header says, where it says something, and every name once."""
         names: list[str] = []
         for j, field in enumerate(self.fields):
-            name = field.strip() if self.header else ""
-            name = name or f"column{j}"
-            twins = sum(name == each.strip() for each in self.fields[:j])
-            names.append(f"{name}_{twins}" if twins and self.header else name)
+            plain = (field.strip() if self.header else "") or f"column{j}"
+            tries = (f"{plain}_{number}" if number else plain for number in count())
+            names.append(next(name for name in tries if name not in names))
         return names
 
     @property

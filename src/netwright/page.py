@@ -53,20 +53,19 @@ def check_suffix(path: Any, suffixes: tuple[str, ...] = REPORTS) -> str:
 
 
 STYLE = """
-:root { color-scheme: light }
 body { max-width: 1120px; margin: 0 auto; padding: 36px 24px 64px; background: #fff; color: #1f2328;
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif }
-h1 { font-size: 27px; line-height: 1.25; font-weight: 600; margin: 0 0 4px }
-h2 { font-size: 16px; font-weight: 600; margin: 0 }
-p { color: #57606a; margin: 2px 0 10px; max-width: 78ch }
-h1 + p { max-width: none }
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color-scheme: light }
+h1, h2, dt, dd.number { font-weight: 600 }
+h1 { font-size: 27px; line-height: 1.25; margin: 0 0 4px }
+h2 { font-size: 16px; margin: 0 }
+p { color: #57606a; margin: 2px 0 10px }
+section p { max-width: 78ch }
 h1, p, .text { overflow-wrap: anywhere }
 dl { display: flex; flex-wrap: wrap; gap: 20px 44px; margin: 22px 0 34px; padding: 18px 0;
   border: solid #d8dce1; border-width: 1px 0 }
 dl div { display: flex; flex-direction: column; max-width: 250px }
-dt { font-weight: 600 }
 dd { margin: 0; color: #57606a; font-size: 13px; line-height: 1.4 }
-dd.number { order: -1; color: #1f2328; font-size: 30px; font-weight: 600; line-height: 1.2 }
+dd.number { order: -1; color: #1f2328; font-size: 30px; line-height: 1.2 }
 main { display: grid; grid: auto-flow dense / repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 38px 48px }
 section { min-width: 0 }
 section.wide { grid-column: 1 / -1 }

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from netwright import page
 from netwright.arguments import Array
@@ -45,19 +45,15 @@ def plot_history(history: History, path: Any = None) -> Axes:
     """
     if not len(history):
         raise ValueError("the history is empty: there is no epoch to draw")
-    make: Any = Figure
-    if path is None:
-        from matplotlib import pyplot  # a notebook shows what pyplot made, and a bare Figure's Axes not at all
-
-        make = pyplot.figure
-    else:
-        suffix = check_suffix(path, PICTURES)
+    suffix = "" if path is None else check_suffix(path, PICTURES)
     with matplotlib.rc_context(PLAIN):
-        figure = make(figsize=(7, 4.4), layout="constrained")
-        axes = _draw_history(figure, history)
-        if path is not None:
-            write_atomically(path, _image(figure, suffix))
-    return axes
+        if not suffix:
+            from matplotlib import pyplot  # a notebook shows what pyplot made, and a bare Figure's Axes not at all
+
+            return _draw_history(pyplot.figure(figsize=(7, 4.4), layout="constrained"), history)
+        axes = _draw_history(figure := Figure(figsize=(7, 4.4), layout="constrained"), history)
+        write_atomically(path, _image(figure, suffix))
+        return axes
 
 
 def write_report(
@@ -114,31 +110,30 @@ def write_report(
 
 
 def _draw_history(figure: FigureBase, history: History) -> Axes:
+    costs = {"cost": _drawable(history.cost), "validation cost": _drawable(history.validation_cost)}
     scores = _legible({name: _drawable(values) for name, values in history.validation_scores.items()})
     two = bool(scores)
     parts = figure.subplots(1 + two, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + two])[:, 0]
-    axes: Axes = parts[0]
-    costs = {"cost": _drawable(history.cost), "validation cost": _drawable(history.validation_cost)}
-    for (name, values), colour in zip(costs.items(), (BLUE, ORANGE), strict=True):
-        lost = int(np.isnan(values).sum())
-        if values.size:
-            _curve(axes, values, f"{name} ({lost:,} not finite)" if lost else name, colour)
-    seen = np.concatenate(list(costs.values()))
+    axes, below = parts[0], parts[-1]
+    for part, curves, colours in ((axes, costs, (BLUE, ORANGE)), (below, scores, SCORES)):
+        for (name, values), colour in zip(curves.items(), colours, strict=False):
+            known = int(np.isfinite(values).sum())
+            lost = f" ({values.size - known:,} not finite)" if part is axes and known < values.size else ""
+            look: Any = {"color": colour, "linewidth": 1.6, "marker": "o" if known < 3 else ""}  # 2 make no line
+            if values.size:
+                part.plot(range(1, values.size + 1), values, label=name + lost, **look)
+
+    seen = np.concatenate([*costs.values()])
     low, high = (np.nanmin(seen), np.nanmax(seen)) if np.isfinite(seen).any() else (0, 0)
     if 0 < 20 * low < high:
-        axes.set_yscale("log")
+        axes.set_yscale("log", subs=())
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
-        axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("cost")
-
     if scores:
-        below: Axes = parts[1]
-        for (name, values), colour in zip(scores.items(), SCORES, strict=False):
-            _curve(below, values, name, colour)
-        seen = np.concatenate(list(scores.values()))
+        seen = np.concatenate([*scores.values()])
         if "R²" in scores and np.nanmin(seen) < -0.5 < np.nanmax(seen):  # it may start at any depth
-            below.set_ylim(-0.5, float(np.nanmax(seen)) + 0.05)
-        below.set_ylabel(next(iter(scores)) if len(scores) == 1 else "scores")
+            below.set_ylim(-0.5, np.nanmax(seen) + 0.05)
+        below.set_ylabel("scores" if len(scores) > 1 else next(iter(scores)))
         if len(scores) > 1:
             below.legend(loc="lower right", ncols=len(scores), frameon=False)
 
@@ -151,19 +146,14 @@ def _draw_history(figure: FigureBase, history: History) -> Axes:
         if best:
             part.axvline(best, color=ORANGE, linewidth=0.8, linestyle=":")
         part.margins(x=0.02)
-        _calm(part)
+    _calm(*parts)
     above: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0, "borderpad": 0.2}
     axes.legend(**above, ncols=3, frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.4)
-    parts[-1].set_xlabel("epoch")
-    parts[-1].xaxis.set_major_locator(MaxNLocator(**WHOLE))
+    below.set_xlabel("epoch")
+    below.xaxis.set_major_locator(MaxNLocator(**WHOLE))
     if len(history) == 1:
-        parts[-1].set_xlim(0, 2)
+        below.set_xlim(0, 2)
     return axes
-
-
-def _curve(axes: Axes, values: Array, name: str, colour: str) -> None:
-    alone = np.isfinite(values).sum() < 3  # a line would not show
-    axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=1.6, marker="o" if alone else "", label=name)
 
 
 def _legible(scores: dict[str, Array]) -> dict[str, Array]:
@@ -187,7 +177,7 @@ def _classification(
     """(how good guessing would be, the panels)."""
     truth, predicted = (np.asarray(labels, object).tolist() for labels in (truth, predicted))
     if classes is None:  # numbers in their order, then the rest as text
-        classes = sorted({*truth, *predicted}, key=lambda c: (c, "") if isinstance(c, int | float) else (math.inf, str(c)))
+        classes = sorted({*truth, *predicted}, key=lambda c: (c if isinstance(c, int | float) else math.inf, str(c)))
     k = len(classes)
     index = {label: i for i, label in enumerate(dict.fromkeys([*classes, *truth, *predicted]))}
     names = [page.clean(f"{label:.15g}" if isinstance(label, float) else label) for label in index]
@@ -207,15 +197,10 @@ def _classification(
     if probabilities is not None and k > 1:
         panels.append(_reliability(names, true, probabilities))
     with np.errstate(invalid="ignore"):
-        measures = np.column_stack([right / said, right / rows, 2 * right / (said + rows)])
-    table = [
-        (name, f"{n:,}", *(page.number(value, ".3f") for value in values))
-        for name, n, values in zip(names, rows, measures, strict=True)
-    ]
-    caption = (
-        "Precision: of the rows given the class, the share that has it. Recall: of those that have it, the share found."
-    )
-    panels.append(Panel("Classes", caption, header=("class", "rows", "precision", "recall", "F1"), rows=table))
+        measures = right / said, right / rows, 2 * right / (said + rows)
+    table = [(names[c], f"{n:,}", *(page.number(measure[c], ".3f") for measure in measures)) for c, n in enumerate(rows)]
+    note = "Precision: of rows given the class, the share that has it. Recall: of rows that have it, the share found."
+    panels.append(Panel("Classes", note, header=("class", "rows", "precision", "recall", "F1"), rows=table))
     likeliest = page.short(names[rows.argmax()])
     return f"Always saying “{likeliest}” would be right in {rows.max() / true.size:.1%} of them.", panels
 
@@ -243,6 +228,7 @@ def _confusion(names: list[str], true: Array, guess: Array) -> Panel:
             axes.set_xticks(edges, minor=True)
             axes.set_yticks(edges, minor=True)
             axes.grid(which="minor", color="white", linewidth=2)
+        axes.set(xticks=(), yticks=(), xlabel="predicted", ylabel="true")
         if k <= NAMED:
             tries = [[page.short(name, most) for name in names] for most in (16, 22, 30)]
             short = next((short for short in tries if len(set(short)) == k), tries[0])
@@ -250,11 +236,8 @@ def _confusion(names: list[str], true: Array, guess: Array) -> Panel:
             turned: Any = {"rotation": tilt, "ha": "right", "rotation_mode": "anchor", "va": "center"} if tilt else {}
             axes.set_xticks(range(k), short, size=9 if numbered else 8, **turned)
             axes.set_yticks(range(k), short, size=9 if numbered else 8)
-        else:
-            axes.set(xticks=(), yticks=())
         axes.tick_params(which="both", length=0)
         axes.spines[:].set_visible(not numbered)
-        axes.set(xlabel="predicted", ylabel="true")
 
     caption = "Rows and the share of their true class: blue is right, orange wrong."
     if not numbered:

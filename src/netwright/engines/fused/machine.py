@@ -140,8 +140,8 @@ def code_key(*parts: Any) -> str:
         hashed.update(code.co_code)
         for constant in code.co_consts:
             hashed.update(f"{type(constant).__name__} {constant!r}\0".encode())
-        for cell in part.__closure__ or ():
-            feed(cell.cell_contents)
+        for held in [cell.cell_contents for cell in part.__closure__ or ()] + list(part.__defaults__ or ()):
+            feed(held)
         for name in code.co_names:
             hashed.update(name.encode())
             value = part.__globals__.get(name)

@@ -45,7 +45,8 @@ def _scalar(function: Any, F: Any, done: dict[int, Any]) -> Any:
             name: _value(function.__globals__[name], F, done) for name in _names(code) if name in function.__globals__
         }
         cells = tuple(CellType(_value(cell.cell_contents, F, done)) for cell in function.__closure__ or ())
-        twin = FunctionType(code, {**used, "__builtins__": __builtins__}, function.__name__, None, cells)
+        defaults = tuple(_value(value, F, done) for value in function.__defaults__ or ())
+        twin = FunctionType(code, {**used, "__builtins__": __builtins__}, function.__name__, defaults or None, cells)
         done[id(function)] = njit(**FLAGS, forceinline=True)(twin)
     return done[id(function)]
 
@@ -91,8 +92,9 @@ def _compile(make: Callable[[], Any], counts: int, what: str, key: str, result: 
     except NotCompilable:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()
-        raise NotCompilable(f"{what} does not compile: {reason[0] if reason else type(error).__name__}") from error
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = [line for line in lines if not line.startswith("Failed in")] or [type(error).__name__]
+        raise NotCompilable(f"{what} does not compile: {said[0]}") from error
 
 
 def forward(activation: Activation, F: Any) -> int:
