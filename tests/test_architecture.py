@@ -23,7 +23,7 @@ GROUPS = {  # from the inside out; a new module needs its place here (a package 
     "mathematics": "table arguments activations losses initializers optimizers schedules scores",
     "network": "layer layers network gradcheck persistence diagram",
     "engines": "engines",
-    "training": "history checkpoint training",
+    "training": "history checkpoint loop training",
     "data": "reading tables model learning",
     "faces": "page report progress xor options cli __main__ estimators export playground",
 }
@@ -37,7 +37,7 @@ OUTWARD = {  # the doors outward, opened only when something is asked for
 }
 
 DOORS = {  # the only modules that import them; a package stands for all that is in it
-    "scipy": ("training", "engines.fused"),
+    "scipy": ("loop", "engines.fused"),
     "numba": ("engines.fused",),
     "llvmlite": ("engines.fused",),
     "threadpoolctl": ("engines.fused",),

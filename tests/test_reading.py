@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netwright.reading import Frame, as_column, read_table, spelling, to_csv_text, to_json_text, write_table
+from netwright.frame import Frame, as_column, spelling
+from netwright.reading import read_table, to_csv_text, to_json_text, write_table
 
 NAN = float("nan")
 BODY = "".join(f"{i},{i}.5,t{i}\n" for i in range(50))

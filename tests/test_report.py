@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from netwright import report
 from netwright.history import History
+from netwright.page import MEANINGS
 from netwright.report import PICTURES, REPORTS, check_suffix, plot_history, write_report
 
 NO_CLASSES = {"classes": None, "probabilities": None}
@@ -114,6 +114,9 @@ def test_classes_that_are_numbers_are_in_their_order_and_written_short(tmp_path)
     years = np.array([2010.0, 990.5, 2009.0])
     found = table(sections(classification(tmp_path / "r.html", truth=years, predicted=years, **NO_CLASSES))["Classes"])
     assert [row[0] for row in found] == ["990.5", "2009", "2010"]
+    mixed = ["b", 10, None, 2, "a"]
+    found = table(sections(classification(tmp_path / "r.html", truth=mixed, predicted=mixed, **NO_CLASSES))["Classes"])
+    assert [row[0] for row in found] == ["2", "10", "None", "a", "b"]
 
 
 def test_most_frequent_mistakes_of_many_classes(tmp_path):
@@ -380,7 +383,7 @@ def test_with_a_path_pyplot_is_not_loaded_and_without_a_picture_nothing_is(tmp_p
     code = f"""
 import sys
 from netwright.history import History
-import netwright.report
+import netwright.page
 assert not [name for name in sys.modules if name.startswith("matplotlib")]
 History(cost=[2.0, 1.0]).plot({str(tmp_path / "h.svg")!r})
 assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules
@@ -391,4 +394,4 @@ assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.mod
 def test_every_score_that_training_knows_has_its_meaning():
     from netwright.scores import SCORES
 
-    assert set(SCORES) <= set(report.MEANINGS)
+    assert set(SCORES) <= set(MEANINGS)

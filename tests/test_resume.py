@@ -83,7 +83,7 @@ def ending_after(epochs):
 @pytest.fixture
 def always(monkeypatch):
     """Checkpoints after every epoch, however long they take."""
-    monkeypatch.setattr("netwright.training.Training.keep_up", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.loop.Training.keep_up", lambda self: self.write_checkpoint())
 
 
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -158,7 +158,7 @@ def test_sigkill_in_the_midst_of_writing_leaves_a_whole_file(tmp_path):
     script = """
         import numpy as np
         from netwright import Network
-        from netwright.training import Training
+        from netwright.loop import Training
         Training.keep_up = Training.write_checkpoint
         network = Network([100, 200, 1], loss="squared_error", rng=0)
         network.train(np.ones((100, 2)), np.ones((1, 2)), epochs=10**9, checkpoint={path!r}, engine="plain")
@@ -487,14 +487,14 @@ def test_checkpoints_take_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch)
         def tick(network, history, now=now):
             now[0] += 1
 
-        monkeypatch.setattr("netwright.training.time", SimpleNamespace(perf_counter=lambda now=now: now[0]))
-        monkeypatch.setattr("netwright.training.write_checkpoint", write)
+        monkeypatch.setattr("netwright.loop.time", SimpleNamespace(perf_counter=lambda now=now: now[0]))
+        monkeypatch.setattr("netwright.loop.write_checkpoint", write)
         run("gradient descent, full batch", 1000, checkpoint=tmp_path / "checkpoint", callbacks=[tick])
         assert most - 2 <= len(writes) <= most
 
 
 def test_the_data_are_hashed_once(tmp_path, monkeypatch, always):
-    import netwright.training as training
+    import netwright.loop as training
 
     calls = []
     original = training.fingerprint

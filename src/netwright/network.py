@@ -112,10 +112,11 @@ class Network:
             raise ValueError("layers is empty: a network has at least one layer")
         if not isinstance(self.layers[-1], Layer):
             raise ValueError(f"the last layer must be a Layer, got {self.layers[-1]!r}")
-        width = None
+        width, seen = None, set()
         for i, layer in enumerate(self.layers):
-            if any(layer is other for other in self.layers[:i]):
+            if id(layer) in seen:
                 raise ValueError(f"layers[{i}] stands in the list twice; make a layer for each place")
+            seen.add(id(layer))
             if owner(layer) is not None:
                 raise ValueError(
                     f"layers[{i}], {layer!r}, belongs to another network already; give this one copy.deepcopy(layer)"

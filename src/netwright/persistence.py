@@ -5,11 +5,14 @@ and whatever else belongs to the kind) and `digest`, a hash of all that and of e
 told from a whole one.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -157,6 +160,12 @@ def write_atomically(path: Any, data: bytes | Callable[[Path], None]) -> None:
         if place.exists():
             shutil.copymode(place, temporary)
         temporary.replace(place)
+        if os.name == "posix":  # the new name must outlive a power cut too
+            directory = os.open(place.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
     except OSError as error:
         raise _named(error, path) from error
     finally:
@@ -165,9 +174,16 @@ def write_atomically(path: Any, data: bytes | Callable[[Path], None]) -> None:
 
 def check_writable(path: Any, size: int = 0) -> None:
     """OSError now, before any work, when a file of `size` bytes could not be written to `path` later."""
-    trial = _beside(_place(path))
+    place = _place(path)
+    for left in place.parent.glob(_beside(place, "*").name):  # by processes killed while they wrote
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - 86_400:
+                left.unlink()
+    trial = _beside(place)
     try:
-        trial.write_bytes(bytes(size))
+        if size > shutil.disk_usage(place.parent).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        trial.write_bytes(bytes(min(size, 2**24)))  # quotas and limits are seen only by writing
     except OSError as error:
         raise _named(error, path) from error
     finally:
@@ -186,9 +202,9 @@ def _place(path: Any) -> Path:
     return place
 
 
-def _beside(place: Path) -> Path:
+def _beside(place: Path, token: str | None = None) -> Path:
     """A name for a temporary file in the same directory that nobody else uses."""
-    return place.with_name(f".{place.name[:60]}.{secrets.token_hex(4)}.tmp")
+    return place.with_name(f".{place.name[:60]}.{token or secrets.token_hex(4)}.tmp")
 
 
 def _named(error: OSError, path: Any) -> OSError:

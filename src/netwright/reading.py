@@ -7,7 +7,6 @@ columns are numbers, a second one reads those as numbers and the others as text,
 
 import codecs
 import gzip
-import io
 import json
 import os
 import re
@@ -22,7 +21,7 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.csv_reading import CsvFile, find_layout, open_text
-from netwright.frame import EXACT, Frame, Place, as_column, kind_of, spelling
+from netwright.frame import EXACT, Frame, as_column, kind_of, spelling
 from netwright.text_columns import TextColumns, as_number, sql_text
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")
@@ -141,10 +140,10 @@ def _python_encoding(encoding: str) -> str:
 
 def _unpacked(con: Any, path: Path, scratch: Path) -> Path:
     """A plain copy of a .zst file, line by line through DuckDB, as not every Python can unpack it."""
-    plain = "delimiter '\x01', quote '', escape '', header false"
-    lines = f"read_csv({_file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.replace(' ', '=')}"
     copied = scratch / "unpacked"
-    con.execute(f"copy (from {lines}) to {_file(copied)} (format csv, {plain})")
+    plain = "header {0}false, quote {0}'', escape {0}'', delimiter {0}'\x01'"
+    lines = f"read_csv({_file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.format('= ')})"
+    con.execute(f"copy (from {lines}) to {sql_text(str(copied))} (format csv, {plain.format('')})")
     return copied
 
 
@@ -190,42 +189,170 @@ def _csv_rows(file: CsvFile, source: Path, nulls: Collection[str]) -> str:
 
 
 def _read_csv(texts: TextColumns, file: CsvFile, rows: str) -> Frame:
-    """The file as a Frame. Numbers are stored as numbers at once, which takes a third of the memory."""
-    con, names = texts.con, file.names
+    """The file as a Frame; columns of plain numbers are stored as such at once, which saves time and memory."""
+    con, names, formats = texts.con, file.names, texts.formats
+    texts.place, texts.notes = file.place, file.notes
     c = [f"c{i}" for i in range(len(names))]
     numbers = [as_number(each, texts.decimal, texts.thousands) for each in c]
-    n_rows, plain = _plain_numbers(con, c, numbers, texts.decimal, rows)
+    n_rows, *plain = _plain_numbers(con, c, numbers, texts.decimal, rows)
     if not n_rows:
         raise ValueError(f"{texts.path} has a header and no rows")
-    if texts.formats:  # 20240131 may be a date
-        plain = [False] * len(c)
-    stored = [f"{number if is_plain else each} as {each}" for each, number, is_plain in zip(c, numbers, plain, strict=True)]
-    con.execute(f"create temp table t as select {', '.join(stored)} from {rows}")
-    texts.place, texts.notes = file.place, file.notes
-    sql = [each if is_plain else texts.value(each, name) for each, name, is_plain in zip(c, names, plain, strict=True)]
+    for i, name in enumerate(names):
+        plain[i] = plain[i] and not formats.keys() & {name, ""}  # 20240131 may be a date
+    stored = ", ".join(f"{numbers[i] if plain[i] else c[i]} as c{i}" for i in range(len(c)))
+    con.execute(f"create temp table t as select {stored} from {rows}")
+    sql = [c[i] if plain[i] else texts.value(c[i], name) for i, name in enumerate(names)]
     return Frame(_fetch(con, names, sql, "t", texts.notes), texts.notes, texts.path, file.place, texts.date_formats)
 
 
-def _plain_numbers(con: Any, c: list[str], numbers: list[str], decimal: str, rows: str) -> tuple[int, list[bool]]:
-    """(n_rows, which columns are numbers beyond doubt): none of them a code such as 00123 or an integer above 2^53."""
+def _plain_numbers(con: Any, c: list[str], numbers: list[str], decimal: str, rows: str) -> list[Any]:
+    """n_rows, then for each column whether it is numbers beyond doubt: no code like 00123, no integer above 2^53."""
     tests = [
         f"coalesce(count({each}) = count({number}) and not bool_or({each} < '1' and {each} not like '0{decimal}%' "
         f"and {each} <> '0' and {each} not like '-%') and not max(abs({number})) >= {EXACT:.0f}, true)"
         for each, number in zip(c, numbers, strict=True)
     ]
-    ((n_rows, *plain),) = con.execute(f"select count(*), {', '.join(tests)} from {rows}").fetchall()
-    return n_rows, plain
+    return list(*con.execute(f"select count(*), {', '.join(tests)} from {rows}").fetchall())
 
 
 # ── JSON lines and Parquet ──
 
 
-def _read_json(texts: TextColumns, source: Path, encoding: str, nulls: set[str]) -> Frame:
+def _read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
     """Objects with a key for each column: one a line, or all in one array."""
-    path = texts.path
-    with open_text(source, encoding) as text:
-        try:
-            if text.read(4096).lstrip().startswith("["):
-                text.seek(0)
-                records, line = dict(enumerate(json.load(text))), 0
+    path, place = texts.path, "row {}".format
 
+    def parsed(text: str, where: str) -> Any:
+        try:
+            return json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, ValueError) else "too deeply nested"
+            raise ValueError(f"{path}: {where} is not JSON: {why}") from None
+
+    with open_text(source, encoding) as file:
+        text = file.read()
+    if text.lstrip().startswith("["):
+        records = dict(enumerate(parsed(text, "the file"), 1))
+    else:
+        place = "line {}".format
+        records = {n: parsed(line, place(n)) for n, line in enumerate(text.split("\n"), 1) if line.strip()}
+    numbers = list(records)
+    if not records:
+        raise ValueError(f"{path} has no rows")
+    for number, record in records.items():
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}: {place(number)} is not an object with a key for each column")
+    texts.place = lambda row: place(numbers[row])
+    columns: dict[str, Array] = {}
+    for name in dict.fromkeys(name for record in records.values() for name in record):
+        cells = [None if isinstance(v := record.get(name), str) and v in nulls else v for record in records.values()]
+        free = texts.categorical if texts.needed is None or name in texts.needed else (name,)
+        columns[name] = as_column(name, cells, categorical=free, place=texts.place, path=path, notes=texts.notes)
+    names = [name for name, values in columns.items() if kind_of(values) == "text" and name not in texts.categorical]
+    if data := {f"c{i}": columns[name] for i, name in enumerate(names)}:  # a string that spells a number stays one
+        texts.con.execute(f"create temp table t as select {', '.join(f'{c}::varchar as {c}' for c in data)} from data")
+        sql = [texts.date(c, name) or c for c, name in zip(data, names, strict=True)]
+        columns |= _fetch(texts.con, names, sql, "t", texts.notes)
+    return Frame(columns, texts.notes, path, texts.place, texts.date_formats)
+
+
+def _read_parquet(con: Any, path: Path, nulls: Collection[str]) -> Frame:
+    source = f"read_parquet({_file(path)}, hive_partitioning=false)"
+    names, sql, notes = [], [], list[str]()
+    for name, kind, *_ in con.execute(f"describe select * from {source}").fetchall():
+        c = '"' + name.replace('"', '""') + '"'
+        if re.fullmatch(r"U?(TINY|SMALL|BIG)INT|U?INTEGER|BOOLEAN", kind):
+            pass
+        elif re.match(r"FLOAT|DOUBLE|DECIMAL|HUGEINT|UHUGEINT|.*NULL", kind):
+            c = f"cast({c} as double)"
+        elif re.match("VARCHAR|ENUM|UUID", kind):
+            c = f"cast({c} as varchar)"
+            c = f"case when {c} not in ({', '.join(map(sql_text, nulls))}) then {c} end" if nulls else c
+        elif kind == "TIMESTAMP WITH TIME ZONE":
+            c = f"make_timestamp(epoch_us({c}))"
+        elif re.match("DATE|TIMESTAMP", kind):
+            c = f"cast({c} as timestamp)"
+        else:
+            raise ValueError(f"{path}: column {name!r} is a {kind}; numbers, texts, truth values and dates are read")
+        names.append(name)
+        sql.append(c)
+    frame = Frame(_fetch(con, names, sql, source, notes), notes, str(path), lambda row: f"row {row + 1}")
+    if not frame.n_rows:
+        raise ValueError(f"{path} has no rows")
+    return frame
+
+
+# ── writing ──
+
+
+def to_csv_text(frame: Frame, delimiter: str = ",") -> Iterator[str]:
+    """The table as text, header first, some thousand rows at a time; a missing value is an empty field."""
+    # csv.writer leaves a lone carriage return unquoted, and so unreadable.
+    odd = re.compile(rf'[{re.escape(delimiter)}"\r\n]|^#|^\s|\s$' + ("|^$" if len(frame.columns) == 1 else ""))
+
+    def cell(value: Any) -> str:
+        text = spelling(value)
+        return '"' + text.replace('"', '""') + '"' if odd.search(text) else text
+
+    yield delimiter.join(map(cell, frame.names)) + "\n"
+    for start in range(0, frame.n_rows, 4096):
+        columns = [map(cell, _cells(values[start : start + 4096])) for values in frame.columns.values()]
+        yield "".join(delimiter.join(row) + "\n" for row in zip(*columns, strict=True))
+
+
+def to_json_text(frame: Frame) -> Iterator[str]:
+    """The table as JSON lines; a missing value is null, a whole number has no point, a date is ISO text."""
+
+    def plain(value: Any) -> Any:
+        if value is None or value != value:
+            return None
+        if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+            return int(value)
+        return spelling(value) if isinstance(value, np.datetime64) else value
+
+    for row in zip(*(map(plain, _cells(values)) for values in frame.columns.values()), strict=True):
+        yield json.dumps(dict(zip(frame.columns, row, strict=True)), ensure_ascii=False) + "\n"
+
+
+def _cells(values: Array) -> Any:
+    return values if values.dtype.kind == "M" else values.tolist()  # tolist() of dates would be datetimes or integers
+
+
+def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
+    """The frame as CSV, TSV, JSON lines (each also .gz) or Parquet, by the ending; it appears whole or not at all."""
+    path = Path(os.path.realpath(path))  # through a link, not over it
+    form, packed = _format(path, (".gz",))
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory; name a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} in")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if form == "parquet":
+            _write_parquet(partial, frame)
+        else:
+            delimiter = "\t" if ".tsv" in path.suffixes else ","
+            text = to_json_text(frame) if form == "json" else to_csv_text(frame, delimiter)
+            with gzip.open(partial, "wb") if packed else partial.open("wb") as file:
+                file.writelines(piece.encode() for piece in text)
+        partial.replace(path)
+    except PermissionError:
+        raise PermissionError(f"{path} may not be written: permission denied") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_parquet(path: Path, frame: Frame) -> None:
+    data, sql = {}, []
+    for i, (name, values) in enumerate(frame.columns.items()):
+        kind = kind_of(values)
+        # Truth values go as numbers, since DuckDB tells the type of an object array by a few of its values.
+        data[f"c{i}"] = values.astype(np.float64) if kind == "truth" else values
+        number = f"nullif(c{i}, 'nan'::double)"
+        cast = {"text": f"c{i}::varchar", "date": f"c{i}", "number": number, "truth": f"{number}::boolean"}[kind]
+        sql.append(f'{cast} as "' + name.replace('"', '""') + '"')
+    con = _connect()
+    try:
+        con.execute(f"copy (select {', '.join(sql)} from data) to {sql_text(str(path))} (format parquet)")
+    finally:
+        con.close()

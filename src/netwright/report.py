@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib.style
@@ -171,9 +172,7 @@ def _legible(scores: dict[str, Array]) -> dict[str, Array]:
 # ── classification ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _classification(
-    truth: Any, predicted: Any, classes: Sequence[Any] | None, probabilities: Any
-) -> tuple[str, list[Panel]]:
+def _classification(truth: Any, predicted: Any, classes: Any, probabilities: Any) -> tuple[str, list[Panel]]:
     """(how good guessing would be, the panels)."""
     truth, predicted = (np.asarray(labels, object).tolist() for labels in (truth, predicted))
     if classes is None:  # numbers in their order, then the rest as text
@@ -189,16 +188,14 @@ def _classification(
     if not true.size:
         return "", []
     rows, said, right = (np.bincount(c, minlength=len(names)) for c in (true, guess, true[true == guess]))
-    panels = []
-    if len(names) <= DRAWN:
-        panels.append(_confusion(names, true, guess))
+    panels = [_confusion(names, true, guess)] if len(names) <= DRAWN else []
     if len(names) > NUMBERED:
         panels.append(_mistakes(names, true, guess))
     if probabilities is not None and k > 1:
         panels.append(_reliability(names, true, probabilities))
     with np.errstate(invalid="ignore"):
         measures = right / said, right / rows, 2 * right / (said + rows)
-    table = [(names[c], f"{n:,}", *(page.number(measure[c], ".3f") for measure in measures)) for c, n in enumerate(rows)]
+    table = [(names[c], f"{n:,}", *(page.number(share[c], ".3f") for share in measures)) for c, n in enumerate(rows)]
     note = "Precision: of rows given the class, the share that has it. Recall: of rows that have it, the share found."
     panels.append(Panel("Classes", note, header=("class", "rows", "precision", "recall", "F1"), rows=table))
     likeliest = page.short(names[rows.argmax()])
@@ -224,9 +221,8 @@ def _confusion(names: list[str], true: Array, guess: Array) -> Panel:
                 axes.text(j, i, f"{n:,}", va="bottom" if n else "center", size=size if n else 0.8 * size, **place)
                 if n:
                     axes.text(j, i + 0.04, f"{share:.0%}", va="top", size=0.8 * size, **place)
-            edges = np.arange(k - 1) + 0.5
-            axes.set_xticks(edges, minor=True)
-            axes.set_yticks(edges, minor=True)
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_ticks(np.arange(k - 1) + 0.5, minor=True)
             axes.grid(which="minor", color="white", linewidth=2)
         axes.set(xticks=(), yticks=(), xlabel="predicted", ylabel="true")
         if k <= NAMED:
@@ -290,13 +286,13 @@ def _reliability(names: list[str], true: Array, probabilities: Array) -> Panel:
 
 def _regression(truth: Any, predicted: Any) -> tuple[str, list[Panel]]:
     """(how good guessing would be, the panels)."""
-    true, guess = _drawable(truth), _drawable(predicted)
-    known = ~np.isnan(true + guess)
-    true, guess = true[known], guess[known]
+    both = np.array([_drawable(truth), _drawable(predicted)])
+    known = ~np.isnan(both).any(axis=0)
+    true, guess = both[:, known]
     if not true.size:
         return "", []
     residual = guess - true
-    low, high, beyond = _limits(np.concatenate([true, guess]))
+    low, high, beyond = _limits(both[:, known])
     left, right, off = _limits(residual)
     some = np.arange(true.size)
     if true.size > POINTS:
@@ -383,14 +379,11 @@ def _sheet(title: str, lead: str, cards: list[tuple[str, str, str]], panels: lis
     for panel, part in zip(panels, parts[1:].flat, strict=False):
         part.suptitle(panel.title, x=0.03, ha="left", size=12, weight="bold")
         part.get_layout_engine().set(w_pad=0.25, h_pad=0.12)
-        if panel.draw:
-            panel.draw(part)
-        else:
-            _draw_rows(part, panel)
+        (panel.draw or partial(_draw_rows, panel))(part)
     return figure
 
 
-def _draw_rows(figure: FigureBase, panel: Panel, most: int = 15) -> None:
+def _draw_rows(panel: Panel, figure: FigureBase, most: int = 15) -> None:
     """The table as text, as many of its rows as fit."""
     axes = figure.subplots()
     axes.set_axis_off()
@@ -399,11 +392,10 @@ def _draw_rows(figure: FigureBase, panel: Panel, most: int = 15) -> None:
         rows = [*rows[: most - 1], (f"… and {len(rows) - most + 1:,} more",)]
     columns = max(map(len, rows))
     for i, row in enumerate(rows):
-        colour = GREY if panel.header and i == 0 else INK
         for j, cell in enumerate(row):
-            x, align = (0.38 * j, "left") if j < panel.words else (1 - 0.14 * (columns - 1 - j), "right")
+            x, side = (0.38 * j, "left") if j < panel.words else (1 - 0.14 * (columns - 1 - j), "right")
             text = page.short(cell, {1: 100, 2: 46}.get(columns, 28))
-            axes.text(x, 1 - (i + 0.5) / most, text, ha=align, color=colour)
+            axes.text(x, 1 - (i + 0.5) / most, text, ha=side, color=GREY if panel.header and i == 0 else INK)
 
 
 def _image(figure: Figure, suffix: str, prefix: str = "d") -> bytes:

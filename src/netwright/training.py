@@ -1,30 +1,23 @@
-"""Training: epochs of updates, watched. Shuffles, validates, keeps the best, stops in time, resumes to the bit.
+"""Training: what `train` may be asked, checked before anything changes; `loop.py` does it."""
 
-`train` checks and sets out; `Training` is the loop, in which an epoch counts as a whole or not at all.
-"""
-
-import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from netwright.arguments import Array, Rng, generator, number, whole
-from netwright.checkpoint import State, engine_of, fingerprint, read_checkpoint, write_checkpoint
+from netwright.checkpoint import engine_of
 from netwright.engines import ENGINES, Engine, Job
 from netwright.history import History
 from netwright.layers import Dropout
+from netwright.loop import Callback, Training
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer, find_optimizer
 from netwright.persistence import check_writable
-from netwright.schedules import Constant, Schedule, find_schedule, spell
+from netwright.schedules import Schedule, find_schedule
 from netwright.scores import SCORES, Score
-
-Callback: TypeAlias = Callable[[Network, History], Any]
 
 
 def train(
@@ -104,14 +97,15 @@ def train(
     resumed = None if resume is None or resume is False else Path(checkpoint if resume is True else resume)
     if resume is True and resumed is not None and not resumed.exists():
         resumed = None
-    samples = X.shape[1]
+    samples, epochs = X.shape[1], whole("epochs", epochs)
     size = min(samples, 200) if batch_size is None else min(whole("batch_size", batch_size), samples)
+    likely = epochs if patience is None else min(epochs, 20 * whole("patience", patience))
     training = Training(
         network=network,
         X=_in_pieces(X),
         Y=_in_pieces(Y),
         weight=weight,
-        epochs=whole("epochs", epochs),
+        epochs=epochs,
         batch_size=samples if isinstance(found, LBFGS) else size,
         optimizer=found,
         learning_rate=number("learning_rate", base, 0, above=not isinstance(found, LBFGS)),
@@ -123,7 +117,7 @@ def train(
         shuffle=bool(shuffle),
         scores=_find_scores(network, scores),
         rng=network.rng if rng is None else generator(rng),
-        engine=_find_engine(engine, n_threads, network, found, epochs * samples, size, resumed),
+        engine=_find_engine(engine, resumed, Job(network, found, likely * samples, size, max_seconds, n_threads)),
         callbacks=callbacks,
         checkpoint=checkpoint,
     )
@@ -132,317 +126,6 @@ def train(
     if resumed is not None:
         training.restore(resumed)
     return training.run()
-
-
-@dataclass
-class Training:
-    """A training under way: what `train` was given, checked, and how far it has come."""
-
-    network: Network
-    X: Array
-    Y: Array
-    weight: Array | None  # of mean 1
-    epochs: int
-    batch_size: int
-    optimizer: Optimizer | LBFGS
-    learning_rate: float
-    schedule: Schedule
-    validation: tuple[Array, Array, Array | None] | None
-    patience: int | None
-    max_seconds: float | None
-    clip_norm: float | None
-    shuffle: bool
-    scores: Mapping[str, Score]
-    rng: np.random.Generator
-    engine: Engine
-    callbacks: Sequence[Callback]
-    checkpoint: Any
-
-    def __post_init__(self) -> None:
-        self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
-        self.best: Array | None = None  # theta of the epoch with the lowest validation cost
-        self.lowest, self.waited = math.inf, 0  # the lowest cost watched, and the epochs since
-        self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
-        self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
-
-    # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def run(self) -> History:
-        self.network.use_rng(self.rng)
-        optimizer, theta = self.optimizer, self.network.theta
-        if isinstance(optimizer, Optimizer):
-            fits = [(slot.shape, slot.dtype) == (theta.shape, theta.dtype) for slot in optimizer.slots.values()]
-            if fits != [True] * len(optimizer.names):  # new, or last used on another network
-                optimizer.start(theta)
-        try:
-            self.keep_up()
-            if isinstance(optimizer, LBFGS):
-                self.minimize(optimizer)
-            else:
-                self.descend(optimizer)
-            self.write_checkpoint()
-        except KeyboardInterrupt:
-            self.history.stopped = f"interrupted after {len(self.history)} epochs"
-            if isinstance(optimizer, Optimizer):  # L-BFGS can only go on where it starts a new picture
-                self.write_checkpoint()
-        finally:
-            if self.best is not None:
-                self.network.theta = self.best
-        return self.history
-
-    def descend(self, optimizer: Optimizer) -> None:
-        """Epochs of updates by the engine: one at a time, or many while nobody watches."""
-        many = getattr(self.engine, "run_epochs", None)
-        dropout = any(isinstance(layer, Dropout) for layer in self.network.layers)  # draws between the shuffles
-        if self.validation or self.patience or self.callbacks or self.checkpoint is not None or dropout:
-            many = None
-        ahead = 1
-        while not self.history.stopped:
-            before, started = self.state(), self.seconds()
-            try:
-                with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
-                    self.advance(optimizer, min(ahead, self.epochs - before.epochs), many)
-            except BaseException as error:
-                self.put_back(before)
-                if ahead == 1 or not isinstance(error, FloatingPointError):
-                    raise
-                ahead, many, self.history.stopped = 1, None, ""  # once more, one by one, up to the epoch that failed
-                continue
-            if many is not None:  # about a tenth of a second, for which Ctrl-C and max_seconds can wait
-                ahead = max(1, int(ahead * min(4.0, 0.1 / max(self.seconds() - started, 1e-4))))
-            self.tell(self.callbacks)
-            self.keep_up()
-
-    def advance(self, optimizer: Optimizer, epochs: int, many: Callable[..., Array] | None) -> None:
-        """So many epochs: in one call of `many`, or one by one without it."""
-        done, samples, started = len(self.history), self.X.shape[1], self.seconds()
-        if self.schedule == Constant():
-            rates = np.full((epochs, -(-samples // self.batch_size)), self.learning_rate)
-        else:
-            rates = np.array([self.rates(epoch) for epoch in range(done, done + epochs)])
-        shuffles = self.shuffle and rates.shape[1] > 1
-        orders = np.array([self.rng.permutation(samples) for _ in range(epochs)]) if shuffles else None
-        data = (self.network, optimizer, self.X, self.Y, self.weight)
-        if many is not None:
-            costs = many(*data, orders, self.batch_size, rates, self.clip_norm)
-        else:
-            order = None if orders is None else orders[0]
-            costs = np.array([self.engine.run_epoch(*data, order, self.batch_size, rates[0].tolist(), self.clip_norm)])
-        self.check_finite(float(costs.sum()))
-        took = (self.seconds() - started) / epochs
-        self.history.cost += costs[:-1].tolist()
-        self.history.learning_rate += rates[:-1, -1].tolist()
-        self.history.seconds += [started + took * (i + 1) for i in range(epochs - 1)]
-        self.record(float(costs[-1]), float(rates[-1, -1]))
-
-    def rates(self, epoch: int) -> list[float]:
-        """The learning rate of each step of the epoch (from 0)."""
-        steps = -(-self.X.shape[1] // self.batch_size)
-        rates = [float(self.learning_rate * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
-        for rate in rates:
-            if not 0 <= rate < math.inf:
-                raise ValueError(
-                    f"schedule must give factors of at least 0; in epoch {epoch + 1} it made a rate {rate}"
-                )
-        return rates
-
-    def minimize(self, optimizer: LBFGS) -> None:
-        """Epochs of L-BFGS: SciPy runs `restart` of them at a time, an iteration each."""
-        from scipy.optimize import minimize
-
-        network, history = self.network, self.history
-        reached = self.state()
-
-        def cost_and_gradient(theta: Array) -> tuple[float, Array]:
-            network.theta = theta
-            cost = self.engine.gradient(network, self.X, self.Y, self.weight)
-            # An infinite cost is only a step too far: the line search comes back from it, but not from NaN.
-            return cost if cost == cost else math.inf, network.grad.astype(np.float64)
-
-        def after_iteration(intermediate_result: Any) -> None:
-            nonlocal reached
-            network.theta = intermediate_result.x
-            self.record(float(intermediate_result.fun), 0.0)
-            reached = self.state()
-            self.tell(self.callbacks)
-            if history.stopped or len(history) % part == 0:
-                raise StopIteration
-
-        part = optimizer.restart or self.epochs
-        while not history.stopped:
-            before = len(history)
-            try:
-                with np.errstate(all="ignore"):
-                    self.check_finite(cost_and_gradient(network.theta)[0])
-                    result = minimize(
-                        cost_and_gradient,
-                        network.theta.astype(np.float64),
-                        jac=True,
-                        method="L-BFGS-B",
-                        callback=after_iteration,
-                        options={
-                            "maxcor": optimizer.memory,
-                            "maxiter": self.epochs,
-                            "maxfun": 10**9,
-                            "gtol": optimizer.tolerance,
-                            "ftol": 8 * np.finfo(network.dtype).eps,
-                        },
-                    )
-            finally:
-                self.put_back(reached)
-            if not history.stopped and (len(history) % part or len(history) == before):
-                why = str(result.message).strip().lower() if result.success else "no step lowers the cost"
-                history.stopped = f"converged after {len(history)} epochs ({why})"
-            self.keep_up()
-
-    def record(self, cost: float, rate: float) -> None:
-        """Add the epoch to the history, and keep its parameters if they are the best."""
-        self.check_finite(cost)
-        history = self.history
-        if self.validation is not None:
-            X, Y, weight = self.validation
-            watched, A = self.network.evaluate(X, Y, weight)
-            history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
-            for name, score in self.scores.items():
-                history.validation_scores[name].append(float(score(Y, A, weight)))
-        history.learning_rate.append(rate)
-        history.seconds.append(self.seconds())
-        history.cost.append(float(cost))
-        self.watch(len(history))
-        if history.best_epoch == len(history):
-            self.best = self.network.theta.copy()
-
-    def watch(self, epoch: int) -> None:
-        """See whether the epoch (from 1) has the lowest cost so far."""
-        cost = (self.history.validation_cost or self.history.cost)[epoch - 1]
-        self.waited += 1
-        if cost < self.lowest:
-            self.lowest, self.waited = cost, 0
-            if self.history.validation_cost:
-                self.history.best_epoch = epoch
-
-    def tell(self, callbacks: Sequence[Callback]) -> None:
-        """See whether it is time to stop, and let the callbacks see."""
-        history, done = self.history, len(self.history)
-        if self.patience is not None and self.waited >= self.patience:
-            what = "validation cost" if self.validation is not None else "cost"
-            history.stopped = f"no lower {what} for {self.patience} epochs"
-        elif done >= self.epochs:
-            history.stopped = f"all {self.epochs} epochs done"
-        elif self.max_seconds is not None and self.seconds() >= self.max_seconds:
-            history.stopped = f"time was up ({self.max_seconds:g} s) after {done} epochs"
-        said = [callback(self.network, history) for callback in callbacks]
-        if any(isinstance(word, bool | np.bool_) and word for word in said):
-            history.stopped = history.stopped or f"stopped by a callback after {done} epochs"
-
-    def check_finite(self, cost: float) -> None:
-        """FloatingPointError when the cost, theta or what the optimizer remembers are not finite."""
-        slots = getattr(self.optimizer, "slots", {})
-        vectors = {"the parameters": self.network.theta} | {f"the optimizer's {name}": v for name, v in slots.items()}
-        bad = [name for name, vector in vectors.items() if not np.isfinite(vector).all()]
-        if math.isfinite(cost) and not bad:
-            return
-        epoch = len(self.history) + 1
-        seen = f"{bad[0]} became infinite" if math.isfinite(cost) else f"the cost became {cost}"
-        causes = ["inputs or targets that are far from 0 or differ wildly in size (standardise them)"]
-        if self.learning_rate:
-            causes.insert(0, f"a learning rate that is too high (it is {self.learning_rate:g}; try a tenth)")
-            if self.clip_norm is None:
-                causes.append("a gradient that explodes (try clip_norm=1)")
-        good = self.history.best_epoch or epoch - 1
-        self.history.stopped = f"{seen} in epoch {epoch}"
-        raise FloatingPointError(
-            f"{seen} in epoch {epoch}; likely causes: {', '.join(causes)}. "
-            f"The network has its last good parameters, from {f'epoch {good}' if good else 'before training'}"
-        )
-
-    def seconds(self) -> float:
-        return self.spent + time.perf_counter() - self.started
-
-    # ── where it stands: to go back there, and to write and read checkpoints ─────────────────────────────────────────
-
-    def state(self) -> State:
-        optimizer = self.optimizer
-        steps, slots = (optimizer.t, optimizer.slots) if isinstance(optimizer, Optimizer) else (0, {})
-        return State(
-            epochs=len(self.history),
-            theta=self.network.theta.copy(),
-            best=self.best,
-            steps=steps,
-            slots={name: slot.copy() for name, slot in slots.items()},
-            rng=self.rng.bit_generator.state,
-        )
-
-    def put_back(self, state: State) -> None:
-        """Be where that state was."""
-        self.network.theta, self.best = state.theta, state.best
-        if isinstance(self.optimizer, Optimizer):
-            self.optimizer.t = state.steps
-            self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}
-        self.rng.bit_generator.state = dict(state.rng)
-        for numbers in self.history.lists():
-            del numbers[state.epochs :]
-        self.lowest, self.waited, self.history.best_epoch = math.inf, 0, None
-        for epoch in range(1, state.epochs + 1):
-            self.watch(epoch)
-
-    def keep_up(self) -> None:
-        """Write a checkpoint if that keeps writing under a twentieth of the time."""
-        if time.perf_counter() - self.written > 20 * self.writing:
-            self.write_checkpoint()
-
-    def write_checkpoint(self) -> None:
-        if self.checkpoint is not None:
-            before = time.perf_counter()
-            write_checkpoint(self.checkpoint, self.network.settings(), self.settings, self.state(), self.history)
-            self.written = time.perf_counter()
-            self.writing = self.written - before
-
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint; ValueError unless it belongs to this network, these data and these settings."""
-        state, history = read_checkpoint(path, self.network.settings(), self.settings, self.network.theta)
-        if state.epochs > self.epochs:
-            raise ValueError(f"cannot resume from {path}: it has {state.epochs} epochs, more than epochs={self.epochs}")
-        rates = [0.0 if isinstance(self.optimizer, LBFGS) else self.rates(e)[-1] for e in range(state.epochs)]
-        if rates != history.learning_rate:
-            raise ValueError(
-                f"cannot resume from {path}: with epochs={self.epochs} the schedule {spell(self.schedule)} gives other "
-                f"learning rates for the {state.epochs} epochs done there; epochs must be what it was"
-            )
-        if set(state.slots) != set(getattr(self.optimizer, "names", ())):
-            raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
-        try:
-            type(self.rng.bit_generator)().state = state.rng  # a trial, before anything is changed
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
-        self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
-        self.network.use_rng(self.rng)
-        self.put_back(state)
-        if not history.stopped.startswith("converged"):
-            asked = self.callbacks if history.stopped.startswith("stopped by") else ()
-            history.stopped = ""  # more epochs or more time may be had now
-            self.tell(asked)
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """What must be the same, beside the network, for a resumed training to end as the whole one would."""
-        return {
-            "batch_size": self.batch_size,
-            "optimizer": self.optimizer.settings(),
-            "learning_rate": self.learning_rate,
-            "schedule": spell(self.schedule),
-            "clip_norm": self.clip_norm,
-            "patience": self.patience,
-            "shuffle": self.shuffle,
-            "scores": list(self.scores),
-            "engine": self.engine.name,
-            "threads": getattr(self.engine, "threads", 1),
-            "generator": type(self.rng.bit_generator).__name__,
-            "X": fingerprint(self.X),
-            "Y": fingerprint(self.Y),
-            "weight": fingerprint(self.weight),
-            "validation": fingerprint(*(self.validation or ())),
-        }
 
 
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -477,23 +160,18 @@ def _check_lbfgs(
         raise ValueError("lbfgs needs a cost that stays the same; with dropout use adam or another optimizer")
 
 
-def _find_engine(
-    engine: str | Engine,
-    n_threads: int | None,
-    network: Network,
-    optimizer: Any,
-    samples: int,
-    batch_size: int,
-    resumed: Path | None,
-) -> Engine:
+def _find_engine(engine: str | Engine, resumed: Path | None, job: Job) -> Engine:
     """The engine; on resuming, "auto" is the one that wrote the checkpoint."""
-    if n_threads is not None:
-        whole("n_threads", n_threads)
-    if not isinstance(engine, str):
-        return engine
+    if job.n_threads is not None:
+        whole("n_threads", job.n_threads)
     if engine == "auto" and resumed is not None:
-        engine, n_threads = engine_of(resumed)
-    return ENGINES.find(engine)(Job(network, optimizer, samples, batch_size, n_threads))
+        engine, threads = engine_of(resumed)
+        job = replace(job, n_threads=threads)
+    if isinstance(engine, str):
+        return ENGINES.find(engine)(job)
+    if not hasattr(engine, "run_epoch"):
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)} or an object with run_epoch, got {engine!r}")
+    return engine
 
 
 def _find_scores(network: Network, scores: Any) -> Mapping[str, Score]:

@@ -1,6 +1,7 @@
 """Engines: how an epoch is executed. Each gives the plain engine's numbers, by other means."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -61,6 +62,7 @@ class Job:
     optimizer: Any
     samples: int
     batch_size: int
+    max_seconds: float | None = None
     n_threads: int | None = None
 
     def plain_seconds(self) -> float:
@@ -116,7 +118,8 @@ def _or_plain(compiled: Callable[[], Any], plain: Any) -> Any:
 def _auto(job: Job) -> Engine:
     """The one that will be done sooner."""
     start = WARM if is_warm(job.network.dtype.name) else COLD
-    return _fused(job) if job.plain_seconds() > start else Plain()
+    seconds = min(job.plain_seconds(), job.max_seconds or math.inf)
+    return _fused(job) if seconds > start else Plain()
 
 
 ENGINES: Table[Callable[[Job], Engine]] = Table("engine", {"auto": _auto, "plain": _plain, "fused": _fused})
