@@ -97,9 +97,7 @@ def measure(rounds, epochs):
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     default = max(pool["num_threads"] for pool in blas)
     threads = {"default": default, "1": 1}
-    cells = {
-        (dtype, label): {name: [] for name in PEERS} for dtype in ("float64", "float32") for label in threads
-    }
+    cells = {(dtype, label): {name: [] for name in PEERS} for dtype in ("float64", "float32") for label in threads}
     for seed in range(-1, rounds):  # the first is the warm-up
         for dtype, label in cells:
             data = digits(dtype)

@@ -23,6 +23,8 @@ for epoch in range(epochs):
     # Calculate cost to plot graph
     cost = 1 / m * np.sum(logloss(y, A))
     costs.append(cost)
+    if epoch % 300 == 0:
+        print(f"epoch {epoch:4}  cost {cost:.4f}")
 
     # Backpropagation, which also updates W and b
     dA = d_logloss(y, A)
@@ -33,5 +35,5 @@ for epoch in range(epochs):
 A = x
 for layer in lyr:
     A = layer.feedforward(A)
-print(f"cost {costs[0]:.4f} in the first epoch, {costs[-1]:.4f} in the last")
+print(f"in the last epoch  cost {costs[-1]:.4f}")
 print(A.round(3))

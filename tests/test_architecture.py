@@ -25,7 +25,7 @@ GROUPS = {  # from the inside out; a new module needs its place here (a package 
     "engines": "engines",
     "training": "history checkpoint loop training",
     "data": "reading tables model learning",
-    "faces": "page report progress xor options cli __main__ estimators export playground",
+    "faces": "page report progress xor options failures cli __main__ estimators export playground",
 }
 ORDER = list(GROUPS)
 PLACES = {f"netwright.{module}": group for group, modules in GROUPS.items() for module in modules.split()}
@@ -46,7 +46,7 @@ DOORS = {  # the only modules that import them; a package stands for all that is
     "matplotlib": ("report",),
     "plotext": ("progress",),
     "rich": ("progress", "cli"),
-    "click": ("progress", "options", "cli"),
+    "click": ("progress", "options", "failures", "cli"),
 }
 FREE = {"numpy", *sys.stdlib_module_names}
 

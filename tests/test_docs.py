@@ -17,6 +17,7 @@ import shlex
 import shutil
 import tomllib
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -179,7 +180,7 @@ def run_command(command, shown, where):
     where = f"{where}, {command}"
     words = shlex.split(command, comments=True)
     if words[0] == "make":
-        assert [word for word in words[1:] if "=" not in word][0] in TARGETS, where
+        assert next(word for word in words[1:] if "=" not in word) in TARGETS, where
         return
     if words[0] in ("head", "cat"):
         lines = Path(words[-1]).read_text().splitlines()
@@ -235,12 +236,12 @@ def test_every_path_and_command_named_exists(page):
         words = span.split()
         if words[0] == "make" and len(words) > 1:
             assert words[1] in TARGETS, span
-        elif words[0] == "netwright" and len(words) > 1 and words[1].islower():
+        elif words[0] == "netwright" and len(words) > 1 and words[1].isalpha() and words[1].islower():
             assert words[1] in main.commands, span
         for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", span):
             assert option in options, f"`{span}`: no command has the option {option}"
         path = span.rstrip("/")
-        if re.fullmatch(rf"[\w.-]+(/[\w.-]+)*({ENDINGS}|/)", span) or re.fullmatch(r"(\.?[\w-]+/)+[\w.-]*", span):
+        if re.fullmatch(rf"[\w.-]+(/[\w.-]+)*({ENDINGS}|/)", span) or re.fullmatch(r"(\.?[\w-]{2,}/)+[\w.-]*", span):
             places = [ROOT, page.parent, ROOT / "src" / "netwright", ROOT / "tests"]
             assert any((place / path).exists() for place in places) or path in made, f"`{span}`: no such path"
 
@@ -264,7 +265,7 @@ def test_the_readme_says_how_to_set_up_and_test():
 def test_every_dependency_is_justified():
     libraries = (ROOT / "docs" / "design.md").read_text().partition("\n## Libraries")[2].partition("\n## ")[0]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
+    for requirement in chain(project["dependencies"], *project["optional-dependencies"].values()):
         name = re.match(r"[\w-]+", requirement)[0]
         assert name == "netwright" or f"**{name}**" in libraries, f"docs/design.md, Libraries: why {name}?"
 

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -14,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netwright.frame import Frame, as_column, spelling
-from netwright.reading import read_table, to_csv_text, to_json_text, write_table
+from netwright.reading import read_table, to_csv_text, write_table
 
 NAN = float("nan")
 BODY = "".join(f"{i},{i}.5,t{i}\n" for i in range(50))
@@ -193,7 +192,7 @@ def test_the_date_formats_found_read_the_next_file_alike(file):
         ("gone.csv", FileNotFoundError, "no file"),
         ("table.xlsx", ValueError, "the ending tells the format"),
         ("table", ValueError, "the ending tells the format"),
-        ("table.csv.bz2", ValueError, "compress it as .gz or .zst"),
+        ("table.csv.bz2", ValueError, r"text also .gz, .zst"),
         ("table.parquet.gz", ValueError, "the ending tells the format"),
         ("table.parquet", ValueError, "cannot be read as parquet"),
         ("table.csv.gz", ValueError, "cannot be decompressed"),
@@ -228,12 +227,13 @@ def test_compressed_files(tmp_path):
         path = tmp_path / f"t.{form}.zst"
         duckdb.connect().execute(f"copy (select 1 as a, 'x' as b) to '{path}' (format {form}, compression zstd)")
         frame = read_table(path)
-        assert (frame.column("a")[0], frame.column("b")[0], frame.place(0)) == (1, "x", "row 1")
+        place = "row 1" if form == "csv" else "line 1"
+        assert (frame.column("a")[0], frame.column("b")[0], frame.place(0)) == (1, "x", place)
     for rows in (3, 30000):  # ragged among the rows that are sampled, and below them
         lines = f"select 'a,b' as line union all select '1,2' from range({rows}) union all select '1,2,3'"
         plain = "format csv, header false, quote '', delimiter '\t', compression zstd"
         duckdb.connect().execute(f"copy ({lines}) to '{path.parent}/ragged.csv.zst' ({plain})")
-        with pytest.raises(ValueError, match=r"ragged.csv.zst: (a line does not fit|line 30002 has 3 fields, not 2)"):
+        with pytest.raises(ValueError, match=rf"ragged.csv.zst: line {rows + 2} has 3 fields where line 1 has 2"):
             read_table(tmp_path / "ragged.csv.zst")
 
 
@@ -296,10 +296,10 @@ def test_parquet_types(tmp_path):
     assert frame.column("b").tolist() == [True, None]
     assert np.isnan(frame.column("d")[1])
     assert frame.place(0) == "row 1"
-    nested = {"INTEGER": "[1, 2]", "BLOB": "'x'::blob", "STRUCT": "{'a': 1}", "INTERVAL": "interval 1 day"}
+    nested = {"ndarray": "[1, 2]", "bytearray": "'x'::blob", "dict": "{'a': 1}", "duration": "interval 1 day"}
     for kind, bad in nested.items():
         duckdb.connect().execute(f"copy (select 1 as a, {bad} as \"odd 'one\") to '{path}'")
-        with pytest.raises(ValueError, match=rf"""column "odd 'one" is a {kind}"""):
+        with pytest.raises(ValueError, match=rf"""column "odd 'one", row 1: a {kind} in a cell"""):
             read_table(path)
 
 
@@ -430,8 +430,6 @@ def test_text_for_standard_output():
     assert rows[0] == frame.names
     assert rows[1] == ["1", "x", "true", "2024-01-01", "1", "1"]
     assert rows[3] == ["", 'a"b,\nü', "false", "2024-02-03T04:05:06.500000", "3", "3"]
-    lines = [json.loads(line) for line in to_json_text(frame)]
-    assert lines[1] == {"n": 2.5, "s": None, "t": None, "d": None, frame.names[4]: 2, frame.names[5]: 2}
     assert len("".join(to_csv_text(Frame.from_arrays({"a": np.arange(10000)}))).splitlines()) == 10001
 
 

@@ -1,6 +1,6 @@
 """Makes terminal.svg, the README's picture: runs `netwright train` in a terminal of its own and draws what stays on it.
 
-    python docs/images/terminal.py        in an environment with netwright, on Linux or macOS
+To run in an environment with netwright, on Linux or macOS: `python docs/images/terminal.py`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The command line: `netwright train`, `predict`, `evaluate`, `show`, `xor`.
+"""The command line: `netwright train`, `predict`, `evaluate`, `show`, `xor`, `warmup`.
 
 Results go to stdout, everything else to stderr. Whatever is wrong is one sentence on stderr and exit code 2. Heavy
 modules are loaded by the command that needs them, so that `--help` is there at once.
@@ -8,63 +8,18 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import netwright
+from netwright.failures import Netwright, describe, fail, note
 from netwright.options import Duration, Sizes, how_to_read, reading_options
 
 if TYPE_CHECKING:
     from netwright.model import TableModel
-
-# ── one place where everything ends that went wrong ──────────────────────────────────────────────────────────────────
-
-
-class Netwright(click.Group):
-    """The commands. An error is one line on stderr and exit code 2, never a traceback."""
-
-    def main(self, *args: Any, **options: Any) -> NoReturn:
-        options |= {"prog_name": "netwright", "standalone_mode": False}
-        try:
-            code = super().main(*args, **options)  # where click takes care of a closed pipe
-            sys.exit(code if isinstance(code, int) else 0)
-        except click.Abort:
-            fail("interrupted", 130)
-        except click.ClickException as error:
-            message = error.format_message()
-            fail(message[:1].lower() + message[1:], 2)
-        except OSError as error:
-            fail(describe(error), 2)
-        except MemoryError as error:
-            fail(f"not enough memory: {error}" if str(error) else "not enough memory for this table and network", 2)
-        except FloatingPointError as error:
-            fail(f"{str(error).partition('. The network')[0]}; no model was written", 2)
-        except ValueError as error:
-            fail(str(error), 2)
-
-
-def fail(sentence: str, code: int) -> NoReturn:
-    """One line on stderr, and the end."""
-    click.echo(f"netwright: {' '.join(sentence.split())}", err=True)
-    sys.exit(code)
-
-
-def describe(error: OSError) -> str:
-    """An OSError in words, without its number; some carry a whole sentence, others a file and the system's word."""
-    if error.filename is not None:
-        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
-    return error.strerror or str(error)
-
-
-def note(sentence: str) -> None:
-    from netwright.progress import say
-
-    say(f"note: {sentence}")
-
 
 # ── the commands ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -417,3 +372,16 @@ def xor(epochs: int, seed: int, plot: str | None) -> None:
     if plot is not None:
         history.plot(plot)
         click.echo(f"cost curve written to {plot}")
+
+
+# ── warmup ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+def warmup() -> None:
+    """Compile the fused engine ahead, for every activation, loss and optimizer (in a container's image, say)."""
+    from netwright.engines import cache_directory, warm_up
+
+    place = cache_directory()
+    click.echo("compiling for float64 and float32; this takes a minute or two", err=True)
+    click.echo(f"compiled in {warm_up():.0f} s, kept in {place}")

@@ -108,9 +108,7 @@ class CsvFile:
         return None
 
 
-def find_layout(
-    path: Path, encoding: str, *, delimiter: str | None, header: bool | None, nulls: Collection[str]
-) -> CsvFile:
+def find_layout(path: Path, encoding: str, *, delimiter: str, header: bool | None, nulls: Collection[str]) -> CsvFile:
     """The file's delimiter, where its table begins and whether that has a header, where they are not given."""
     skip, above = _top(path, encoding)
     files = [CsvFile(path, encoding, mark, skip) for mark in delimiter or DELIMITERS]
@@ -118,7 +116,7 @@ def find_layout(
     ranks = [_rank(records) for records in samples]
     best = ranks.index(max(ranks))
     file, records = files[best], samples[best]
-    if delimiter is None and max(ranks[best][1:]) == 1:
+    if not delimiter and max(ranks[best][1:]) == 1:
         file = replace(file, delimiter=NONE)
         records = _sample(file)
     rows = [fields for _, fields in records]
@@ -151,7 +149,7 @@ def _sample(file: CsvFile) -> list[Record]:
 
 
 def _rank(records: list[Record]) -> tuple[bool, int, int]:
-    """How well a delimiter splits the file: alike in all lines, in how many fields the first, and at least the others."""
+    """How well a delimiter splits the file: all lines alike, the first in how many fields, the others in at least …"""
     (_, first), *rest = records
     alike = len(first) > 1 and all(_fits(fields, len(first)) for _, fields in rest)
     return alike, len(first), min((len(fields) for _, fields in rest), default=1)

@@ -1,6 +1,6 @@
 """A table in memory: a `Frame` of NumPy columns, each all numbers, all texts, all truth values or all dates.
 
-Whatever comes from files, lists, arrays or data frames is brought into these four kinds here, or refused in one sentence.
+Whatever comes from files, lists, arrays or data frames becomes one of these here, or is refused in one sentence.
 """
 
 import re
@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -144,10 +145,14 @@ def as_column(
 ) -> Array:  # fmt: skip
     """Any sequence as a Frame's column, shape (n_rows,). ValueError, naming column and place, for mixed kinds."""
     plain = values.to_numpy() if hasattr(values, "to_numpy") else values
-    if isinstance(plain, np.ndarray) and plain.ndim == 1 and plain.dtype.kind in "fM":
-        return plain.astype(np.float64 if plain.dtype.kind == "f" else "datetime64[us]")
-    if isinstance(plain, np.ndarray) and plain.dtype.kind in "iubU":
+    kind = plain.dtype.kind if isinstance(plain, np.ndarray) and plain.ndim == 1 else ""
+    if kind and kind in "biuU":
         plain = plain.astype(object)  # Python's own types, which the usual cases are told by
+    if isinstance(plain, np.ma.MaskedArray):
+        gone, plain = np.ma.getmaskarray(plain), plain.data.copy()
+        plain[gone] = {"f": np.nan, "M": np.datetime64("NaT")}.get(kind)
+    if kind and kind in "fM":
+        return plain.astype(np.float64 if kind == "f" else "datetime64[us]")
     given = np.fromiter(plain, dtype=object)
     types = set(map(type, given))
     if types <= {float, int, type(None)}:  # the two usual cases, as the general way is a slow one
@@ -159,14 +164,14 @@ def as_column(
         return given
     kinds = {each: _kind_of_type(each) for each in types}
     # NaN and NaT differ from themselves; pandas.NA, which does not like to be compared, is missing by its type.
-    found = [kind if (kind := kinds[type(v)]) not in ("number", "date") or v == v else None for v in given]
-    counts = Counter(kind for kind in found if kind)
+    found = [held if (held := kinds[type(v)]) not in ("number", "date") or v == v else None for v in given]
+    counts = Counter(held for held in found if held)
     usual = counts.most_common(1)[0][0] if counts else "number"
-    for row, kind in enumerate(found if len(counts) > 1 or usual not in _STORED else ()):
-        if kind and kind not in _STORED:
+    for row, held in enumerate(found if len(counts) > 1 or usual not in _STORED else ()):
+        if held and held not in _STORED:
             where = f"{path + ': ' if path else ''}column {name!r}, {place(row)}"
-            raise ValueError(f"{where}: a {kind} in a cell; it holds a number, a text, true or false, or a date")
-        if kind and kind != usual and name not in categorical:
+            raise ValueError(f"{where}: a {held} in a cell; it holds a number, a text, true or false, or a date")
+        if held and held != usual and name not in categorical:
             raise mixed(path, name, counted(counts[usual], usual), given[row], place(row))
     if len(counts) > 1:
         usual = "text"
@@ -175,7 +180,7 @@ def as_column(
         if notes is not None:
             notes.append(IDENTIFIERS.format(name))
     convert, empty, dtype = _STORED[usual]
-    return np.array([convert(v) if kind else empty for v, kind in zip(given, found, strict=True)], dtype=dtype)
+    return np.array([convert(v) if held else empty for v, held in zip(given, found, strict=True)], dtype=dtype)
 
 
 def _kind_of_type(kind: type) -> str | None:
@@ -184,12 +189,8 @@ def _kind_of_type(kind: type) -> str | None:
         return None
     if issubclass(kind, np.timedelta64):  # which NumPy counts among the integers
         return "duration"
-    for name, types in (
-        ("truth", (bool, np.bool_)), ("number", (Real, Decimal)), ("text", str), ("date", (date, np.datetime64)),
-    ):  # fmt: skip
-        if issubclass(kind, types):
-            return name
-    return kind.__name__
+    known = {(bool, np.bool_): "truth", (Real, Decimal): "number", (str, UUID): "text", (date, np.datetime64): "date"}
+    return next((name for types, name in known.items() if issubclass(kind, types)), kind.__name__)
 
 
 def _as_date(value: Any) -> np.datetime64:

@@ -7,6 +7,7 @@ told from a whole one.
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -175,7 +176,7 @@ def write_atomically(path: Any, data: bytes | Callable[[Path], None]) -> None:
 def check_writable(path: Any, size: int = 0) -> None:
     """OSError now, before any work, when a file of `size` bytes could not be written to `path` later."""
     place = _place(path)
-    for left in place.parent.glob(_beside(place, "*").name):  # by processes killed while they wrote
+    for left in place.parent.glob(glob.escape(f".{place.name[:60]}.") + "*.tmp"):  # by processes killed while writing
         with contextlib.suppress(OSError):
             if left.stat().st_mtime < time.time() - 86_400:
                 left.unlink()
@@ -202,9 +203,9 @@ def _place(path: Any) -> Path:
     return place
 
 
-def _beside(place: Path, token: str | None = None) -> Path:
+def _beside(place: Path) -> Path:
     """A name for a temporary file in the same directory that nobody else uses."""
-    return place.with_name(f".{place.name[:60]}.{token or secrets.token_hex(4)}.tmp")
+    return place.with_name(f".{place.name[:60]}.{secrets.token_hex(4)}.tmp")
 
 
 def _named(error: OSError, path: Any) -> OSError:

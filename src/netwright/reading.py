@@ -1,8 +1,8 @@
 """Files in and out: CSV, JSON lines and Parquet as a `Frame`, and a `Frame` as any of them.
 
 The only module that imports DuckDB. Its CSV reader guesses types from a sample and then rounds, drops or merges what
-disagrees further down, silently. So it guesses nothing here: the layout is given, a first pass over all rows tells which
-columns are numbers, a second one reads those as numbers and the others as text, which is then looked at as a whole.
+disagrees further down, silently. So it is told the layout and reads everything as text; a first pass over all rows
+says which columns are plain numbers, a second stores those as numbers, and the others are looked at one by one.
 """
 
 import codecs
@@ -53,38 +53,33 @@ def read_table(
     import duckdb
 
     path = Path(path)
-    form, packed = _format(path, (".gz", ".zst"))
     _check_there(path)
+    form, packed = _format(path, (".gz", ".zst"))
     encoding = _python_encoding(encoding)
     formats = {"": date_format} if isinstance(date_format, str) else dict(date_format or {})
-    con = _connect()
     try:
-        _check_date_formats(con, formats.values())
-        if form == "parquet":
-            return _read_parquet(con, path, set(nulls) - set(NULLS))
-        with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+        with _connect() as con, tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+            for each in formats.values():
+                _check_date_format(con, each)
+            if form == "parquet":
+                return _read_parquet(con, path, set(nulls) - set(NULLS))
             source = _unpacked(con, path, Path(scratch)) if packed == ".zst" else path
             texts = TextColumns(con, str(path), formats, categorical, needed, decimal=decimal, thousands=thousands)
             if form == "json":
                 return _read_json(texts, source, encoding, set(nulls))
             utf8 = source if encoding == "utf-8-sig" else _in_utf8(source, encoding, Path(scratch))
-            delimiter = delimiter or ("\t" if ".tsv" in path.name.lower() else None)
-            file = find_layout(source, encoding, delimiter=delimiter, header=header, nulls=nulls)
+            marks = delimiter or ("\t" if ".tsv" in path.name.lower() else "")
+            file = find_layout(source, encoding, delimiter=marks, header=header, nulls=nulls)
             try:
                 return _read_csv(texts, file, _csv_rows(file, utf8, nulls))
             except duckdb.Error as error:
-                if sentence := file.fault():
-                    raise ValueError(f"{path}: {sentence}") from None
-                raise error
+                raise ValueError(f"{path}: {file.fault() or _first_line(error)}") from None
     except duckdb.Error as error:
-        first = re.sub(r"^[\w ]*Error: ", "", str(error).strip().splitlines()[0])  # of many lines
-        raise ValueError(f"{path} cannot be read as {form}: {first}") from None
+        raise ValueError(f"{path} cannot be read as {form}: {_first_line(error)}") from None
     except UnicodeError as error:
         raise ValueError(f"{path} cannot be read as {encoding.removesuffix('-sig')}: {error}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be decompressed: {error}") from None
-    finally:
-        con.close()
 
 
 def _connect() -> Any:
@@ -94,6 +89,21 @@ def _connect() -> Any:
     con = duckdb.connect(config={"threads": 2, "autoinstall_known_extensions": False})
     con.execute("set enable_progress_bar = false")
     return con
+
+
+def _first_line(error: Exception) -> str:
+    """The first of DuckDB's many lines, without the class of the error."""
+    return re.sub(r"^[\w ]*Error: ", "", str(error).strip().splitlines()[0])
+
+
+def _check_there(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory; name one file in it")
+    try:
+        if not path.stat().st_size:
+            raise ValueError(f"{path}: the file is empty")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {path}") from None
 
 
 def _format(path: Path, packings: Collection[str]) -> tuple[str, str]:
@@ -107,26 +117,13 @@ def _format(path: Path, packings: Collection[str]) -> tuple[str, str]:
     return form, packed
 
 
-def _check_there(path: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a directory; name one file in it")
-    try:
-        if not path.stat().st_size:
-            raise ValueError(f"{path}: the file is empty")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}") from None
-
-
-def _check_date_formats(con: Any, formats: Collection[str]) -> None:
+def _check_date_format(con: Any, form: str) -> None:
     import duckdb
 
-    for form in formats:
-        try:
-            con.execute("select try_strptime('', ?)", [form])
-        except duckdb.Error:
-            raise ValueError(
-                f"{form!r} is not a date format; one is made of %d, %m, %Y and such, as %d/%m/%Y"
-            ) from None
+    try:
+        con.execute("select try_strptime('', ?)", [form])
+    except duckdb.Error:
+        raise ValueError(f"{form!r} is not a date format; one is made of %d, %m, %Y and such, as %d/%m/%Y") from None
 
 
 def _python_encoding(encoding: str) -> str:
@@ -142,7 +139,7 @@ def _unpacked(con: Any, path: Path, scratch: Path) -> Path:
     """A plain copy of a .zst file, line by line through DuckDB, as not every Python can unpack it."""
     copied = scratch / "unpacked"
     plain = "header {0}false, quote {0}'', escape {0}'', delimiter {0}'\x01'"
-    lines = f"read_csv({_file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.format('= ')})"
+    lines = f"read_csv({_file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.format('=')})"
     con.execute(f"copy (from {lines}) to {sql_text(str(copied))} (format csv, {plain.format('')})")
     return copied
 
@@ -160,19 +157,10 @@ def _file(path: Path) -> str:
     return sql_text(re.sub(r"[*?\[]", r"[\g<0>]", str(path.absolute())))
 
 
-def _fetch(con: Any, names: Sequence[str], sql: Sequence[str], source: str, notes: list[str]) -> dict[str, Array]:
-    """A Frame's columns, one for each SQL expression."""
-    fetched = con.execute(f"select {', '.join(f'{e} as c{i}' for i, e in enumerate(sql))} from {source}").fetchnumpy()
-    columns = {}
-    for i, name in enumerate(names):
-        values = fetched.pop(f"c{i}")
-        gone, plain = np.ma.getmaskarray(values), np.ma.getdata(values)
-        empty = {"f": np.nan, "M": np.datetime64("NaT")}.get(plain.dtype.kind)
-        if empty is None and gone.any():
-            plain = plain.astype(object)
-        plain[gone] = empty
-        columns[name] = as_column(name, plain, notes=notes)
-    return columns
+def _fetch(con: Any, sql: Sequence[str]) -> list[Array]:
+    """The columns of the table t that these expressions make."""
+    fetched = con.execute(f"select {', '.join(f'{each} as c{i}' for i, each in enumerate(sql))} from t").fetchnumpy()
+    return [as_column("", values) for values in fetched.values()]
 
 
 # ── CSV ──
@@ -190,27 +178,27 @@ def _csv_rows(file: CsvFile, source: Path, nulls: Collection[str]) -> str:
 
 def _read_csv(texts: TextColumns, file: CsvFile, rows: str) -> Frame:
     """The file as a Frame; columns of plain numbers are stored as such at once, which saves time and memory."""
-    con, names, formats = texts.con, file.names, texts.formats
     texts.place, texts.notes = file.place, file.notes
-    c = [f"c{i}" for i in range(len(names))]
-    numbers = [as_number(each, texts.decimal, texts.thousands) for each in c]
-    n_rows, *plain = _plain_numbers(con, c, numbers, texts.decimal, rows)
+    names = {f"c{i}": name for i, name in enumerate(file.names)}
+    numbers = {c: as_number(c, texts.decimal, texts.thousands) for c in names}
+    n_rows, *sure = _sure_numbers(texts.con, numbers, texts.decimal, rows)
     if not n_rows:
         raise ValueError(f"{texts.path} has a header and no rows")
-    for i, name in enumerate(names):
-        plain[i] = plain[i] and not formats.keys() & {name, ""}  # 20240131 may be a date
-    stored = ", ".join(f"{numbers[i] if plain[i] else c[i]} as c{i}" for i in range(len(c)))
-    con.execute(f"create temp table t as select {stored} from {rows}")
-    sql = [c[i] if plain[i] else texts.value(c[i], name) for i, name in enumerate(names)]
-    return Frame(_fetch(con, names, sql, "t", texts.notes), texts.notes, texts.path, file.place, texts.date_formats)
+    # Where a date format is given, 20240131 may be a date.
+    plain = {c for c, yes in zip(names, sure, strict=True) if yes and not texts.formats.keys() & {names[c], ""}}
+    stored = ", ".join(f"{numbers[c] if c in plain else c} as {c}" for c in names)
+    texts.con.execute(f"create temp table t as select {stored} from {rows}")
+    values = _fetch(texts.con, [c if c in plain else texts.value(c, name) for c, name in names.items()])
+    columns = dict(zip(file.names, values, strict=True))
+    return Frame(columns, texts.notes, texts.path, file.place, texts.date_formats)
 
 
-def _plain_numbers(con: Any, c: list[str], numbers: list[str], decimal: str, rows: str) -> list[Any]:
-    """n_rows, then for each column whether it is numbers beyond doubt: no code like 00123, no integer above 2^53."""
+def _sure_numbers(con: Any, numbers: Mapping[str, str], decimal: str, rows: str) -> list[Any]:
+    """n_rows, then for each column whether all are numbers, and none looks like 00123 or is an integer above 2^53."""
     tests = [
-        f"coalesce(count({each}) = count({number}) and not bool_or({each} < '1' and {each} not like '0{decimal}%' "
-        f"and {each} <> '0' and {each} not like '-%') and not max(abs({number})) >= {EXACT:.0f}, true)"
-        for each, number in zip(c, numbers, strict=True)
+        f"coalesce(count({c}) = count({number}) and not bool_or({c} < '1' and {c} not like '0{decimal}%' "
+        f"and {c} <> '0' and {c} not like '-%') and not max(abs({number})) >= {EXACT:.0f}, true)"
+        for c, number in numbers.items()
     ]
     return list(*con.execute(f"select count(*), {', '.join(tests)} from {rows}").fetchall())
 
@@ -220,63 +208,51 @@ def _plain_numbers(con: Any, c: list[str], numbers: list[str], decimal: str, row
 
 def _read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
     """Objects with a key for each column: one a line, or all in one array."""
-    path, place = texts.path, "row {}".format
 
     def parsed(text: str, where: str) -> Any:
         try:
             return json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, ValueError) else "too deeply nested"
-            raise ValueError(f"{path}: {where} is not JSON: {why}") from None
+        except json.JSONDecodeError as error:
+            why = f"{error.msg} at character {error.pos + 1}"
+        except RecursionError:
+            why = "it is nested too deeply"
+        raise ValueError(f"{texts.path}: {where} is not JSON: {why}")
 
     with open_text(source, encoding) as file:
         text = file.read()
     if text.lstrip().startswith("["):
-        records = dict(enumerate(parsed(text, "the file"), 1))
+        called, records = "row {}", dict(enumerate(parsed(text, "the file"), 1))
     else:
-        place = "line {}".format
-        records = {n: parsed(line, place(n)) for n, line in enumerate(text.split("\n"), 1) if line.strip()}
-    numbers = list(records)
+        called, lines = "line {}", enumerate(text.split("\n"), 1)
+        records = {number: parsed(line, called.format(number)) for number, line in lines if line.strip()}
     if not records:
-        raise ValueError(f"{path} has no rows")
+        raise ValueError(f"{texts.path} has no rows")
     for number, record in records.items():
         if not isinstance(record, dict):
-            raise ValueError(f"{path}: {place(number)} is not an object with a key for each column")
-    texts.place = lambda row: place(numbers[row])
+            raise ValueError(f"{texts.path}: {called.format(number)} is not an object with a key for each column")
+    numbers = list(records)
+    texts.place = lambda row: called.format(numbers[row])
     columns: dict[str, Array] = {}
     for name in dict.fromkeys(name for record in records.values() for name in record):
         cells = [None if isinstance(v := record.get(name), str) and v in nulls else v for record in records.values()]
         free = texts.categorical if texts.needed is None or name in texts.needed else (name,)
-        columns[name] = as_column(name, cells, categorical=free, place=texts.place, path=path, notes=texts.notes)
+        columns[name] = as_column(name, cells, categorical=free, place=texts.place, path=texts.path, notes=texts.notes)
     names = [name for name, values in columns.items() if kind_of(values) == "text" and name not in texts.categorical]
-    if data := {f"c{i}": columns[name] for i, name in enumerate(names)}:  # a string that spells a number stays one
+    if data := {f"c{i}": columns[name] for i, name in enumerate(names)}:
         texts.con.execute(f"create temp table t as select {', '.join(f'{c}::varchar as {c}' for c in data)} from data")
-        sql = [texts.date(c, name) or c for c, name in zip(data, names, strict=True)]
-        columns |= _fetch(texts.con, names, sql, "t", texts.notes)
-    return Frame(columns, texts.notes, path, texts.place, texts.date_formats)
+        sql = [texts.date(c, name) or c for c, name in zip(data, names, strict=True)]  # "7" stays a text
+        columns |= zip(names, _fetch(texts.con, sql), strict=True)
+    return Frame(columns, texts.notes, texts.path, texts.place, texts.date_formats)
 
 
 def _read_parquet(con: Any, path: Path, nulls: Collection[str]) -> Frame:
-    source = f"read_parquet({_file(path)}, hive_partitioning=false)"
-    names, sql, notes = [], [], list[str]()
-    for name, kind, *_ in con.execute(f"describe select * from {source}").fetchall():
-        c = '"' + name.replace('"', '""') + '"'
-        if re.fullmatch(r"U?(TINY|SMALL|BIG)INT|U?INTEGER|BOOLEAN", kind):
-            pass
-        elif re.match(r"FLOAT|DOUBLE|DECIMAL|HUGEINT|UHUGEINT|.*NULL", kind):
-            c = f"cast({c} as double)"
-        elif re.match("VARCHAR|ENUM|UUID", kind):
-            c = f"cast({c} as varchar)"
-            c = f"case when {c} not in ({', '.join(map(sql_text, nulls))}) then {c} end" if nulls else c
-        elif kind == "TIMESTAMP WITH TIME ZONE":
-            c = f"make_timestamp(epoch_us({c}))"
-        elif re.match("DATE|TIMESTAMP", kind):
-            c = f"cast({c} as timestamp)"
-        else:
-            raise ValueError(f"{path}: column {name!r} is a {kind}; numbers, texts, truth values and dates are read")
-        names.append(name)
-        sql.append(c)
-    frame = Frame(_fetch(con, names, sql, source, notes), notes, str(path), lambda row: f"row {row + 1}")
+    fetched = con.execute(f"select * from read_parquet({_file(path)}, hive_partitioning=false)").fetchnumpy()
+    frame = Frame({}, path=str(path), place=lambda row: f"row {row + 1}")
+    for name, values in fetched.items():
+        column = as_column(name, values, place=frame.place, path=frame.path, notes=frame.notes)
+        if nulls and kind_of(column) == "text":
+            column[[value in nulls for value in column]] = None
+        frame.columns[name] = column
     if not frame.n_rows:
         raise ValueError(f"{path} has no rows")
     return frame
@@ -296,26 +272,10 @@ def to_csv_text(frame: Frame, delimiter: str = ",") -> Iterator[str]:
 
     yield delimiter.join(map(cell, frame.names)) + "\n"
     for start in range(0, frame.n_rows, 4096):
-        columns = [map(cell, _cells(values[start : start + 4096])) for values in frame.columns.values()]
+        parts = [values[start : start + 4096] for values in frame.columns.values()]
+        # tolist() is faster to go through, but of dates it would make datetimes or integers.
+        columns = [map(cell, part if part.dtype.kind == "M" else part.tolist()) for part in parts]
         yield "".join(delimiter.join(row) + "\n" for row in zip(*columns, strict=True))
-
-
-def to_json_text(frame: Frame) -> Iterator[str]:
-    """The table as JSON lines; a missing value is null, a whole number has no point, a date is ISO text."""
-
-    def plain(value: Any) -> Any:
-        if value is None or value != value:
-            return None
-        if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
-            return int(value)
-        return spelling(value) if isinstance(value, np.datetime64) else value
-
-    for row in zip(*(map(plain, _cells(values)) for values in frame.columns.values()), strict=True):
-        yield json.dumps(dict(zip(frame.columns, row, strict=True)), ensure_ascii=False) + "\n"
-
-
-def _cells(values: Array) -> Any:
-    return values if values.dtype.kind == "M" else values.tolist()  # tolist() of dates would be datetimes or integers
 
 
 def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
@@ -328,13 +288,12 @@ def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
         raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} in")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if form == "parquet":
-            _write_parquet(partial, frame)
-        else:
-            delimiter = "\t" if ".tsv" in path.suffixes else ","
-            text = to_json_text(frame) if form == "json" else to_csv_text(frame, delimiter)
+        if form == "csv":
+            text = to_csv_text(frame, "\t" if ".tsv" in path.name.lower() else ",")
             with gzip.open(partial, "wb") if packed else partial.open("wb") as file:
                 file.writelines(piece.encode() for piece in text)
+        else:
+            _write_typed(partial, frame, f"format {form}" + (", compression gzip" if packed else ""))
         partial.replace(path)
     except PermissionError:
         raise PermissionError(f"{path} may not be written: permission denied") from None
@@ -342,7 +301,8 @@ def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _write_parquet(path: Path, frame: Frame) -> None:
+def _write_typed(path: Path, frame: Frame, options: str) -> None:
+    """Parquet and JSON lines, which DuckDB writes from the arrays; `data` it finds by its name."""
     data, sql = {}, []
     for i, (name, values) in enumerate(frame.columns.items()):
         kind = kind_of(values)
@@ -351,8 +311,5 @@ def _write_parquet(path: Path, frame: Frame) -> None:
         number = f"nullif(c{i}, 'nan'::double)"
         cast = {"text": f"c{i}::varchar", "date": f"c{i}", "number": number, "truth": f"{number}::boolean"}[kind]
         sql.append(f'{cast} as "' + name.replace('"', '""') + '"')
-    con = _connect()
-    try:
-        con.execute(f"copy (select {', '.join(sql)} from data) to {sql_text(str(path))} (format parquet)")
-    finally:
-        con.close()
+    with _connect() as con:
+        con.execute(f"copy (select {', '.join(sql)} from data) to {sql_text(str(path))} ({options})")

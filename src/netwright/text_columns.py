@@ -1,4 +1,4 @@
-"""What a column of text holds, numbers, dates or texts: all of its rows decide, in SQL, and doubt is an error or a note.
+"""What a column of text holds: numbers, dates or texts. All of its rows decide, in SQL; doubt is an error or a note.
 
 The columns are those of a table `t` of a DuckDB connection, named c0, c1, …
 """
@@ -73,8 +73,8 @@ class TextColumns:
         """SQL for the column as numbers; None where it is text."""
         number = as_number(c, self.decimal, self.thousands)
         n, numbers, codes, large = self._row(
-            f"count({c}), count({number}), count(*) filter (where {number} is not null and regexp_matches({c}, '{CODE}'))"
-            rf", bool_and(regexp_full_match({c}, '\s*[+-]?\d+\s*')) and max(abs({number})) >= {EXACT:.0f}"
+            rf"""count({c}), count({number}), bool_or({number} is not null and regexp_matches({c}, '{CODE}')),
+            bool_and(regexp_full_match({c}, '\s*[+-]?\d+\s*')) and max(abs({number})) >= {EXACT:.0f}"""
         )
         strict = self._strict(name)
         if codes:

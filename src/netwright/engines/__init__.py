@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from netwright.arguments import Array
-from netwright.engines.cache import is_warm
+from netwright.engines.cache import cache_directory, is_warm
 from netwright.engines.plain import Plain
 from netwright.layer import Layer
 from netwright.network import Network
@@ -101,6 +101,13 @@ def predictor(network: Network, n_threads: int | None = None) -> Callable[[Array
     return predict
 
 
+def warm_up() -> float:
+    """Compile every row of every table ahead; returns the seconds that took. ImportError without Numba."""
+    from netwright.engines.fused import warm_up
+
+    return warm_up()
+
+
 def _or_plain(compiled: Callable[[], Any], plain: Any) -> Any:
     """What `compiled` makes, unless there is no compiler, or it cannot."""
     try:
@@ -123,3 +130,5 @@ def _auto(job: Job) -> Engine:
 
 
 ENGINES: Table[Callable[[Job], Engine]] = Table("engine", {"auto": _auto, "plain": _plain, "fused": _fused})
+
+__all__ = ["ENGINES", "Engine", "Job", "Plain", "cache_directory", "predictor", "warm_up"]

@@ -13,7 +13,7 @@ from netwright.arguments import Array, columns
 from netwright.engines.fused.blas import gemm, one_thread
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
-from netwright.engines.fused.machine import announced, log
+from netwright.engines.fused.machine import announced
 from netwright.engines.fused.plan import Column, Float, Plan, offsets
 from netwright.engines.fused.rows import NotCompilable, backward, forward, loss_kernel, softmax_kernel, update, uses_Z
 from netwright.engines.fused.workers import Workers, default_threads
@@ -172,9 +172,10 @@ class Fused:
 
     def compile(self, network: Network, optimizer: Any, batch_size: int) -> None:
         """Compile what training will need, or say that it can't be: NotCompilable."""
-        self.prepare(network, batch_size, updates=isinstance(optimizer, Optimizer))
-        if isinstance(optimizer, Optimizer):
-            self.rule_of(optimizer, network.dtype.type)
+        with announced(network.dtype.name):
+            self.prepare(network, batch_size, updates=isinstance(optimizer, Optimizer))
+            if isinstance(optimizer, Optimizer):
+                self.rule_of(optimizer, network.dtype.type)
 
     def rule_of(self, optimizer: Optimizer, F: Any) -> int:
         with announced(type(optimizer).__name__):
@@ -306,10 +307,15 @@ class Predictor:
 def warm_up() -> float:
     """Compile every row of every table, for float64 and float32; returns the seconds it took."""
     started = time.perf_counter()
+    with announced("float64 and float32"):
+        _compile_all()
+    return time.perf_counter() - started
+
+
+def _compile_all() -> None:
     for dtype in ("float64", "float32"):
-        for name, optimizer in OPTIMIZERS.items():
+        for optimizer in OPTIMIZERS.values():
             if optimizer is not LBFGS:
-                log.info("compiling %s for %s", name, dtype)
                 network = Network([4, 4, 4], loss="squared_error", rng=0, dtype=dtype)
                 Fused(1).compile(network, optimizer(), 4)
         for activation in ACTIVATIONS:
@@ -321,4 +327,3 @@ def warm_up() -> float:
             Fused(1).compile(network, Adam(), 4)
             Predictor(network, 1)
         loop(train_by_neurons, network.dtype.type)  # type: ignore[arg-type]
-    return time.perf_counter() - started

@@ -92,6 +92,7 @@ def load_at(typing: Any, address: Any) -> Any:
 _compiled: dict[tuple[str, str], Any] = {}  # alive as long as the process: an address must stay good
 _lock = threading.RLock()
 seconds_compiling = 0.0
+_announcing = False
 
 
 def compiled(function: Callable[..., Any], counts: int, key: str, result: Any = types.void, **flags: Any) -> int:
@@ -116,12 +117,17 @@ def compiled(function: Callable[..., Any], counts: int, key: str, result: Any = 
 
 @contextlib.contextmanager
 def announced(what: str) -> Iterator[None]:
-    """Tell in one line of log how long compiling took, if there was any."""
-    before = seconds_compiling
-    yield
-    if seconds_compiling > before:
-        log.info("compiled the fused engine's code for %s in %.1f s; it is kept in %s for next time", what,
-                 seconds_compiling - before, cache_directory())  # fmt: skip
+    """Say in one line how long compiling took, if there was any; the outermost says it for all within."""
+    global _announcing
+    outermost, before = not _announcing, seconds_compiling
+    _announcing = True
+    try:
+        yield
+    finally:
+        _announcing = not outermost
+    if outermost and seconds_compiling > before:
+        took = seconds_compiling - before
+        log.warning("compiled the fused engine for %s in %.1f s; kept in %s for next time", what, took, cache_directory())
 
 
 def code_key(*parts: Any) -> str:
