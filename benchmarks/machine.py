@@ -1,31 +1,35 @@
 """The machine and its limits: the matrix products of a work and nothing else, and copying.
 
 A step of training needs, for each layer, the products of feedforward (A·Wᵀ), of the gradient (dZᵀ·A) and, but for the
-first layer, of the way back (dZ·W). `Products` runs just these, by SciPy's BLAS straight through its C pointer, on all
-cores. No trainer that takes its products from that BLAS can be faster; the share it reaches says what its own overhead
-is. `bandwidth` bounds what must read and write much for few products.
+first layer, of the way back (dZ·W). `Limit` runs just these on all cores, by SciPy's BLAS straight through its C
+pointer. What takes its products from that BLAS cannot be faster; the share that it reaches says what all the rest
+costs. `bandwidth` bounds what must read and write much for few products.
 """
 
 import ctypes
 import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numba
 import numpy as np
 import scipy.linalg  # noqa: F401  loads the BLAS before its threads are limited
 from numba.extending import get_cython_function_address
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 from works import Array, Work
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from peers import CORES
+
 TILE = 512  # rows at once in prediction
 
-# Addresses are passed as whole numbers of their size: the same registers, and no pointer types needed.
-sgemm = ctypes.CFUNCTYPE(None, *[ctypes.c_size_t] * 13)(get_cython_function_address("scipy.linalg.cython_blas", "sgemm"))
+# Addresses are passed as whole numbers of their size: in C the same, and no pointer types are needed.
+sgemm = ctypes.CFUNCTYPE(None, *[ctypes.c_size_t] * 13)(
+    get_cython_function_address("scipy.linalg.cython_blas", "sgemm")
+)
 
 
 @numba.njit(nogil=True)
@@ -37,7 +41,7 @@ def multiply(calls: Array, times: int) -> None:
 
 
 class Products:
-    """The products of one batch, in memory of their own. `side_by_side` (samples as rows) or feature by feature."""
+    """The products of one batch of a work, in memory of their own; with samples as rows, or as columns."""
 
     def __init__(self, work: Work, rows: int, samples_as_rows: bool):
         self.kept: list[Array] = []
@@ -45,87 +49,86 @@ class Products:
         for i, (inputs, neurons) in enumerate(work.layers):
             W, dW = self.floats(inputs * neurons), self.floats(inputs * neurons)
             A, Z = self.floats(inputs * rows), self.floats(neurons * rows)
-            if samples_as_rows:  # in BLAS's words, where columns come first
-                calls.append(self.call("T", "N", neurons, rows, inputs, W, A, Z))
-                back = [self.call("N", "T", inputs, neurons, rows, A, Z, dW)]
-                back += [self.call("N", "N", inputs, rows, neurons, W, Z, A)] * (i > 0)
+            if samples_as_rows:  # BLAS sees each array transposed, since it counts down the columns
+                calls.append(self.call("TN", neurons, rows, inputs, W, A, Z))
+                back = [self.call("NT", inputs, neurons, rows, A, Z, dW)]
+                back += [self.call("NN", inputs, rows, neurons, W, Z, A)] * (i > 0)
             else:
-                calls.append(self.call("N", "N", rows, neurons, inputs, A, W, Z))
-                back = [self.call("T", "N", inputs, neurons, rows, A, Z, dW)]
-                back += [self.call("N", "T", rows, inputs, neurons, Z, W, A)] * (i > 0)
-            if work.trains:
-                calls += back
+                calls.append(self.call("NN", rows, neurons, inputs, A, W, Z))
+                back = [self.call("TN", inputs, neurons, rows, A, Z, dW)]
+                back += [self.call("NT", rows, inputs, neurons, Z, W, A)] * (i > 0)
+            calls += back if work.trains else []
         self.calls = np.array(calls, np.uintp)
 
     def floats(self, count: int) -> int:
-        """The address of so many numbers; small, so that products of products stay finite."""
-        memory = np.full(count + 16, 1e-3, np.float32)
-        self.kept.append(memory)
-        return -(-memory.ctypes.data // 64) * 64
+        """The address of so many zeros."""
+        self.kept.append(np.zeros(count + 16, np.float32))
+        return -(-self.kept[-1].ctypes.data // 64) * 64
 
-    def call(self, ta: str, tb: str, m: int, n: int, k: int, A: int, B: int, C: int) -> list[int]:
-        """The 13 addresses of C (m, n) = A (m, k) · B (k, n)."""
-        numbers = np.array([m, n, k, m if ta == "N" else k, k if tb == "N" else n, m], np.int32)
-        letters, factors = np.frombuffer((ta + tb).encode(), np.uint8).copy(), np.array([1, 0], np.float32)
-        self.kept += [numbers, letters, factors]
-        m, n, k, lda, ldb, ldc = (numbers.ctypes.data + 4 * i for i in range(6))
-        ta, tb = letters.ctypes.data, letters.ctypes.data + 1
+    def call(self, transposed: str, m: int, n: int, k: int, A: int, B: int, C: int) -> list[int]:
+        """The 13 addresses that make C (m, n) = A (m, k) · B (k, n)."""
+        letters = np.frombuffer(transposed.encode(), np.uint8).copy()
+        numbers = np.array([m, n, k, m if transposed[0] == "N" else k, k if transposed[1] == "N" else n, m], np.int32)
+        factors = np.array([1, 0], np.float32)
+        self.kept += [letters, numbers, factors]
+        at_m, at_n, at_k, lda, ldb, ldc = (numbers.ctypes.data + 4 * i for i in range(6))
         one, zero = factors.ctypes.data, factors.ctypes.data + 4
-        return [ta, tb, m, n, k, one, A, lda, B, ldb, zero, C, ldc]
+        return [letters.ctypes.data, letters.ctypes.data + 1, at_m, at_n, at_k, one, A, lda, B, ldb, zero, C, ldc]
 
 
 class Limit:
-    """All products of a work's epochs (or of a prediction): `shared` by BLAS's threads, or batches side by side."""
+    """All products of a work's epochs, or of a prediction: each shared by BLAS's threads, or one batch a core."""
 
-    def __init__(self, work: Work, shared: bool, samples_as_rows: bool):
-        self.shared = shared
-        sizes = work.batches() if work.trains else Work.batches(_tiled(work))
-        streams = 1 if shared else CORES
-        self.counts = [(rows, sizes.count(rows)) for rows in sorted(set(sizes), reverse=True)]
-        self.streams = [[Products(work, rows, samples_as_rows) for rows, _ in self.counts] for _ in range(streams)]
-        self.pool = ThreadPoolExecutor(CORES)
+    def __init__(self, work: Work, each_shared: bool, samples_as_rows: bool):
+        self.each_shared = each_shared
+        sizes = (work if work.trains else replace(work, batch=min(TILE, work.rows))).batches()
+        self.counts = {rows: sizes.count(rows) for rows in sizes}
+        streams = 1 if each_shared else CORES
+        self.streams = [[Products(work, rows, samples_as_rows) for rows in self.counts] for _ in range(streams)]
+        self.pool = ThreadPoolExecutor(streams)
 
     def reset(self) -> None:
-        threadpool_limits(CORES if self.shared else 1, user_api="blas")
+        threadpool_limits(CORES if self.each_shared else 1, user_api="blas")
 
     def train(self, epochs: int) -> None:
-        def stream(number: int) -> None:
-            for products, (_, count) in zip(self.streams[number], self.counts, strict=True):
+        def run(number: int) -> None:
+            for products, count in zip(self.streams[number], self.counts.values(), strict=True):
                 total, parts = count * epochs, len(self.streams)
                 multiply(products.calls, total * (number + 1) // parts - total * number // parts)
 
-        if len(self.streams) == 1:
-            stream(0)
-        else:
-            list(self.pool.map(stream, range(len(self.streams))))
+        list(self.pool.map(run, range(len(self.streams))))
 
-
-def _tiled(work: Work) -> Work:
-    from dataclasses import replace
-
-    return replace(work, batch=min(TILE, work.rows))
+    def weights(self) -> list[Any]:
+        return []
 
 
 def bandwidth(megabytes: int = 256, times: int = 5) -> float:
     """Bytes a second that all cores together read and write when they copy: the best of a few."""
-    parts = [(np.ones(megabytes << 17, np.float64 if False else np.uint8), np.empty(megabytes << 17, np.uint8)) for _ in range(CORES)]
-    best = 0.0
+    count = megabytes * 2**20 // CORES
+    parts = [(np.ones(count, np.uint8), np.ones(count, np.uint8)) for _ in range(CORES)]
+    seconds = []
     with ThreadPoolExecutor(CORES) as pool:
         for _ in range(times):
             start = perf_counter()
-            list(pool.map(lambda part: np.copyto(part[1], part[0]), parts))
-            moved = 2 * sum(part[0].nbytes for part in parts)
-            best = max(best, moved / (perf_counter() - start))
-    return best
+            list(pool.map(lambda part: np.copyto(*part), parts))
+            seconds.append(perf_counter() - start)
+    return 2 * count * CORES / min(seconds)
 
 
 def describe() -> dict[str, object]:
     """What a reader needs to judge the numbers."""
+    words = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    flags = next((line.split() for line in _lines("/proc/cpuinfo") if line.startswith("flags")), [])
     return {
-        "processor": _processor(),
+        "processor": words[0] if words else platform.processor() or platform.machine(),
+        "vectors": next((name for name in ("avx512f", "avx2", "avx", "asimd") if name in flags), "unknown"),
         "cores": CORES,
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": platform.platform(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
+        "load_at_start": round(os.getloadavg()[0], 2),
     }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []

@@ -182,10 +182,10 @@ def learnt(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few turns, to see that it works; writes nothing")
-    parser.add_argument("--rounds", type=int, help="turns of each [default: 25]")
+    parser.add_argument("--rounds", type=int, help="turns of each [default: 60]")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md as well")
     asked = parser.parse_args()
-    rounds = asked.rounds or (3 if asked.quick else 25)
+    rounds = asked.rounds or (3 if asked.quick else 60)
     results = measure(rounds, epochs=10 if asked.quick else 20)
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     print(f"{results['what']}\n{results['samples']} samples, {results['epochs']} epochs a turn, {rounds} turns each")

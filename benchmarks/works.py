@@ -80,9 +80,7 @@ WORKS = {
         Work("tab", "20-128-128-2, batch 256, Adam", (20, 128, 128, 2), 50_000, 10_240, 256, epochs=2),
         Work("mnist", "784-512-512-10, batch 128, Adam", (784, 512, 512, 10), 60_000, 2_560, 128, epochs=1),
         Work("wide", "1024-2048-2048-1000, batch 512, Adam", (1024, 2048, 2048, 1000), 4_096, 1_024, 512, epochs=1),
-        Work(
-            "deep", "32-64×8-1, batch 64, Adam", (32, *[64] * 8, 1), 10_000, 2_560, 64, epochs=3, loss="logloss"
-        ),
+        Work("deep", "32-64×8-1, batch 64, Adam", (32, *[64] * 8, 1), 10_000, 2_560, 64, epochs=3, loss="logloss"),
         Work(
             "dropout",
             "digits with sample weights and dropout 0.2",

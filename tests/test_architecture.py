@@ -32,6 +32,7 @@ PLACES = {f"netwright.{module}": group for group, modules in GROUPS.items() for 
 
 OUTWARD = {  # the doors outward, opened only when something is asked for
     ("netwright.network", "netwright.training"),  # network.train
+    ("netwright.network", "netwright.engines"),  # network.predictor
     ("netwright.persistence", "netwright.model"),  # load, of a file that holds a table's model
     ("netwright.history", "netwright.report"),  # history.plot
 }

@@ -6,11 +6,14 @@ top: that import is what a user waits for, too.
 """
 
 import importlib
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from works import Array, Task, Weights, Work
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 Setting = dict[str, Any]  # printable, and the arguments of `trainer` or `predictor`
 Predictor = Callable[[Array], Array]  # (rows, inputs) → probabilities (rows, outputs), both NumPy
@@ -82,6 +85,11 @@ def load(name: str) -> Peer:
     """Import the peer's module, and with it its library; ImportError where that is not installed."""
     _, module, options = PEERS[name]
     return importlib.import_module(f"peers.{module}").Peer(**options)
+
+
+def threads_to_try(work: Work) -> list[Setting]:
+    """One thread, or one for each core; a row alone gains nothing by a second."""
+    return [{"threads": threads} for threads in sorted({1, CORES if work.rows > 10 else 1})]
 
 
 def one_hot(task: Task) -> Array:

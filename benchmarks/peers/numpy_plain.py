@@ -1,13 +1,11 @@
 """The network in plain NumPy: what one writes by hand, with float32 kept, updates in place, and nothing clever."""
 
-from typing import Any
-
 import numpy as np
 from threadpoolctl import threadpool_limits
 from works import Array, Task, Weights, Work
 
 from peers import Peer as Contract
-from peers import Predictor, Setting, one_hot
+from peers import Predictor, Setting, one_hot, threads_to_try
 
 BETA1, BETA2, EPS = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 
@@ -95,7 +93,7 @@ class Peer(Contract):
     libraries = ("numpy",)
 
     def settings(self, work: Work) -> list[Setting]:
-        return [{"threads": 1}, {"threads": 2}] if work.rows > 10 else [{"threads": 1}]
+        return threads_to_try(work)
 
     def trainer(self, task: Task, threads: int) -> Trainer:
         return Trainer(task, threads)
@@ -114,6 +112,3 @@ class Peer(Contract):
             return softmax(A @ W + b)
 
         return predict
-
-
-__all__: list[Any] = ["Peer"]

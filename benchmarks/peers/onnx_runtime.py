@@ -4,8 +4,8 @@ import numpy as np
 import onnxruntime
 from works import Array, Task, Work
 
+from peers import CORES, Predictor, Setting, threads_to_try
 from peers import Peer as Contract
-from peers import Predictor, Setting
 
 
 def graph_of(task: Task) -> bytes:
@@ -36,8 +36,8 @@ class Peer(Contract):
 
     def settings(self, work: Work) -> list[Setting]:
         if work.rows < 10_000:
-            return [{"threads": 1, "rows_at_once": None}, {"threads": 2, "rows_at_once": None}]
-        return [{"threads": 2, "rows_at_once": rows} for rows in (8_000, 1_000, None)]
+            return [setting | {"rows_at_once": None} for setting in threads_to_try(work)]
+        return [{"threads": CORES, "rows_at_once": rows} for rows in (8_000, 1_000, None)]
 
     def predictor(self, task: Task, threads: int, rows_at_once: int | None) -> Predictor:
         options = onnxruntime.SessionOptions()

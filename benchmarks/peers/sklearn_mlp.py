@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from works import Array, Task, Weights, Work
 
 from peers import Peer as Contract
-from peers import Predictor, Setting
+from peers import Predictor, Setting, threads_to_try
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped on purpose
 
@@ -76,7 +76,7 @@ class Peer(Contract):
         return "has no dropout" if work.dropout else ""
 
     def settings(self, work: Work) -> list[Setting]:
-        return [{"threads": 1}, {"threads": 2}] if work.rows > 10 else [{"threads": 1}]
+        return threads_to_try(work)
 
     def trainer(self, task: Task, threads: int) -> Trainer:
         return Trainer(task, threads)

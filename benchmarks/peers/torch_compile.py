@@ -12,7 +12,7 @@ from torch import Tensor
 from works import Array, Task, Weights, Work
 
 from peers import Peer as Contract
-from peers import Predictor, Setting
+from peers import Predictor, Setting, threads_to_try
 from peers.torch_eager import cut, loss_of, model_of, prediction_settings, put
 
 os.environ.setdefault("TORCHINDUCTOR_FREEZING", "1")  # inference: weights become constants of the graph
@@ -33,7 +33,9 @@ def compiled_step(work: Work) -> Any:
     def loss(params: Params, X: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         return loss_of(forward(params, X, work), y, weight, binary)
 
-    def descend(params: Params, m: Params, v: Params, rate: Tensor, X: Tensor, y: Tensor, weight: Tensor | None) -> None:
+    def descend(
+        params: Params, m: Params, v: Params, rate: Tensor, X: Tensor, y: Tensor, weight: Tensor | None
+    ) -> None:
         for pair, gradients in zip(params, torch.func.grad(loss)(params, X, y, weight), strict=True):
             for p, g in zip(pair, gradients, strict=True):
                 p.sub_(rate * g)
@@ -98,9 +100,9 @@ class Peer(Contract):
     def settings(self, work: Work) -> list[Setting]:
         if not work.trains:
             return prediction_settings(work)
-        if work.flops() / len(work.batches()) < 5e6:  # a step of less never gained by a second thread, and compiling
-            return [{"threads": 1}]  # takes long
-        return [{"threads": 2}, {"threads": 1}]
+        # each takes long to compile, and small steps never gain by a second thread
+        small = work.flops() / len(work.batches()) < 5e6
+        return [{"threads": 1}] if small else threads_to_try(work)[::-1]
 
     def trainer(self, task: Task, threads: int) -> Trainer:
         return Trainer(task, threads)

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from works import Array, Task, Weights, Work
 
+from peers import CORES, Predictor, Setting, threads_to_try
 from peers import Peer as Contract
-from peers import Predictor, Setting
 
 
 def model_of(work: Work) -> nn.Sequential:
@@ -78,15 +78,15 @@ def cut(X: Tensor, rows: int | None) -> tuple[Tensor, ...]:
 def prediction_settings(work: Work) -> list[Setting]:
     """In one piece, or in pieces that stay in a core's cache."""
     if work.rows < 10_000:
-        return [{"threads": 1, "rows_at_once": None}, {"threads": 2, "rows_at_once": None}]
-    return [{"threads": 2, "rows_at_once": 8_000}, {"threads": 2, "rows_at_once": None}]
+        return [setting | {"rows_at_once": None} for setting in threads_to_try(work)]
+    return [{"threads": CORES, "rows_at_once": rows} for rows in (8_000, None)]
 
 
 class Peer(Contract):
     libraries = ("torch",)
 
     def settings(self, work: Work) -> list[Setting]:
-        return [{"threads": 1}, {"threads": 2}] if work.trains else prediction_settings(work)
+        return threads_to_try(work) if work.trains else prediction_settings(work)
 
     def trainer(self, task: Task, threads: int) -> Trainer:
         return Trainer(task, threads)

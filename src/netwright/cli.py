@@ -161,7 +161,7 @@ def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> Non
             raise ValueError(f"{name} {path} is {seen[real]} itself; give it another name")
         seen[real] = f"the file of {name}"
         if name == "--report":
-            from netwright.report import check_suffix
+            from netwright.page import check_suffix
 
             check_suffix(path)
         check_writable(path)
@@ -351,7 +351,7 @@ def xor(epochs: int, seed: int, plot: str | None) -> None:
     from netwright.xor import X, Y, learn, verdict
 
     if plot is not None:
-        from netwright.report import PICTURES, check_suffix
+        from netwright.page import PICTURES, check_suffix
 
         check_suffix(plot, PICTURES)
         check_outputs({"--plot": plot}, {})

@@ -81,13 +81,13 @@ class Layer:
 
     def pre_activation(self, A1: Array) -> Array:
         """Z = W·A1 + b."""
-        Z: Array = np.dot(self.W, self.fit(A1))
+        Z: Array = np.dot(self.W, self.as_input(A1))
         Z += self.b
         return Z
 
     def feedforward(self, A1: Array) -> Array:
         """A for the inputs A1; A1, Z and A are kept for the way back."""
-        self.A1 = self.fit(A1)
+        self.A1 = self.as_input(A1)
         self.Z = np.dot(self.W, self.A1, out=self.memory("Z", (self.neurons, self.A1.shape[1])))
         self.Z += self.b
         self.A = self.activation.f(self.Z)
@@ -123,7 +123,7 @@ class Layer:
         self.b -= self.learning_rate * self.db
         return dA1
 
-    def fit(self, A1: Any) -> Array:
+    def as_input(self, A1: Any) -> Array:
         """A1 as an array of the layer's dtype; ValueError unless its shape is (inputs, samples)."""
         A1 = np.asarray(A1, self.dtype)
         if A1.ndim != 2 or A1.shape[0] != self.inputs:
