@@ -19,10 +19,9 @@ import numba
 import numpy as np
 import scipy.linalg  # noqa: F401  loads the BLAS before its threads are limited
 from numba.extending import get_cython_function_address
+from peers import CORES
 from threadpoolctl import threadpool_limits
 from works import Array, Work
-
-from peers import CORES
 
 TILE = 512  # rows at once in prediction
 

@@ -98,7 +98,7 @@ def table(results: Results) -> str:
         body = []
         for name in PEERS:
             turns = {kind: found.get(name, {}).get("turns", []) for kind, found in later.items()}
-            if not any(turns.values()) or name in ("fused-1", "fused-2"):
+            if not any(turns.values()):
                 continue
             start = [
                 readable(median(turn[key] for turn in turns["start"])) if turns.get("start") else "–"

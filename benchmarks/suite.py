@@ -10,7 +10,6 @@ turns. See README.md beside this file for what is compared, and how to read the 
 
 import argparse
 import json
-import math
 import os
 import select
 import signal
@@ -22,10 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import peers
 import works
 from works import WORKS, Work
-
-import peers
 
 HERE = Path(__file__).parent
 LATER = ("start", "memory")  # measured in fresh processes
@@ -54,7 +52,6 @@ class Process:
                 stderr=errors,
                 start_new_session=True,  # with the processes that it may start
             )
-        self.versions = self.answer()["versions"]
 
     def ask(self, do: str, **given: Any) -> Results:
         """The answer to a request; Failure says in a line what went wrong."""
@@ -118,13 +115,16 @@ class Suite:
         }
 
     def start(self) -> None:
-        for name in self.names:
+        """All processes at once; who cannot import its library is left out."""
+        started = {name: Process(name, self.folder / f"{name}.log", self.environment) for name in self.names}
+        self.processes = dict(started)
+        for name, process in started.items():
             try:
-                self.processes[name] = process = Process(name, self.folder / f"{name}.log", self.environment)
+                self.results["versions"][name] = process.answer()["versions"]
                 process.signal("SIGSTOP")
-                self.results["versions"][name] = process.versions
             except Failure as failure:
                 self.fail(name, failure)
+                self.processes.pop(name).end()
         if "machine" in self.processes:
             moved = self.processes["machine"].ask("bandwidth")["bytes_per_second"]
             self.results["machine"]["copy_gb_per_second"] = round(moved / 1e9, 1)
@@ -146,6 +146,7 @@ class Suite:
 
     def run(self, work: Work) -> None:
         """All peers, in turns."""
+        began = time.perf_counter()
         folder = self.task(work)
         task = works.Task.load(folder)
         kept: Results = {"what": work.what, "rows": task.work.rows, "epochs": work.epochs, "flops": task.work.flops()}
@@ -154,7 +155,7 @@ class Suite:
         kept["peers"] = found = {}
         self.results["works"][work.name] = kept
         for name, process in self.processes.items():
-            say(f"\r{work.name}: {name} gets ready{' ' * 30}", end="")
+            show(f"{work.name}: {name} gets ready")
             try:
                 found[name] = process.ask("prepare", folder=str(folder), quick=self.options.quick) | {"turns": []}
             except Failure as failure:
@@ -162,22 +163,28 @@ class Suite:
                 self.fail(f"{work.name}, {name}", failure)
         racing = [name for name, result in found.items() if "turns" in result and "refuses" not in result]
         for i in range(self.options.rounds):
-            say(f"\r{work.name}: round {i + 1} of {self.options.rounds}{' ' * 30}", end="")
+            show(f"{work.name}: round {i + 1} of {self.options.rounds}")
             for name in racing if i % 2 == 0 else racing[::-1]:
                 found[name]["turns"].append(self.processes[name].ask("turn", seconds=self.options.seconds))
         judge(work, kept)
         times = {name: median(turn["seconds"] for turn in found[name]["turns"]) for name in racing}
-        say(f"\r{work.name}: " + ", ".join(f"{name} {1e6 * t:,.1f}" for name, t in times.items()) + " µs")
+        took = f"({time.perf_counter() - began:.0f} s)"
+        say(f"{work.name}: " + ", ".join(f"{name} {1e6 * t:,.1f}" for name, t in times.items()) + f" µs {took}")
 
     def run_fresh(self, kind: str) -> None:
         """Processes that import, train one epoch and end: `start` asks for their seconds, `memory` for their bytes."""
+        began = time.perf_counter()
         work = WORKS["digits" if kind == "start" or self.options.quick else "mnist"]
         folder = self.task(work)
-        found: Results = {name: {"turns": []} for name in self.processes if name != "machine"}
+        if kind == "memory" and self.options.quick and "start" in self.results["works"]:
+            self.results["works"][kind] = self.results["works"]["start"]  # the same work
+            return
+        left_out = ("machine", "fused-1", "fused-2")
+        found: Results = {name: {"turns": []} for name in self.processes if name not in left_out}
         self.results["works"][kind] = {"what": f"import, and one epoch of {work.name}", "peers": found}
-        rounds = 1 if kind == "memory" else min(self.options.rounds, 5)
-        for i in range(-1 if kind == "start" else 0, rounds):  # the first fills the caches of compilers and disks
-            say(f"\r{kind}: round {i + 1} of {rounds}{' ' * 30}", end="")
+        rounds = 1 if kind == "memory" or self.options.quick else min(self.options.rounds, 5)
+        for i in range(0 if rounds == 1 else -1, rounds):  # the first fills the caches of compilers and disks
+            show(f"{kind}: round {i + 1} of {rounds}")
             for name, result in found.items():
                 if "refuses" in result or "failed" in result:
                     continue
@@ -189,7 +196,7 @@ class Suite:
                     result |= {"refuses": said["refuses"]} if "refuses" in said else {"failed": said["error"]}
                 elif i >= 0:
                     result["turns"].append(said | {"process": time.perf_counter() - before})
-        say(f"\r{kind}: done{' ' * 40}")
+        say(f"{kind}: {time.perf_counter() - began:.0f} s")
 
 
 def judge(work: Work, kept: Results) -> None:
@@ -197,25 +204,31 @@ def judge(work: Work, kept: Results) -> None:
     costs = [result["cost"] for result in kept["peers"].values() if "cost" in result]
     for name, result in kept["peers"].items():
         if "cost" in result:
-            limit = median(costs) * (1 + work.tolerance)
-            result["right"] = math.isfinite(result["cost"]) and result["cost"] <= min(limit, 0.9 * kept["cost_before"])
+            result["right"] = works.learnt(work, kept["cost_before"], result["cost"], median(costs))
         elif "error" in result:
             result["right"] = result["error"] < 1e-4
         if result.get("right") is False:
-            say(
-                f"\n  {work.name}: {name} is wrong: {result.get('cost', result.get('error'))}, others {median(costs or [0])}"
-            )
+            others = f", the median is {median(costs):.3g}" if costs else ""
+            say(f"{work.name}: {name} is wrong: {result.get('cost', result.get('error')):.3g}{others}")
 
 
-def say(line: str, end: str = "\n") -> None:
-    print(line, end=end, file=sys.stderr, flush=True)
+def say(line: str) -> None:
+    """A line that stays."""
+    print(("\r\x1b[K" if sys.stderr.isatty() else "") + line, file=sys.stderr, flush=True)
+
+
+def show(line: str) -> None:
+    """A line that the next one replaces."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str], list[str]]:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer rows, turns and settings: under two minutes")
     parser.add_argument("--work", default="all", help=f"of {', '.join([*WORKS, *LATER])}; with commas")
-    parser.add_argument("--peers", default="all", help=f"of {', '.join([*peers.PEERS, 'ours'])}; with commas")
+    known = ", ".join([*peers.PEERS, *peers.GROUPS])
+    parser.add_argument("--peers", help=f"of {known}; with commas; quick: all but torch-compile, which compiles long")
     parser.add_argument("--rounds", type=int, help="turns for each peer: 7, quick 3")
     parser.add_argument("--seconds", type=float, help="that a turn lasts at least: 1, quick 0.1")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the JSON and the plot")
@@ -227,6 +240,8 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str], l
     for name in chosen:
         if name not in WORKS and name not in LATER:
             parser.error(f"unknown work {name!r}; choose from {', '.join([*WORKS, *LATER])}")
+    if options.peers is None:
+        options.peers = ",".join(name for name in peers.PEERS if not (options.quick and name == "torch-compile"))
     try:
         return options, chosen, peers.find(options.peers)
     except ValueError as error:

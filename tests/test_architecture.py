@@ -24,7 +24,7 @@ GROUPS = {  # from the inside out; a new module needs its place here (a package 
     "network": "layer layers network gradcheck persistence diagram",
     "engines": "engines",
     "training": "history checkpoint loop training",
-    "data": "reading tables model learning",
+    "data": "frame csv_reading text_columns reading tables target model learning",
     "faces": "page report progress xor options failures cli __main__ estimators export playground",
 }
 ORDER = list(GROUPS)

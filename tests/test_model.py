@@ -8,7 +8,7 @@ import pytest
 
 import netwright
 from netwright import TableModel, train_table
-from netwright.reading import Frame
+from netwright.frame import Frame
 
 PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
 

@@ -14,6 +14,7 @@ import numpy as np
 from works import Array, Task, Weights, Work
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+SMALL = 1e7  # multiplications and additions in a step: less does not gain by a second thread
 
 Setting = dict[str, Any]  # printable, and the arguments of `trainer` or `predictor`
 Predictor = Callable[[Array], Array]  # (rows, inputs) → probabilities (rows, outputs), both NumPy
@@ -88,8 +89,11 @@ def load(name: str) -> Peer:
 
 
 def threads_to_try(work: Work) -> list[Setting]:
-    """One thread, or one for each core; a row alone gains nothing by a second."""
-    return [{"threads": threads} for threads in sorted({1, CORES if work.rows > 10 else 1})]
+    """One thread, or one for each core; first what should win, by the work in a step or a prediction."""
+    if work.rows < 10 or CORES == 1:
+        return [{"threads": 1}]
+    small = work.flops() / (len(work.batches()) if work.trains else 1) < SMALL
+    return [{"threads": threads} for threads in ((1, CORES) if small else (CORES, 1))]
 
 
 def one_hot(task: Task) -> Array:

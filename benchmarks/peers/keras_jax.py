@@ -66,7 +66,7 @@ class Peer(Contract):
 
     def settings(self, work: Work) -> list[Setting]:
         if not work.trains:
-            return [{"rows_at_once": min(work.rows, 100_000)}, {"rows_at_once": min(work.rows, 10_000)}]
+            return [{"rows_at_once": rows} for rows in ([10_000, 100_000] if work.rows > 10_000 else [work.rows])]
         steps = len(work.batches())
         return [{"steps_per_execution": k} for k in (16, 1) if k <= steps]
 

@@ -37,7 +37,7 @@ class Peer(Contract):
     def settings(self, work: Work) -> list[Setting]:
         if work.rows < 10_000:
             return [setting | {"rows_at_once": None} for setting in threads_to_try(work)]
-        return [{"threads": CORES, "rows_at_once": rows} for rows in (8_000, 1_000, None)]
+        return [{"threads": CORES, "rows_at_once": rows} for rows in (1_000, 8_000, None)]
 
     def predictor(self, task: Task, threads: int, rows_at_once: int | None) -> Predictor:
         options = onnxruntime.SessionOptions()

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -24,7 +25,7 @@ def coefficients(model: MLPClassifier, weights: Weights) -> Weights:
 def model_of(task: Task, epochs: int) -> MLPClassifier:
     work = task.work
     descent = {"solver": "sgd", "momentum": 0} if work.optimizer == "gradient_descent" else {"solver": "adam"}
-    model = MLPClassifier(
+    return MLPClassifier(
         work.sizes[1:-1],
         activation=work.activation,
         alpha=0,
@@ -34,11 +35,10 @@ def model_of(task: Task, epochs: int) -> MLPClassifier:
         tol=0,
         n_iter_no_change=10**9,
         warm_start=True,
-        random_state=0,
+        random_state=np.random.RandomState(0),  # another shuffle each time
         max_iter=epochs,
         **descent,
     )
-    return model
 
 
 class Trainer:

@@ -1,4 +1,4 @@
-"""torch.compile, the whole step as one graph: loss, gradient (torch.func.grad) and update, with no autograd at run time.
+"""torch.compile, a whole step as one graph: loss, gradient (torch.func.grad) and update; no autograd at run time.
 
 That is two to three times as fast here as the common `torch.compile(model)` with an optimizer outside.
 """
@@ -100,9 +100,7 @@ class Peer(Contract):
     def settings(self, work: Work) -> list[Setting]:
         if not work.trains:
             return prediction_settings(work)
-        # each takes long to compile, and small steps never gain by a second thread
-        small = work.flops() / len(work.batches()) < 5e6
-        return [{"threads": 1}] if small else threads_to_try(work)[::-1]
+        return threads_to_try(work)
 
     def trainer(self, task: Task, threads: int) -> Trainer:
         return Trainer(task, threads)

@@ -79,7 +79,7 @@ def prediction_settings(work: Work) -> list[Setting]:
     """In one piece, or in pieces that stay in a core's cache."""
     if work.rows < 10_000:
         return [setting | {"rows_at_once": None} for setting in threads_to_try(work)]
-    return [{"threads": CORES, "rows_at_once": rows} for rows in (8_000, None)]
+    return [{"threads": CORES, "rows_at_once": rows} for rows in (None, 8_000)]
 
 
 class Peer(Contract):

@@ -263,7 +263,8 @@ def predict(model: str, table: str, output: str | None, **options: Any) -> None:
     A column named as the target holds the predicted class or value; of classes, a column `probability CLASS` for each
     holds how probable it is. As CSV to stdout, or to FILE.
     """
-    from netwright.reading import Frame, spelling, to_csv_text, write_table
+    from netwright.frame import Frame, spelling
+    from netwright.reading import to_csv_text, write_table
 
     loaded = load_table_model(model)
     if output not in (None, "-"):

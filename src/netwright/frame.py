@@ -105,7 +105,7 @@ def kind_of(values: Array) -> str:
 
 def missing(values: Array) -> Array:
     """Where a Frame's column has no value: a mask, shape (n_rows,)."""
-    return np.equal(values, None).astype(bool) if values.dtype == object else np.not_equal(values, values)
+    return np.array([v is None for v in values], dtype=bool) if values.dtype == object else np.not_equal(values, values)
 
 
 def spelling(value: Any) -> str:
@@ -114,8 +114,8 @@ def spelling(value: Any) -> str:
         return ""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, (float, Real)):  # float is a Real too, but asking for that first takes long
-        return str(int(value)) if abs(value) < EXACT and value == int(value) else str(value)
+    if isinstance(value, (float, np.floating)) and value.is_integer() and abs(float(value)) < EXACT:
+        return str(int(value))
     if isinstance(value, np.datetime64):
         return str(value.astype("datetime64[us]")).removesuffix(".000000").removesuffix("T00:00:00")
     return str(value)
@@ -152,7 +152,7 @@ def as_column(
         gone, plain = np.ma.getmaskarray(plain), plain.data.copy()
         plain[gone] = {"f": np.nan, "M": np.datetime64("NaT")}.get(kind)
     if kind and kind in "fM":
-        return plain.astype(np.float64 if kind == "f" else "datetime64[us]")
+        return plain.astype(np.float64 if kind == "f" else "datetime64[us]", copy=False)
     given = np.fromiter(plain, dtype=object)
     types = set(map(type, given))
     if types <= {float, int, type(None)}:  # the two usual cases, as the general way is a slow one
@@ -193,7 +193,7 @@ def _kind_of_type(kind: type) -> str | None:
     return next((name for types, name in known.items() if issubclass(kind, types)), kind.__name__)
 
 
-def _as_date(value: Any) -> np.datetime64:
+def as_date(value: Any) -> np.datetime64:
     """Any date as datetime64[us]; one with a time zone in UTC, as NumPy's has none."""
     if isinstance(value, datetime) and value.tzinfo:
         value = value.astimezone(UTC).replace(tzinfo=None)
@@ -204,5 +204,5 @@ _STORED: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {  # a kind's way to
     "number": (float, np.nan, np.float64),
     "text": (spelling, None, object),
     "truth": (bool, None, object),
-    "date": (_as_date, np.datetime64("NaT", "us"), "datetime64[us]"),
+    "date": (as_date, np.datetime64("NaT", "us"), "datetime64[us]"),
 }

@@ -12,14 +12,15 @@ import numpy as np
 from netwright.activations import Activation
 from netwright.arguments import Array, number, whole
 from netwright.engines import ENGINES
+from netwright.frame import Frame
 from netwright.losses import TARGETS, Loss, find_loss
 from netwright.model import TableModel, as_frame, weights_in
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer, find_optimizer
-from netwright.reading import Frame
 from netwright.schedules import find_schedule, spell
-from netwright.tables import TableEncoder, TargetEncoder, split_rows
-from netwright.training import Callback
+from netwright.tables import TableEncoder
+from netwright.target import TargetEncoder, split_rows
+from netwright.loop import Callback
 
 FEWEST = 10  # rows, below which a held-out part is a row or none
 FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from

@@ -2,7 +2,7 @@
 
 The only module that imports DuckDB. Its CSV reader guesses types from a sample and then rounds, drops or merges what
 disagrees further down, silently. So it is told the layout and reads everything as text; a first pass over all rows
-says which columns are plain numbers, a second stores those as numbers, and the others are looked at one by one.
+says which columns are plain numbers, a second fetches those as numbers, and the others are looked at one by one.
 """
 
 import codecs
@@ -14,15 +14,15 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netwright.arguments import Array
 from netwright.csv_reading import CsvFile, find_layout, open_text
 from netwright.frame import EXACT, Frame, as_column, kind_of, spelling
-from netwright.text_columns import TextColumns, as_number, sql_text
+from netwright.text_columns import Texts, number_in_sql, sql_text
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")
 FORMATS = {
@@ -56,22 +56,22 @@ def read_table(
     _check_there(path)
     form, packed = _format(path, (".gz", ".zst"))
     encoding = _python_encoding(encoding)
-    formats = {"": date_format} if isinstance(date_format, str) else dict(date_format or {})
+    formats = {"": date_format} if isinstance(date_format, str) else date_format or {}
+    for each in formats.values():
+        _check_date_format(each)
     try:
         with _connect() as con, tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
-            for each in formats.values():
-                _check_date_format(con, each)
             if form == "parquet":
                 return _read_parquet(con, path, set(nulls) - set(NULLS))
             source = _unpacked(con, path, Path(scratch)) if packed == ".zst" else path
-            texts = TextColumns(con, str(path), formats, categorical, needed, decimal=decimal, thousands=thousands)
+            texts = Texts(str(path), formats, categorical, needed, decimal, thousands)
             if form == "json":
                 return _read_json(texts, source, encoding, set(nulls))
             utf8 = source if encoding == "utf-8-sig" else _in_utf8(source, encoding, Path(scratch))
             marks = delimiter or ("\t" if ".tsv" in path.name.lower() else "")
             file = find_layout(source, encoding, delimiter=marks, header=header, nulls=nulls)
             try:
-                return _read_csv(texts, file, _csv_rows(file, utf8, nulls))
+                return _read_csv(con, texts, file, _csv_rows(file, utf8, nulls))
             except duckdb.Error as error:
                 raise ValueError(f"{path}: {file.fault() or _first_line(error)}") from None
     except duckdb.Error as error:
@@ -117,13 +117,13 @@ def _format(path: Path, packings: Collection[str]) -> tuple[str, str]:
     return form, packed
 
 
-def _check_date_format(con: Any, form: str) -> None:
-    import duckdb
-
+def _check_date_format(form: str) -> None:
     try:
-        con.execute("select try_strptime('', ?)", [form])
-    except duckdb.Error:
-        raise ValueError(f"{form!r} is not a date format; one is made of %d, %m, %Y and such, as %d/%m/%Y") from None
+        datetime.strptime("", form)
+    except ValueError as error:
+        if "does not match" not in str(error) or "%" not in form:
+            right = "one is made of %d, %m, %Y and such, as %d/%m/%Y"
+            raise ValueError(f"{form!r} is not a date format; {right}") from None
 
 
 def _python_encoding(encoding: str) -> str:
@@ -157,12 +157,6 @@ def _file(path: Path) -> str:
     return sql_text(re.sub(r"[*?\[]", r"[\g<0>]", str(path.absolute())))
 
 
-def _fetch(con: Any, sql: Sequence[str]) -> list[Array]:
-    """The columns of the table t that these expressions make."""
-    fetched = con.execute(f"select {', '.join(f'{each} as c{i}' for i, each in enumerate(sql))} from t").fetchnumpy()
-    return [as_column("", values) for values in fetched.values()]
-
-
 # ── CSV ──
 
 
@@ -176,20 +170,20 @@ def _csv_rows(file: CsvFile, source: Path, nulls: Collection[str]) -> str:
     )
 
 
-def _read_csv(texts: TextColumns, file: CsvFile, rows: str) -> Frame:
-    """The file as a Frame; columns of plain numbers are stored as such at once, which saves time and memory."""
+def _read_csv(con: Any, texts: Texts, file: CsvFile, rows: str) -> Frame:
+    """The file as a Frame; what is beyond doubt a number never becomes a Python text."""
     texts.place, texts.notes = file.place, file.notes
-    names = {f"c{i}": name for i, name in enumerate(file.names)}
-    numbers = {c: as_number(c, texts.decimal, texts.thousands) for c in names}
-    n_rows, *sure = _sure_numbers(texts.con, numbers, texts.decimal, rows)
+    numbers = {f"c{i}": number_in_sql(f"c{i}", texts.decimal, texts.thousands) for i in range(len(file.fields))}
+    n_rows, *sure = _sure_numbers(con, numbers, texts.decimal, rows)
     if not n_rows:
         raise ValueError(f"{texts.path} has a header and no rows")
-    # Where a date format is given, 20240131 may be a date.
-    plain = {c for c, yes in zip(names, sure, strict=True) if yes and not texts.formats.keys() & {names[c], ""}}
-    stored = ", ".join(f"{numbers[c] if c in plain else c} as {c}" for c in names)
-    texts.con.execute(f"create temp table t as select {stored} from {rows}")
-    values = _fetch(texts.con, [c if c in plain else texts.value(c, name) for c, name in names.items()])
-    columns = dict(zip(file.names, values, strict=True))
+    for i, name in enumerate(file.names):
+        sure[i] = sure[i] and not texts.formats.keys() & {name, ""}  # 20240131 may be a date
+    sql = ", ".join(f"{number if yes else c} as {c}" for yes, (c, number) in zip(sure, numbers.items(), strict=True))
+    fetched = con.execute(f"select {sql} from {rows}").fetchnumpy()
+    columns = {
+        name: texts.decide(name, as_column(name, fetched.pop(c))) for name, c in zip(file.names, numbers, strict=True)
+    }
     return Frame(columns, texts.notes, texts.path, file.place, texts.date_formats)
 
 
@@ -206,7 +200,7 @@ def _sure_numbers(con: Any, numbers: Mapping[str, str], decimal: str, rows: str)
 # ── JSON lines and Parquet ──
 
 
-def _read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
+def _read_json(texts: Texts, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
     """Objects with a key for each column: one a line, or all in one array."""
 
     def parsed(text: str, where: str) -> Any:
@@ -232,16 +226,12 @@ def _read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collectio
             raise ValueError(f"{texts.path}: {called.format(number)} is not an object with a key for each column")
     numbers = list(records)
     texts.place = lambda row: called.format(numbers[row])
-    columns: dict[str, Array] = {}
+    columns = {}
     for name in dict.fromkeys(name for record in records.values() for name in record):
         cells = [None if isinstance(v := record.get(name), str) and v in nulls else v for record in records.values()]
         free = texts.categorical if texts.needed is None or name in texts.needed else (name,)
-        columns[name] = as_column(name, cells, categorical=free, place=texts.place, path=texts.path, notes=texts.notes)
-    names = [name for name, values in columns.items() if kind_of(values) == "text" and name not in texts.categorical]
-    if data := {f"c{i}": columns[name] for i, name in enumerate(names)}:
-        texts.con.execute(f"create temp table t as select {', '.join(f'{c}::varchar as {c}' for c in data)} from data")
-        sql = [texts.date(c, name) or c for c, name in zip(data, names, strict=True)]  # "7" stays a text
-        columns |= zip(names, _fetch(texts.con, sql), strict=True)
+        column = as_column(name, cells, categorical=free, place=texts.place, path=texts.path, notes=texts.notes)
+        columns[name] = texts.decide(name, column, numbers=False)  # "7" stays a text
     return Frame(columns, texts.notes, texts.path, texts.place, texts.date_formats)
 
 

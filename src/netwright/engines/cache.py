@@ -38,5 +38,5 @@ def cache_directory() -> Path:
 def is_warm(dtype: str) -> bool:
     """Whether the epoch's code for the dtype was compiled before, by this version, and so loads in no time."""
     with contextlib.suppress(OSError):
-        return any(cache_directory().glob(f"by_rows-*-{dtype}-{SOURCES}*"))
+        return any(cache_directory().glob(f"by_rows-{dtype}-{SOURCES}*"))
     return False

@@ -127,7 +127,11 @@ def announced(what: str) -> Iterator[None]:
         _announcing = not outermost
     if outermost and seconds_compiling > before:
         took = seconds_compiling - before
-        log.warning("compiled the fused engine for %s in %.1f s; kept in %s for next time", what, took, cache_directory())
+        try:
+            kept = f"kept in {cache_directory()}"
+        except OSError as error:
+            kept = f"for this process alone, {error}"
+        log.warning("compiled the fused engine for %s in %.1f s; %s", what, took, kept)
 
 
 def code_key(*parts: Any) -> str:
