@@ -89,7 +89,7 @@ def table(results: Results) -> str:
             mine, peer = ours(found), best_peer(found)
             against = f"**{found[peer] / found[mine]:.1f}×** {PEERS[peer][0]}" if mine and peer else "–"
             share = f"{100 * bound / found[mine]:.0f} %" if mine and bound else "–"
-            rows = f", {work['rows']:,} rows" if work["epochs"] else ""
+            rows = f", {work['rows']:,} row{'s' * (work['rows'] > 1)}"
             body.append([f"`{name}`: {work['what']}{rows}", against, share, *(cell(work, peer) for peer in shown)])
         parts.append(rows_of([head, *body]))
     later = {kind: results["works"][kind]["peers"] for kind in ("start", "memory") if kind in results["works"]}
@@ -109,10 +109,11 @@ def table(results: Results) -> str:
         parts.append(rows_of([head, *body]))
     machine = results["machine"]
     told = {name: version for found in results["versions"].values() for name, version in found.items()}
+    turns = f"{'up to ' if results['quick'] else ''}{results['rounds']} turns"
+    quick = ", quick form with fewer rows" if results["quick"] else ""
     parts.append(
-        f"Time of an epoch, or of a prediction: median of {results['rounds']} turns ± half the distance of their "
-        f"quartiles, float32{', quick form with fewer rows' if results['quick'] else ''}. {machine.get('processor')}, "
-        f"{machine.get('cores')} cores, Python {machine.get('python')}; "
+        f"Time of an epoch, or of a prediction: median of {turns} ± half the distance of their quartiles, "
+        f"float32{quick}. {machine.get('processor')}, {machine.get('cores')} cores, Python {machine.get('python')}; "
         + ", ".join(f"{name} {version}" for name, version in sorted(told.items()))
         + "."
     )

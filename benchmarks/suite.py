@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 LATER = ("start", "memory")  # measured in fresh processes
 STOPS = hasattr(signal, "SIGSTOP")
 PATIENCE = 900  # seconds for an answer
+HURRY = 7  # seconds for a work with --quick, before which another round begins
 
 Results = dict[str, Any]
 
@@ -88,7 +89,7 @@ class Process:
     def end(self) -> None:
         if self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGKILL)
-        self.child.wait()
+        self.child.communicate()
 
 
 class Suite:
@@ -163,6 +164,8 @@ class Suite:
                 self.fail(f"{work.name}, {name}", failure)
         racing = [name for name, result in found.items() if "turns" in result and "refuses" not in result]
         for i in range(self.options.rounds):
+            if i and self.options.quick and time.perf_counter() - began > HURRY:
+                break
             show(f"{work.name}: round {i + 1} of {self.options.rounds}")
             for name in racing if i % 2 == 0 else racing[::-1]:
                 found[name]["turns"].append(self.processes[name].ask("turn", seconds=self.options.seconds))

@@ -64,7 +64,7 @@ WORKS = {
     for work in (
         Work(
             "xor",
-            "2-3-1, 4 rows at once, gradient descent",
+            "2-3-1, all rows at once, gradient descent",
             (2, 3, 1),
             rows=4,
             quick_rows=4,
@@ -91,9 +91,9 @@ WORKS = {
             dropout=0.2,
             weighted=True,
         ),
-        Work("predict-1", "64-100-10, 1 row", HIDDEN, 1, 1),
-        Work("predict-1k", "64-100-10, 1,000 rows", HIDDEN, 1_000, 1_000),
-        Work("predict-1M", "64-100-10, 1,000,000 rows", HIDDEN, 1_000_000, 200_000),
+        Work("predict-1", "64-100-10", HIDDEN, 1, 1),
+        Work("predict-1k", "64-100-10", HIDDEN, 1_000, 1_000),
+        Work("predict-1M", "64-100-10", HIDDEN, 1_000_000, 200_000),
     )
 }
 

@@ -109,9 +109,9 @@ def test_mixed_arrays_as_categories():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (3.0, "3"), (np.float32(0.5), "0.5"), (-0.0, "0"), (1e300, "1e+300"), (float("inf"), "inf"), (2**60, str(2**60)),
-        (np.int8(7), "7"), (True, "true"), (np.False_, "false"), (None, ""), (NAN, ""), (day("2024-01-01"), "2024-01-01"),
-        (day("2024-01-01T10"), "2024-01-01T10:00:00"), (np.datetime64("NaT"), ""), ("3.0", "3.0"),
+        (3.0, "3"), (np.float32(0.5), "0.5"), (-0.0, "0"), (1e300, "1e+300"), (float("inf"), "inf"), (NAN, ""),
+        (2**60, str(2**60)), (np.int8(7), "7"), (True, "true"), (np.False_, "false"), (None, ""), ("3.0", "3.0"),
+        (day("2024-01-01"), "2024-01-01"), (day("2024-01-01T10"), "2024-01-01T10:00:00"), (day("NaT"), ""),
     ],
 )  # fmt: skip
 def test_spelling(value, text):

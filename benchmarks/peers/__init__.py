@@ -14,7 +14,7 @@ import numpy as np
 from works import Array, Task, Weights, Work
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-SMALL = 1e7  # multiplications and additions in a step: less does not gain by a second thread
+SMALL = 5e7  # multiplications and additions in a step: less does not gain by a second thread
 
 Setting = dict[str, Any]  # printable, and the arguments of `trainer` or `predictor`
 Predictor = Callable[[Array], Array]  # (rows, inputs) → probabilities (rows, outputs), both NumPy

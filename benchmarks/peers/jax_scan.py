@@ -2,8 +2,8 @@
 
 Adam is written by hand, which is at least as fast as Optax's, on the tree of parameters or on one flat vector: small
 nets gain by the latter. Shuffles are drawn by NumPy, within the timed call: `jax.random.permutation` sorts, and takes
-longer. A jitted step for each batch, the common way, was slower than the scan on everything here; unrolling the scan, or
-one thread for Eigen, changed nothing.
+longer. A jitted step for each batch, the common way, was slower than the scan on everything here; unrolling the scan,
+or one thread for Eigen, changed nothing.
 """
 
 from typing import Any

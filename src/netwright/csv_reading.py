@@ -111,7 +111,7 @@ class CsvFile:
 def find_layout(path: Path, encoding: str, *, delimiter: str, header: bool | None, nulls: Collection[str]) -> CsvFile:
     """The file's delimiter, where its table begins and whether that has a header, where they are not given."""
     skip, above = _top(path, encoding)
-    files = [CsvFile(path, encoding, mark, skip) for mark in delimiter or DELIMITERS]
+    files = [CsvFile(path, encoding, mark, skip) for mark in ([delimiter] if delimiter else DELIMITERS)]
     samples = [_sample(file) for file in files]
     ranks = [_rank(records) for records in samples]
     best = ranks.index(max(ranks))
@@ -124,7 +124,7 @@ def find_layout(path: Path, encoding: str, *, delimiter: str, header: bool | Non
     if header is None and not file.header and above.startswith("#"):  # "#id,name" right above the rows: their header
         over = replace(file, skip=skip - 1, header=True)
         (_, fields), *_ = _sample(over)
-        if len(fields) == len(rows[0]):
+        if len(fields) == len(rows[0]) > 1:
             return replace(over, fields=tuple(fields))
     return file
 

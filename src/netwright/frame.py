@@ -193,16 +193,18 @@ def _kind_of_type(kind: type) -> str | None:
     return next((name for types, name in known.items() if issubclass(kind, types)), kind.__name__)
 
 
-def as_date(value: Any) -> np.datetime64:
-    """Any date as datetime64[us]; one with a time zone in UTC, as NumPy's has none."""
-    if isinstance(value, datetime) and value.tzinfo:
-        value = value.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(value, "us")
+def in_utc(value: datetime) -> datetime:
+    """A time without its zone, as NumPy's have none: in UTC, where there was one."""
+    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _as_date(value: Any) -> np.datetime64:
+    return np.datetime64(in_utc(value) if isinstance(value, datetime) else value, "us")
 
 
 _STORED: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {  # a kind's way to store a value, a missing one, its dtype
     "number": (float, np.nan, np.float64),
     "text": (spelling, None, object),
     "truth": (bool, None, object),
-    "date": (as_date, np.datetime64("NaT", "us"), "datetime64[us]"),
+    "date": (_as_date, np.datetime64("NaT", "us"), "datetime64[us]"),
 }

@@ -22,7 +22,7 @@ import numpy as np
 
 from netwright.csv_reading import CsvFile, find_layout, open_text
 from netwright.frame import EXACT, Frame, as_column, kind_of, spelling
-from netwright.text_columns import Texts, number_in_sql, sql_text
+from netwright.text_columns import Texts, grouped
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")
 FORMATS = {
@@ -138,9 +138,9 @@ def _python_encoding(encoding: str) -> str:
 def _unpacked(con: Any, path: Path, scratch: Path) -> Path:
     """A plain copy of a .zst file, line by line through DuckDB, as not every Python can unpack it."""
     copied = scratch / "unpacked"
-    plain = "header {0}false, quote {0}'', escape {0}'', delimiter {0}'\x01'"
+    plain = "header {0}false, quote {0}'', escape {0}'', delim {0}'\x01'"
     lines = f"read_csv({_file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.format('=')})"
-    con.execute(f"copy (from {lines}) to {sql_text(str(copied))} (format csv, {plain.format('')})")
+    con.execute(f"copy (from {lines}) to {_text(str(copied))} (format csv, {plain.format('')})")
     return copied
 
 
@@ -152,9 +152,14 @@ def _in_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     return copied
 
 
+def _text(value: str) -> str:
+    """A SQL string."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _file(path: Path) -> str:
     """A SQL string that names this one file, even if there is a * or [ in its name."""
-    return sql_text(re.sub(r"[*?\[]", r"[\g<0>]", str(path.absolute())))
+    return _text(re.sub(r"[*?\[]", r"[\g<0>]", str(path.absolute())))
 
 
 # ── CSV ──
@@ -165,15 +170,15 @@ def _csv_rows(file: CsvFile, source: Path, nulls: Collection[str]) -> str:
     types = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.fields)))
     return (
         f"read_csv({_file(source)}, auto_detect=false, strict_mode=true, hive_partitioning=false, columns={{{types}}}, "
-        f"delim={sql_text(file.delimiter)}, quote='\"', escape='\"', comment='', header={file.header}, "
-        f"skip={file.skip}, nullstr=[{', '.join(map(sql_text, nulls))}])"
+        f"delim={_text(file.delimiter)}, quote='\"', escape='\"', comment='', header={file.header}, "
+        f"skip={file.skip}, nullstr=[{', '.join(map(_text, nulls))}])"
     )
 
 
 def _read_csv(con: Any, texts: Texts, file: CsvFile, rows: str) -> Frame:
     """The file as a Frame; what is beyond doubt a number never becomes a Python text."""
     texts.place, texts.notes = file.place, file.notes
-    numbers = {f"c{i}": number_in_sql(f"c{i}", texts.decimal, texts.thousands) for i in range(len(file.fields))}
+    numbers = {f"c{i}": _as_number(f"c{i}", texts.decimal, texts.thousands) for i in range(len(file.fields))}
     n_rows, *sure = _sure_numbers(con, numbers, texts.decimal, rows)
     if not n_rows:
         raise ValueError(f"{texts.path} has a header and no rows")
@@ -187,10 +192,20 @@ def _read_csv(con: Any, texts: Texts, file: CsvFile, rows: str) -> Frame:
     return Frame(columns, texts.notes, texts.path, file.place, texts.date_formats)
 
 
+def _as_number(c: str, decimal: str, thousands: str | None) -> str:
+    """SQL for the text c as DOUBLE, NULL where it is no number."""
+    if thousands:
+        plain = f"replace({c}, {_text(thousands)}, '')"
+        c = f"case when regexp_full_match({c}, {_text(grouped(decimal, thousands))}) then {plain} else {c} end"
+    if decimal != ".":
+        c = f"translate({c}, {_text('.' + decimal)}, 'x.')"
+    return f"case when not contains({c}, '_') then try_cast({c} as double) end"  # to DuckDB, 1_000 is a number
+
+
 def _sure_numbers(con: Any, numbers: Mapping[str, str], decimal: str, rows: str) -> list[Any]:
     """n_rows, then for each column whether all are numbers, and none looks like 00123 or is an integer above 2^53."""
     tests = [
-        f"coalesce(count({c}) = count({number}) and not bool_or({c} < '1' and {c} not like '0{decimal}%' "
+        f"coalesce(count({c}) = count({number}) and not bool_or({c} < '1' and {c} not like {_text(f'0{decimal}%')} "
         f"and {c} <> '0' and {c} not like '-%') and not max(abs({number})) >= {EXACT:.0f}, true)"
         for c, number in numbers.items()
     ]
@@ -302,4 +317,4 @@ def _write_typed(path: Path, frame: Frame, options: str) -> None:
         cast = {"text": f"c{i}::varchar", "date": f"c{i}", "number": number, "truth": f"{number}::boolean"}[kind]
         sql.append(f'{cast} as "' + name.replace('"', '""') + '"')
     with _connect() as con:
-        con.execute(f"copy (select {', '.join(sql)} from data) to {sql_text(str(path))} ({options})")
+        con.execute(f"copy (select {', '.join(sql)} from data) to {_text(str(path))} ({options})")

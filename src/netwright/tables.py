@@ -4,7 +4,7 @@ Every column gets one decision at training (a number, categories, a date, or lef
 the same features of any later table. In the arrays a column is a sample, as everywhere in the core.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, TypeVar, get_origin
 
@@ -16,7 +16,7 @@ from netwright.frame import Frame, Place, kind_of, missing, spelling
 from netwright.table import did_you_mean
 
 Unseen = dict[str, list[str]]
-Encoder = TypeVar("Encoder")
+Made = TypeVar("Made")
 
 OTHER = "(other)"
 MANY = 20  # below this, values being distinct, or few, says nothing
@@ -315,40 +315,17 @@ class TableEncoder:
 
     @classmethod
     def from_dict(cls, data: Any) -> "TableEncoder":
-        """The encoder that `to_dict` described. ValueError for anything else."""
-        given = checked(data, "table encoder", {"columns": list, "dropped": list})
-        columns = []
-        for each in given["columns"]:
-            kind = each.get("kind") if isinstance(each, Mapping) else None
-            if not isinstance(kind, str) or kind not in KINDS:
-                raise ValueError(f"table encoder: {kind!r} is no kind of column; known are {', '.join(KINDS)}")
-            rest = {key: value for key, value in each.items() if key != "kind"}
-            columns.append(restored(KINDS[kind], rest, f"table encoder, {kind} column"))
-        if not all(isinstance(pair, list) and [type(text) for text in pair] == [str, str] for pair in given["dropped"]):
-            raise ValueError("table encoder: 'dropped' is a list of pairs, column and reason")
-        names = [column.name for column in columns] + [name for name, _ in given["dropped"]]
-        if not columns or len(set(names)) < len(names):
-            raise ValueError("table encoder: it has no column, or one of them twice")
-        return cls(columns, [(name, why) for name, why in given["dropped"]])
+        """The encoder that `to_dict` described. ValueError, KeyError or TypeError for anything else."""
+        columns = [restored(KINDS[each.pop("kind")], each) for each in map(dict, data["columns"])]
+        return restored(cls, {**data, "columns": columns, "dropped": [(name, why) for name, why in data["dropped"]]})
 
 
-def restored(cls: type[Encoder], data: Any, what: str) -> Encoder:
-    """The dataclass of which `data` is the dict. ValueError for a value that one of its fields cannot have."""
-    return cls(**checked(data, what, {field.name: field.type for field in fields(cls)}))  # type: ignore[arg-type]
-
-
-def checked(data: Any, what: str, types: Mapping[str, Any]) -> dict[str, Any]:
-    """The dict, once it has exactly these keys, each of its type; a file may have been tampered with."""
-    if not isinstance(data, Mapping) or set(data) != set(types):
-        raise ValueError(f"{what}: a dict with the keys {', '.join(types)} is needed")
-    for key, kind in types.items():
-        value = data[key]
-        right = isinstance(value, get_origin(kind) or kind)
-        if kind is float:
-            right = type(value) in (int, float) and abs(value) <= float(np.finfo(float).max)
-            right = right and (key != "std" or value > 0)
-        if kind == list[str] and right:
-            right = all(isinstance(each, str) for each in value) and len(set(value)) == len(value)
-        if not right:
-            raise ValueError(f"{what}: {key!r} is {value!r}, which it cannot be")
-    return dict(data)
+def restored(cls: type[Made], data: Any) -> Made:
+    """The dataclass of which `data` is the dict. ValueError or TypeError for a dict that it cannot have made."""
+    made = cls(**data)
+    for field in fields(cls):  # type: ignore[arg-type]
+        kind: Any = get_origin(field.type) or field.type
+        value: Any = getattr(made, field.name)
+        if not isinstance(value, kind) or (field.name == "std" and not 0 < value < np.inf):
+            raise ValueError(f"{field.name!r} of a {cls.__name__} is {value!r}, which it cannot be")
+    return made

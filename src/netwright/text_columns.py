@@ -2,17 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from netwright.arguments import Array
-from netwright.frame import EXACT, IDENTIFIERS, Place, as_date, counted, kind_of, mixed
+from netwright.frame import EXACT, IDENTIFIERS, Place, counted, in_utc, kind_of, mixed
 
 CODES = "column {!r} holds numbers that begin with 0, as codes do: it is kept as text"
 CODE = re.compile(r"\s*[+-]?0\d")
@@ -44,7 +44,8 @@ class Texts:
         """A column of text as dates or numbers, if that is what it holds. ValueError where a few values are not."""
         if name in self.categorical or kind_of(column) != "text":
             return column
-        counts = Counter(text for text in column if text is not None)  # in the order in which they first are
+        counts = Counter(column.tolist())  # in the order in which they first are
+        del counts[None]
         n = counts.total()
         ways = (("date", "datetime64[us]", self._dates), ("number", "float64", self._numbers))
         for kind, dtype, find in ways[: 1 + numbers]:
@@ -68,7 +69,7 @@ class Texts:
         """The texts that are numbers, with these; none if they are rather codes or identifiers."""
         found = {text: number for text in counts if (number := self._number(text)) is not None}
         codes = any(map(CODE.match, found))
-        large = all(map(WHOLE.fullmatch, counts)) and max(map(abs, found.values())) >= EXACT
+        large = all(map(WHOLE.fullmatch, counts)) and max(map(abs, found.values()), default=0) >= EXACT
         if codes or large:
             if len(found) == len(counts):
                 self.notes.append((CODES if codes else IDENTIFIERS).format(name))
@@ -90,14 +91,14 @@ class Texts:
         if not given and sum(counts[text] for text in like) <= counts.total() / 2:
             return {}
         forms = [given] if given else _formats(like[0])
-        ways = [{text: date for text in counts if (date := _as_date(text, form)) is not None} for form in forms]
+        ways = [_read_dates(counts, form) for form in forms]
         fits = [sum(counts[text] for text in way) for way in ways]
         best = fits.index(max(fits))
         if fits[best] < counts.total():
             return {} if given else ways[best]
         if not forms[best].startswith("%Y"):
             self.date_formats[name] = forms[best]
-        if min(fits) == max(fits) and (shown := [text for text in counts if ways[0][text] != ways[-1][text]]):
+        if fits == [counts.total()] * 2 and (shown := [text for text in counts if ways[0][text] != ways[1][text]]):
             self.notes.append(
                 f"column {name!r}: {shown[0]!r} is read as day, month, year; month, day, year would fit every row as "
                 f"well (--date-format {forms[1]})"
@@ -105,7 +106,7 @@ class Texts:
         return ways[best]
 
     def _number(self, text: str) -> float | None:
-        """A text as a number, by the same rule as `number_in_sql`."""
+        """A text as a number, by the same rule as reading.py has in SQL."""
         if self.thousands and re.fullmatch(grouped(self.decimal, self.thousands), text):
             text = text.replace(self.thousands, "")
         if self.decimal != ".":
@@ -121,21 +122,6 @@ def grouped(decimal: str, thousands: str) -> str:
     return rf"\s*[+-]?\d{{1,3}}({re.escape(thousands)}\d{{3}})+({re.escape(decimal)}\d*)?\s*"
 
 
-def number_in_sql(c: str, decimal: str, thousands: str | None) -> str:
-    """SQL for the text c as DOUBLE, NULL where it is no number."""
-    if thousands:
-        plain = f"replace({c}, {sql_text(thousands)}, '')"
-        c = f"case when regexp_full_match({c}, {sql_text(grouped(decimal, thousands))}) then {plain} else {c} end"
-    if decimal != ".":
-        c = f"translate({c}, {sql_text('.' + decimal)}, 'x.')"
-    return f"case when not contains({c}, '_') then try_cast({c} as double) end"  # to DuckDB, 1_000 is a number
-
-
-def sql_text(value: str) -> str:
-    """A SQL string."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _formats(shown: str) -> list[str]:
     """The formats that a date allows; day before month."""
     first, mark, last, _ = DATE.fullmatch(shown).groups()  # type: ignore[union-attr]
@@ -145,28 +131,36 @@ def _formats(shown: str) -> list[str]:
     return [f"%d{mark}%m{mark}{year}", f"%m{mark}%d{mark}{year}"]
 
 
-def _as_date(text: str, form: str) -> np.datetime64 | None:
-    """A text as datetime64[us], in UTC where it says its zone; the time of day may follow the format."""
-    if re.search("%[HIcX]", form):
-        return _day(text.strip(), form)
-    day, time = DAY_TIME.fullmatch(text).groups()  # type: ignore[union-attr]
-    start, passed = _day(day, form), _time(time or "0:00")
-    return None if start is None or passed is None else start + passed
+def _read_dates(texts: Iterable[str], form: str) -> dict[str, datetime]:
+    """Those that are dates of this format, in UTC where they say their zone. A time of day may follow the format."""
+    found, timed = {}, re.search("%[HIcX]", form)
+    for text in texts:
+        if form == "%Y-%m-%d":  # much faster than what follows, as almost all dates of files are of this kind
+            try:
+                found[text] = in_utc(datetime.fromisoformat(text))
+                continue
+            except ValueError:
+                pass
+        day, time = (text.strip(), None) if timed else DAY_TIME.fullmatch(text).groups()  # type: ignore[union-attr]
+        start, passed = _day(day, form), _time(time or "0:00")
+        if start is not None and passed is not None:
+            found[text] = start + passed
+    return found
 
 
 @lru_cache(2**16)  # many rows, few days
-def _day(text: str, form: str) -> np.datetime64 | None:
-    try:
-        return as_date(datetime.strptime(text, form))
-    except ValueError:
-        return None
+def _day(text: str, form: str) -> datetime | None:
+    with suppress(ValueError):
+        return in_utc(datetime.strptime(text, form))
+    return None
 
 
 @lru_cache(2**17)
-def _time(text: str) -> np.timedelta64 | None:
-    """The time since midnight UTC."""
-    for form in ("", "%I:%M %p", "%I:%M:%S %p"):
+def _time(text: str) -> timedelta | None:
+    """The time since midnight in UTC."""
+    midnight = "1900-01-01 "
+    for form in ("", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p"):
         with suppress(ValueError):
-            at = datetime.strptime(text, form) if form else datetime.fromisoformat(f"1900-01-01T{text:0>5}")
-            return as_date(at) - np.datetime64("1900-01-01", "us")
+            at = datetime.strptime(midnight + text, form) if form else datetime.fromisoformat(f"{midnight}{text:0>5}")
+            return in_utc(at) - datetime(1900, 1, 1)
     return None
