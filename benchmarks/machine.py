@@ -84,11 +84,9 @@ class Limit:
         self.counts = {rows: sizes.count(rows) for rows in sizes}
         streams = 1 if each_shared else CORES
         self.streams = [[Products(work, rows, samples_as_rows) for rows in self.counts] for _ in range(streams)]
-        self.threads = [ThreadPoolExecutor(1, initializer=settle, initargs=(i,)) for i in range(streams - 1)]
+        self.threads = [ThreadPoolExecutor(1, initializer=settle, initargs=(i,)) for i in range(streams)]
 
     def reset(self) -> None:
-        if hasattr(os, "sched_setaffinity"):  # the calling thread has the last core when each has its own
-            os.sched_setaffinity(0, ALLOWED if self.each_shared else {max(ALLOWED)})
         threadpool_limits(CORES if self.each_shared else 1, user_api="blas")
 
     def train(self, epochs: int) -> None:
@@ -97,17 +95,18 @@ class Limit:
                 total, parts = count * epochs, len(self.streams)
                 multiply(products.calls, total * (number + 1) // parts - total * number // parts)
 
-        others = [thread.submit(run, i) for i, thread in enumerate(self.threads)]
-        run(len(others))
-        for other in others:
-            other.result()
+        if self.each_shared:
+            run(0)
+            return
+        for done in [thread.submit(run, i) for i, thread in enumerate(self.threads)]:
+            done.result()
 
     def weights(self) -> list[Any]:
         return []
 
 
 def settle(number: int) -> None:
-    """Keep this thread on a core of its own: one that wakes for a millisecond else lands beside the one that woke it."""
+    """Keep this thread on a core of its own: woken for a millisecond, it else lands on that of the one that woke it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[number]})
 

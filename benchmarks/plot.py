@@ -44,9 +44,10 @@ def best_peer(found: dict[str, float]) -> str | None:
 
 def limit(results: Results, work: Results) -> float | None:
     """The machine's seconds: the products alone; a prediction must also read its rows and write its answers."""
-    products = medians(work).get("machine")
-    if products is None:
+    turns = work["peers"].get("machine", {}).get("turns")
+    if not turns:
         return None
+    products = min(turn["best"] for turn in turns)  # a limit is what was reached, not what is usual
     copied = results["machine"].get("copy_gb_per_second")
     moved = 1e-3 * work["megabytes"] / copied if copied and not work["epochs"] else 0
     return max(products, moved)
@@ -66,7 +67,8 @@ def cell(work: Results, name: str) -> str:
     if not times(result):
         return "failed" if "failed" in result else "–"
     wrong = "" if result.get("right", True) else " **wrong**"
-    return f"{readable(median(times(result)))} ±{100 * spread(result):.0f} %{wrong}"
+    around = f" ±{100 * spread(result):.0f} %" if len(times(result)) > 1 else ""
+    return f"{readable(median(times(result)))}{around}{wrong}"
 
 
 def rows_of(table: list[list[str]]) -> str:

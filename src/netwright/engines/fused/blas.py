@@ -1,4 +1,4 @@
-"""BLAS's matrix product, as the address of the function that SciPy brings."""
+"""BLAS as addresses of the functions that SciPy brings."""
 
 import threading
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from numba.extending import get_cython_function_address
 
 
 @cache
-def gemm(F: Any) -> int:
-    """sgemm or dgemm."""
-    return int(get_cython_function_address("scipy.linalg.cython_blas", "sgemm" if F is np.float32 else "dgemm"))
+def blas(name: str, F: Any) -> int:
+    """The address of a routine, of sgemm for ("gemm", np.float32)."""
+    return int(get_cython_function_address("scipy.linalg.cython_blas", ("s" if F is np.float32 else "d") + name))
 
 
 @cache

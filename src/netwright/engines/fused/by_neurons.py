@@ -101,12 +101,9 @@ def train_by_neurons(F: Any) -> Any:
                         scales[0], scales[1] = F(1.0 / m), zero
                         dW, mine = g + (table[l, Column.W] + r0 * ni) * width, dZ + r0 * m * width
                         call(multiply, (P[Plan.GEMM], own, flags, r1 - r0, ni, m, mine, m, A1, ldb, dW))
-                        db = carray(pointer(g + (table[l, Column.B] + r0) * width, item), r1 - r0)
-                        for i in range(r1 - r0):
-                            row, s = carray(pointer(mine + i * m * width, item), m), zero
-                            for j in range(m):
-                                s += row[j]
-                            db[i] = F(1.0 / m) * s
+                        db = g + (table[l, Column.B] + r0) * width
+                        ones = own + places[Place.ONES]
+                        call(P[Plan.SUM_ROWS], (P[Plan.GEMV], own, r1 - r0, m, mine, ones, db))
                     if l > 0:
                         arrivals += T
                         barrier(P[Plan.BARRIER], arrivals)  # all of dA1 is there, and nobody needs the old W any more

@@ -10,11 +10,11 @@ import numpy as np
 
 from netwright.activations import ACTIVATIONS
 from netwright.arguments import Array, columns
-from netwright.engines.fused.blas import gemm, one_thread
+from netwright.engines.fused.blas import blas, one_thread
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
 from netwright.engines.fused.machine import announced
-from netwright.engines.fused.plan import Column, Float, Plan, offsets
+from netwright.engines.fused.plan import Column, Float, Place, Plan, offsets
 from netwright.engines.fused.rows import NotCompilable, backward, forward, loss_kernel, softmax_kernel, update, uses_Z
 from netwright.engines.fused.workers import Workers, default_threads
 from netwright.layer import Layer
@@ -79,7 +79,11 @@ class Program:
         make = train_by_neurons if by_neurons else train_by_rows
         self.loop = CALL(loop(make if trains else predict, self.F))  # type: ignore[arg-type]
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
-        self.arena = np.zeros(threads * self.bytes + 64, np.uint8)
+        memory = np.zeros(threads * self.bytes + 64, np.uint8)
+        start = -memory.ctypes.data % 64
+        self.arena = memory[start : start + threads * self.bytes].reshape(threads, self.bytes)
+        ones = places[Place.ONES]
+        self.arena[:, ones : ones + self.tile * network.dtype.itemsize].view(self.F)[...] = 1
         splits_rows = trains and threads > 1 and not by_neurons
         self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows else None
         self.norms, self.barrier = np.zeros(threads), np.zeros(1, np.int64)
@@ -95,7 +99,7 @@ class Program:
         network = self.network
         gradient = network.grad if self.gradients is None else self.gradients
         arrays = {"TABLE": self.table, "THETA": network.theta, "GRADIENT": gradient, "FLOATS": self.floats}
-        arrays |= {"NORMS": self.norms, "BARRIER": self.barrier, "PLACES": self.places}
+        arrays |= {"NORMS": self.norms, "BARRIER": self.barrier, "PLACES": self.places, "ARENA": self.arena}
         arrays |= {name: array for name, array in addresses.items() if array is not None}
         numbers = {
             "LAYERS": len(self.dense),
@@ -105,13 +109,13 @@ class Program:
             "OUTPUTS": network.outputs,
             "TILE": self.tile,
             "SIZE": network.theta.size,
-            "ARENA": -(-self.arena.ctypes.data // 64) * 64,
             "ARENA_BYTES": self.bytes,
             "LOSS": self.loss,
             "LINKED": network.linked,
             "DROPOUTS": self.dropouts,
             "DROPS_INPUT": self.table[0, Column.DROPPED] >= 0,
-            "GEMM": gemm(self.F),
+            "GEMM": blas("gemm", self.F),
+            "GEMV": blas("gemv", self.F),
             **pieces(self.F),
             **{name: array.ctypes.data for name, array in arrays.items()},
         }

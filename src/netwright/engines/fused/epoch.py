@@ -51,6 +51,7 @@ def pieces(F: Any) -> dict[str, int]:
     key = np.dtype(F).name
     parts = {
         Plan.MULTIPLY: (_multiply, 11),
+        Plan.SUM_ROWS: (_sum_rows, 7),
         Plan.GATHER_TARGETS: (_gather_targets, 5),
         Plan.GATHER_INPUTS: (_gather_inputs, 8),
         Plan.FEEDFORWARD: (_feedforward, 7),
@@ -163,6 +164,35 @@ def _feedforward(F: Any) -> Any:
     return feedforward
 
 
+def _sum_rows(F: Any) -> Any:
+    """sums = alpha·Σ over each row of A, (rows, columns), + beta·sums; alpha and beta stand at SCALES in the arena."""
+    item, width = TYPES[F], np.dtype(F).itemsize
+    zero = F(0)
+
+    def sum_rows(gemv: int, arena: int, rows: int, columns: int, pA: int, ones: int, psums: int) -> None:
+        numbers = carray(pointer(arena + SCALES, item), 2)
+        if rows * columns > SMALL // 8:
+            # A·1 by BLAS: rows are short, and its kernels sum many of them at once
+            ints = carray(pointer(arena, types.int32), 8)
+            ints[0], ints[1], ints[2], ints[6] = columns, rows, 1, 84  # "T": it counts by columns
+            call(
+                gemv,
+                (
+                    arena + 24, arena, arena + 4, arena + SCALES, pA, arena, ones, arena + 8, arena + SCALES + width,
+                    psums, arena + 8,
+                ),
+            )  # fmt: skip
+            return
+        sums = carray(pointer(psums, item), rows)
+        for i in range(rows):
+            a, s = carray(pointer(pA + i * columns * width, item), columns), zero
+            for j in range(columns):
+                s += a[j]
+            sums[i] = numbers[0] * s + (zero if numbers[1] == zero else numbers[1] * sums[i])
+
+    return sum_rows
+
+
 def _gather_targets(F: Any) -> Any:
     """y (outputs, R), smoothed, and the weights of R columns, into the arena; `begin`: their place in the order."""
     item, width = TYPES[F], np.dtype(F).itemsize
@@ -252,12 +282,8 @@ def _back(F: Any) -> Any:
             scales[0], scales[1] = F(1.0 / m), one if more else zero
             dW = g + table[l, Column.W] * width
             call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, ni, R, dZ, R, A1, ldb, dW))
-            db = carray(pointer(g + table[l, Column.B] * width, item), no)
-            for i in range(no):
-                dz, s = carray(pointer(dZ + i * R * width, item), R), zero
-                for j in range(R):
-                    s += dz[j]
-                db[i] = F(1.0 / m) * s + (db[i] if more else zero)
+            db, ones = g + table[l, Column.B] * width, arena + places[Place.ONES]
+            call(P[Plan.SUM_ROWS], (P[Plan.GEMV], arena, no, R, dZ, ones, db))
             if l > 0:
                 dA1, W = arena + table[l - 1, Column.DA], theta + table[l, Column.W] * width
                 call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, TRANSPOSE_A, ni, R, no, W, ni, dZ, R, dA1))

@@ -43,8 +43,10 @@ class Plan(IntEnum):
     FLOATS = auto()  # see `Float`
     NORMS = auto()  # (workers,) float64
     BARRIER = auto()  # int64: how often a worker has arrived
-    GEMM = auto()  # BLAS
-    MULTIPLY = auto()  # the pieces of this module
+    GEMM = auto()  # BLAS's
+    GEMV = auto()
+    MULTIPLY = auto()  # the pieces of `epoch`
+    SUM_ROWS = auto()
     GATHER_TARGETS = auto()
     GATHER_INPUTS = auto()
     FEEDFORWARD = auto()
@@ -90,6 +92,7 @@ class Place(IntEnum):
     SCRATCH = 0  # 3 numbers a column, for the loss
     WEIGHT = auto()  # (columns,)
     ZEROS = auto()  # (outputs,)
+    ONES = auto()  # (columns,)
     X = auto()  # (columns, inputs)
     Y = auto()  # (outputs, columns)
 
@@ -102,7 +105,7 @@ LENGTH, COLUMNS, PLACES = len(Plan), len(Column), len(Place)
 
 def offsets(inputs: int, outputs: int, tile: int, width: int) -> tuple[list[int], int]:
     """The bytes of each `Place`, and where the layers' own begin."""
-    counts = {Place.SCRATCH: 3 * tile, Place.WEIGHT: tile, Place.ZEROS: outputs}
+    counts = {Place.SCRATCH: 3 * tile, Place.WEIGHT: tile, Place.ZEROS: outputs, Place.ONES: tile}
     counts |= {Place.X: tile * inputs, Place.Y: tile * outputs}
     ends = HEAD + np.cumsum([-(-counts[place] * width // 64) * 64 for place in Place])
     return [HEAD, *ends[:-1].tolist()], int(ends[-1])

@@ -52,4 +52,4 @@ def available() -> int:
 def default_threads(network: Any, columns: int) -> int:
     """How many workers pay: a step must be worth the barriers and the second gradient."""
     work = 6 * columns * sum(layer.size for layer in network.layers if isinstance(layer, Layer))
-    return available() if work > 2e7 else 1
+    return available() if work > 4e6 else 1
