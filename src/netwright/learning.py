@@ -13,6 +13,7 @@ from netwright.activations import Activation
 from netwright.arguments import Array, number, whole
 from netwright.engines import ENGINES
 from netwright.frame import Frame
+from netwright.loop import Callback
 from netwright.losses import TARGETS, Loss, find_loss
 from netwright.model import TableModel, as_frame, weights_in
 from netwright.network import Network
@@ -20,7 +21,6 @@ from netwright.optimizers import LBFGS, Optimizer, find_optimizer
 from netwright.schedules import find_schedule, spell
 from netwright.tables import TableEncoder
 from netwright.target import TargetEncoder, split_rows
-from netwright.loop import Callback
 
 FEWEST = 10  # rows, below which a held-out part is a row or none
 FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from

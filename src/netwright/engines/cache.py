@@ -1,4 +1,4 @@
-"""Where compiled code is kept between processes, and whether some is there: known without loading the compiler."""
+"""Where compiled code is kept between processes: known without loading the compiler."""
 
 import contextlib
 import hashlib
@@ -33,10 +33,3 @@ def cache_directory() -> Path:
             if os.access(place, os.W_OK) and (not hasattr(os, "getuid") or place.stat().st_uid == user):
                 return place
     raise OSError(f"no directory of your own to keep compiled code in: tried {given or f'{home}, {fallback}'}")
-
-
-def is_warm(dtype: str) -> bool:
-    """Whether the epoch's code for the dtype was compiled before, by this version, and so loads in no time."""
-    with contextlib.suppress(OSError):
-        return any(cache_directory().glob(f"by_rows-{dtype}-{SOURCES}*"))
-    return False

@@ -77,7 +77,7 @@ class Program:
                 )
             self.loss = loss_kernel(network.loss, self.F)
         make = train_by_neurons if by_neurons else train_by_rows
-        self.loop = CALL(loop(make if trains else predict, self.F))  # type: ignore[arg-type]
+        self.loop = CALL(loop(make if trains else predict, self.F))
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
         memory = np.zeros(threads * self.bytes + 64, np.uint8)
         start = -memory.ctypes.data % 64
@@ -183,7 +183,7 @@ class Fused:
 
     def rule_of(self, optimizer: Optimizer, F: Any) -> int:
         with announced(type(optimizer).__name__):
-            return update(optimizer, len(optimizer.coefficients(1, 1.0)), F)
+            return update(type(optimizer), len(optimizer.coefficients(1, 1.0)), F)
 
     def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
         program = self.prepare(network, X.shape[1])
@@ -330,4 +330,4 @@ def _compile_all() -> None:
             network = Network([4, 4, 4], loss=loss, rng=0, dtype=dtype)
             Fused(1).compile(network, Adam(), 4)
             Predictor(network, 1)
-        loop(train_by_neurons, network.dtype.type)  # type: ignore[arg-type]
+        loop(train_by_neurons, network.dtype.type)

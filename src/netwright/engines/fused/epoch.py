@@ -6,13 +6,12 @@ loops), so this compiles once for every shape. Workers split a batch by columns:
 update owns its own part of theta.
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, pointer
+from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, once, pointer
 from netwright.engines.fused.plan import COLUMNS, COST, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
 from netwright.engines.fused.rows import TYPES
 
@@ -45,7 +44,7 @@ def keeps(seed: Any, place: Any, threshold: Any) -> bool:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) >= threshold
 
 
-@cache
+@once
 def pieces(F: Any) -> dict[str, int]:
     """The addresses of the pieces that the loops call, by their names in `Plan`, for one dtype."""
     key = np.dtype(F).name
@@ -61,7 +60,7 @@ def pieces(F: Any) -> dict[str, int]:
     return {place.name: compiled(make(F), count, key, **SUMS) for place, (make, count) in parts.items()}
 
 
-@cache
+@once
 def loop(make: Any, F: Any) -> int:
     """The address of one of the loops (plan, worker): `train`, `train_by_neurons`, `predict`."""
     return compiled(make(F), 2, np.dtype(F).name, **SUMS)

@@ -11,8 +11,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from llvmlite import ir
 from numba import types
@@ -28,6 +29,14 @@ SUMS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", 
 
 log = logging.getLogger("netwright")
 WHOLE = types.int64
+
+Made = TypeVar("Made", bound=Callable[..., Any])
+
+
+def once(make: Made) -> Made:
+    """`functools.cache` that keeps the types, and takes types as arguments."""
+    return cast("Made", cache(make))
+
 
 # ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

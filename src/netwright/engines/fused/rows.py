@@ -8,7 +8,6 @@ float32), and Numba puts them into a loop over a batch. What a user wrote goes t
 import dis
 import math
 from collections.abc import Callable
-from functools import cache
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -16,13 +15,13 @@ import numpy as np
 from numba import carray, njit, types
 
 from netwright.activations import ACTIVATIONS, Activation
-from netwright.engines.fused.machine import FLAGS, SUMS, code_key, compiled, pointer
+from netwright.engines.fused.machine import FLAGS, SUMS, code_key, compiled, once, pointer
 from netwright.engines.fused.scalars import functions
 from netwright.losses import LOSSES, Loss
 from netwright.optimizers import Optimizer
 
 TYPES = {np.float32: types.float32, np.float64: types.float64}
-FUNCTIONS = cache(functions)
+FUNCTIONS = once(functions)
 
 
 class NotCompilable(Exception):
@@ -74,6 +73,7 @@ def _value(value: Any, F: Any, done: dict[int, Any]) -> Any:
     raise NotCompilable(f"it refers to {type(value).__name__} {value!r:.40}")
 
 
+@once
 def uses_Z(activation: Activation) -> bool:
     """Whether df reads Z, which must then be kept beside A."""
     code = getattr(activation.df, "__code__", None)
@@ -97,6 +97,7 @@ def _compile(make: Callable[[], Any], counts: int, what: str, key: str, result: 
         raise NotCompilable(f"{what} does not compile: {said[0]}") from error
 
 
+@once
 def forward(activation: Activation, F: Any) -> int:
     """(Z, b, A, rows, columns): Z += b and A = f(Z), Z and A (rows, columns). Where df has no use for Z, A is Z."""
     item = TYPES[F]
@@ -127,6 +128,7 @@ def forward(activation: Activation, F: Any) -> int:
     )
 
 
+@once
 def backward(activation: Activation, F: Any) -> int:
     """(Z, A, dA, count): dA becomes dZ = dA · df(Z, A)."""
     item = TYPES[F]
@@ -148,6 +150,7 @@ def backward(activation: Activation, F: Any) -> int:
     return _compile(make, 4, f"activation {activation.name!r}", code_key("df", activation.df, np.dtype(F).name))
 
 
+@once
 def loss_kernel(loss: Loss, F: Any) -> int:
     """(Z, b, Y, w, scratch, outputs, columns) -> Σ w·loss; Z, without its b, becomes w·dZ. scratch: 3·columns."""
     key = code_key("loss", loss.value, loss.dZ, loss.link, np.dtype(F).name)
@@ -223,6 +226,7 @@ def _cross_entropy(F: Any) -> Any:
     return cross_entropy
 
 
+@once
 def softmax_kernel(F: Any) -> int:
     """(Z, b, A, outputs, columns): A = softmax(Z + b), in place of Z when A is Z."""
     item = TYPES[F]
@@ -251,12 +255,13 @@ def softmax_kernel(F: Any) -> int:
     return _compile(make, 5, "softmax", code_key("softmax", np.dtype(F).name))
 
 
-def update(optimizer: Optimizer, coefficients: int, F: Any) -> int:
+@once
+def update(optimizer: type[Optimizer], coefficients: int, F: Any) -> int:
     """(theta, g, slot, slot, coefficients, count): the rule over count numbers; unused slots are never read."""
     item, slots = TYPES[F], len(optimizer.names)
     if slots > 2:
-        raise NotCompilable(f"optimizer {type(optimizer).__name__} has {slots} slots, more than 2")
-    function = type(optimizer).rule
+        raise NotCompilable(f"optimizer {optimizer.__name__} has {slots} slots, more than 2")
+    function = optimizer.rule
 
     def make() -> Any:
         from numba.np.unsafe.ndarray import to_fixed_tuple
@@ -285,5 +290,5 @@ def update(optimizer: Optimizer, coefficients: int, F: Any) -> int:
 
         return (none, single, double)[slots]
 
-    what = f"optimizer {type(optimizer).__name__}"
+    what = f"optimizer {optimizer.__name__}"
     return _compile(make, 6, what, code_key("rule", function, slots, coefficients, np.dtype(F).name))
