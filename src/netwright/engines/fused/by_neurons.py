@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from netwright.engines.fused.epoch import SCALED, TRANSPOSE_A, TRANSPOSE_B, barrier, part
+from netwright.engines.fused.epoch import barrier, part
 from netwright.engines.fused.machine import call, call_for_cost, pointer
 from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
+from netwright.engines.fused.products import SCALED, TRANSPOSE_A, TRANSPOSE_B
 from netwright.engines.fused.rows import TYPES
 
 
@@ -62,7 +63,7 @@ def train_by_neurons(F: Any) -> Any:
                     if r1 > r0:
                         call(multiply, (P[Plan.GEMM], own, flags, r1 - r0, m, ni, W, ni, A1, ldb, Z))
                         if l < last:
-                            call(table[l, Column.FORWARD], (Z, b, A, r1 - r0, m))
+                            call(table[l, Column.FORWARD], (Z, b, A, r1 - r0, m, own))
                     A1, flags, ldb = shared + table[l, Column.A], 0, m
                 arrivals += T
                 barrier(P[Plan.BARRIER], arrivals)

@@ -13,10 +13,8 @@ from numba import carray, njit, types
 
 from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, once, pointer
 from netwright.engines.fused.plan import COLUMNS, COST, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
+from netwright.engines.fused.products import SCALED, TRANSPOSE_A, TRANSPOSE_B, multiply, sum_rows
 from netwright.engines.fused.rows import TYPES
-
-SMALL = 2_048  # multiplications under which a product is quicker in place than through BLAS
-
 
 sched_yield = types.ExternalFunction("sched_yield", types.int32())
 usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
@@ -49,8 +47,8 @@ def pieces(F: Any) -> dict[str, int]:
     """The addresses of the pieces that the loops call, by their names in `Plan`, for one dtype."""
     key = np.dtype(F).name
     parts = {
-        Plan.MULTIPLY: (_multiply, 11),
-        Plan.SUM_ROWS: (_sum_rows, 7),
+        Plan.MULTIPLY: (multiply, 11),
+        Plan.SUM_ROWS: (sum_rows, 7),
         Plan.GATHER_TARGETS: (_gather_targets, 5),
         Plan.GATHER_INPUTS: (_gather_inputs, 8),
         Plan.FEEDFORWARD: (_feedforward, 7),
@@ -66,60 +64,6 @@ def loop(make: Any, F: Any) -> int:
     return compiled(make(F), 2, np.dtype(F).name, **SUMS)
 
 
-# flags of `multiply`
-TRANSPOSE_A, TRANSPOSE_B, SCALED = 1, 2, 4
-
-
-def _multiply(F: Any) -> Any:
-    """C = op(A)·op(B), rows contiguous; op is the transpose where the flags say so. SCALED: alpha·that + beta·C.
-
-    alpha and beta stand at SCALES in the arena.
-    """
-    item, width = TYPES[F], np.dtype(F).itemsize
-    zero, one = F(0), F(1)
-
-    def multiply(
-        gemm: int, arena: int, flags: int, M: int, N: int, K: int, pA: int, lda: int, pB: int, ldb: int, pC: int
-    ) -> None:
-        numbers = carray(pointer(arena + SCALES, item), 2)
-        ta, tb = flags & TRANSPOSE_A, flags & TRANSPOSE_B
-        if flags & SCALED == 0:
-            numbers[0], numbers[1] = one, zero
-        if M * N * K > SMALL:
-            # BLAS counts by columns, where the same memory reads Cᵀ = op(B)ᵀ·op(A)ᵀ; it takes all by address
-            ints = carray(pointer(arena, types.int32), 8)
-            ints[0], ints[1], ints[2], ints[3], ints[4], ints[5] = N, M, K, ldb, lda, N
-            ints[6], ints[7] = 84 if tb else 78, 84 if ta else 78  # "T", "N"
-            call(
-                gemm,
-                (
-                    arena + 24, arena + 28, arena, arena + 4, arena + 8, arena + SCALES, pB, arena + 12, pA, arena + 16,
-                    arena + SCALES + width, pC, arena + 20,
-                ),
-            )  # fmt: skip
-            return
-        alpha, beta = numbers[0], numbers[1]
-        A, B = carray(pointer(pA, item), M * lda + K * lda), carray(pointer(pB, item), N * ldb + K * ldb)
-        C = carray(pointer(pC, item), M * N)
-        step, stride = (lda, 1) if ta else (1, lda)
-        for i in range(M):
-            for j in range(N):
-                C[i * N + j] = zero if beta == zero else beta * C[i * N + j]
-            if tb:
-                for j in range(N):
-                    s = zero
-                    for q in range(K):
-                        s += A[q * step + i * stride] * B[j * ldb + q]
-                    C[i * N + j] += alpha * s
-            else:
-                for q in range(K):
-                    a = alpha * A[q * step + i * stride]
-                    for j in range(N):
-                        C[i * N + j] += a * B[q * ldb + j]
-
-    return multiply
-
-
 def _feedforward(F: Any) -> Any:
     """Z and A of every layer for R columns from x, (R, inputs); with dropout when step >= 0, else to predict.
 
@@ -133,6 +77,7 @@ def _feedforward(F: Any) -> Any:
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
         floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + P[Plan.LAYERS])
         L, theta = P[Plan.LAYERS], P[Plan.THETA]
+        scratch = arena + carray(pointer(P[Plan.PLACES], types.int64), PLACES)[Place.SCRATCH]
         A1 = x
         for l in range(L):
             ni, no = table[l, Column.INPUTS], table[l, Column.NEURONS]
@@ -157,39 +102,10 @@ def _feedforward(F: Any) -> Any:
             flags, ldb = (TRANSPOSE_B, ni) if l == 0 else (0, R)
             call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, R, ni, W, ni, A1, ldb, Z))
             if l < L - 1 or P[Plan.LINKED] == 0 or step < 0:
-                call(table[l, Column.FORWARD], (Z, b, A, no, R))
+                call(table[l, Column.FORWARD], (Z, b, A, no, R, scratch))
             A1 = A
 
     return feedforward
-
-
-def _sum_rows(F: Any) -> Any:
-    """sums = alpha·Σ over each row of A, (rows, columns), + beta·sums; alpha and beta stand at SCALES in the arena."""
-    item, width = TYPES[F], np.dtype(F).itemsize
-    zero = F(0)
-
-    def sum_rows(gemv: int, arena: int, rows: int, columns: int, pA: int, ones: int, psums: int) -> None:
-        numbers = carray(pointer(arena + SCALES, item), 2)
-        if rows * columns > SMALL // 8:
-            # A·1 by BLAS: rows are short, and its kernels sum many of them at once
-            ints = carray(pointer(arena, types.int32), 8)
-            ints[0], ints[1], ints[2], ints[6] = columns, rows, 1, 84  # "T": it counts by columns
-            call(
-                gemv,
-                (
-                    arena + 24, arena, arena + 4, arena + SCALES, pA, arena, ones, arena + 8, arena + SCALES + width,
-                    psums, arena + 8,
-                ),
-            )  # fmt: skip
-            return
-        sums = carray(pointer(psums, item), rows)
-        for i in range(rows):
-            a, s = carray(pointer(pA + i * columns * width, item), columns), zero
-            for j in range(columns):
-                s += a[j]
-            sums[i] = numbers[0] * s + (zero if numbers[1] == zero else numbers[1] * sums[i])
-
-    return sum_rows
 
 
 def _gather_targets(F: Any) -> Any:

@@ -99,13 +99,13 @@ def _compile(make: Callable[[], Any], counts: int, what: str, key: str, result: 
 
 @once
 def forward(activation: Activation, F: Any) -> int:
-    """(Z, b, A, rows, columns): Z += b and A = f(Z), Z and A (rows, columns). Where df has no use for Z, A is Z."""
+    """(Z, b, A, rows, columns, -): Z += b and A = f(Z), both (rows, columns). Where df has no use for Z, A is Z."""
     item = TYPES[F]
 
     def make() -> Any:
         f = scalar(activation.f, F)
 
-        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int) -> None:
+        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int) -> None:
             Z, A = carray(pointer(pZ, item), rows * columns), carray(pointer(pA, item), rows * columns)
             b = carray(pointer(pb, item), rows)
             for i in range(rows):
@@ -114,7 +114,7 @@ def forward(activation: Activation, F: Any) -> int:
                     z[j] += bias
                     a[j] = f(z[j])
 
-        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int) -> None:
+        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int) -> None:
             Z, b = carray(pointer(pZ, item), rows * columns), carray(pointer(pb, item), rows)
             for i in range(rows):
                 bias, z = b[i], Z[i * columns : (i + 1) * columns]
@@ -124,7 +124,7 @@ def forward(activation: Activation, F: Any) -> int:
         return separate if uses_Z(activation) else in_place
 
     return _compile(
-        make, 5, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name)
+        make, 6, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name)
     )
 
 
@@ -228,31 +228,41 @@ def _cross_entropy(F: Any) -> Any:
 
 @once
 def softmax_kernel(F: Any) -> int:
-    """(Z, b, A, outputs, columns): A = softmax(Z + b), in place of Z when A is Z."""
+    """(Z, b, A, outputs, columns, scratch): A = softmax(Z + b) over samples side by side, in place of Z when A is Z."""
     item = TYPES[F]
 
     def make() -> Any:
         exp = FUNCTIONS(F).exp
-        one = F(1)
+        zero, one, lowest = F(0), F(1), F(-np.inf)
 
-        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int) -> None:
-            Z, b = carray(pointer(pZ, item), (outputs, columns)), carray(pointer(pb, item), outputs)
-            A = carray(pointer(pA, item), (outputs, columns))
+        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int, scratch: int) -> None:
+            Z, A = carray(pointer(pZ, item), outputs * columns), carray(pointer(pA, item), outputs * columns)
+            b, work = carray(pointer(pb, item), outputs), carray(pointer(scratch, item), 2 * columns)
+            highest, total = work[:columns], work[columns:]
             for j in range(columns):
-                highest = F(-np.inf)
-                for i in range(outputs):
-                    highest = max(highest, Z[i, j] + b[i])
-                total = F(0)
-                for i in range(outputs):
-                    A[i, j] = exp(Z[i, j] + b[i] - highest)
-                    total += A[i, j]
-                total = one / total
-                for i in range(outputs):
-                    A[i, j] *= total
+                highest[j] = lowest
+                total[j] = zero
+            for i in range(outputs):
+                z, bias = Z[i * columns : (i + 1) * columns], b[i]
+                for j in range(columns):
+                    z[j] += bias
+                    highest[j] = z[j] if z[j] > highest[j] else highest[j]
+            for i in range(outputs):
+                z, a = Z[i * columns : (i + 1) * columns], A[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    e = exp(z[j] - highest[j])
+                    a[j] = e
+                    total[j] += e
+            for j in range(columns):
+                total[j] = one / total[j]
+            for i in range(outputs):
+                a = A[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    a[j] *= total[j]
 
         return softmax
 
-    return _compile(make, 5, "softmax", code_key("softmax", np.dtype(F).name))
+    return _compile(make, 6, "softmax", code_key("softmax", np.dtype(F).name))
 
 
 @once
