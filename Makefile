@@ -37,9 +37,11 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 
 # The peers live in an environment of their own, so that none of them ever becomes a dependency.
-.venv-bench/installed: pyproject.toml benchmarks/requirements.txt
+# torch first: whoever wants one that is not for this machine's processor alone can install it there before.
+.venv-bench/installed: pyproject.toml benchmarks/requirements.txt benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip --disable-pip-version-check -q install -r benchmarks/requirements.txt -e .
+	.venv-bench/bin/python -m pip --disable-pip-version-check -q install $$(grep '^torch==' benchmarks/requirements-peers.txt)
+	.venv-bench/bin/python -m pip --disable-pip-version-check -q install -r benchmarks/requirements-peers.txt -e .
 	touch $@
 
 bench: .venv-bench/installed
