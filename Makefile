@@ -38,7 +38,7 @@ check: .venv/installed-dev
 
 # The peers live in an environment of their own, so that none of them ever becomes a dependency.
 # torch first: whoever wants one that is not for this machine's processor alone can install it there before.
-.venv-bench/installed: pyproject.toml benchmarks/requirements.txt benchmarks/requirements-peers.txt
+.venv-bench/installed: pyproject.toml benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip --disable-pip-version-check -q install $$(grep '^torch==' benchmarks/requirements-peers.txt)
 	.venv-bench/bin/python -m pip --disable-pip-version-check -q install -r benchmarks/requirements-peers.txt -e .

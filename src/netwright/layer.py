@@ -106,11 +106,11 @@ class Layer:
     def gradient_from(self, dZ: Array, back: bool = True) -> Array | None:
         """The same from dZ, where a loss gives it directly."""
         dZ = np.asarray(dZ, self.dtype)  # a df or dZ of one's own may give another: np.where(Z > 0, 1.0, 0.0)
-        m = dZ.shape[1]
-        np.dot(dZ, self.A1.T, out=self.dW)
-        np.sum(dZ, axis=1, keepdims=True, out=self.db)
-        self.dW /= m
-        self.db /= m
+        m, dW, db = dZ.shape[1], self.dW, self.db
+        np.dot(dZ, self.A1.T, out=dW)
+        np.sum(dZ, axis=1, keepdims=True, out=db)
+        dW /= m
+        db /= m
         if not back:
             return None
         self.dA1: Array = np.dot(self.W.T, dZ, out=self.memory("dA1", self.A1.shape))
