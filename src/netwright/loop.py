@@ -62,11 +62,9 @@ class Training:
 
     def run(self) -> History:
         self.network.use_rng(self.rng)
-        optimizer, theta = self.optimizer, self.network.theta
-        if isinstance(optimizer, Optimizer):
-            fits = [(slot.shape, slot.dtype) == (theta.shape, theta.dtype) for slot in optimizer.slots.values()]
-            if fits != [True] * len(optimizer.names):  # new, or last used on another network
-                optimizer.start(theta)
+        optimizer = self.optimizer
+        if isinstance(optimizer, Optimizer) and not optimizer.fits(self.network.theta):
+            optimizer.start(self.network.theta)  # new, or last used on another network
         try:
             self.keep_up()
             if isinstance(optimizer, LBFGS):
