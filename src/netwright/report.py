@@ -90,6 +90,8 @@ def write_report(
     if history is not None and len(history):
         why = page.clean(history.stopped) or "no reason given"
         caption = f"Stopped after {page.count(len(history), 'epoch')}: {why}."
+        if settings.get("l2") or settings.get("dropout"):
+            caption += " The cost is that of training, with its penalty and dropout; the validation cost is without."
         panels.insert(0, Panel("Learning curve", caption, lambda figure: _draw_history(figure, history)))
     listed = [(page.words(name), page.setting(value)) for name, value in settings.items()]
     panels.append(Panel("Settings", rows=listed, words=2))
