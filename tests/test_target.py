@@ -77,7 +77,7 @@ def test_regression_is_standardised_and_back():
 @pytest.mark.parametrize(
     ("values", "options", "word"),
     [
-        (["a", None, "b", None], {}, "missing in 2 of 4 rows, first on index 1; drop them"),
+        (["a", None, "b", None], {}, "missing in 2 of 4 rows, first on index 1; leave those rows out"),
         ([1.5, NAN], {}, "missing in 1 of 2 rows, first on index 1"),
         (["a", "a"], {}, "one class only, 'a'"),
         (["a", "b"], {"weight": [1, 0]}, "one class only, 'a'"),

@@ -123,7 +123,7 @@ def _complete(name: str, values: Any, place: Place) -> Array:
     values = as_column(name, values, place=place)
     if (rows := np.flatnonzero(missing(values))).size:
         gone = f"missing in {len(rows)} of {len(values)} rows, first on {place(int(rows[0]))}"
-        raise ValueError(f"the target {name!r} is {gone}; drop them")
+        raise ValueError(f"the target {name!r} is {gone}; leave those rows out")
     return values
 
 
