@@ -8,6 +8,7 @@ visible in theta. 1e-9 and 2e-3 of the largest number, in a few epochs, leave ro
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -361,6 +362,27 @@ def test_a_predictor_refuses_what_predict_refuses():
     for wrong in (np.zeros((6, 1)), np.zeros(7), np.zeros((8, 100)), np.full((7, 2), np.nan), "text"):
         with pytest.raises(ValueError, match="X must"):
             predict(wrong)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
+def test_an_interrupted_prediction_leaves_the_next_one_right():
+    network = Network([30, 200, 3], loss="cross_entropy", rng=0)
+    predict, X = network.predictor(n_threads=2), np.random.default_rng(0).normal(size=(30, 40_000))
+    right, interrupted = predict(X), 0
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for k in range(30):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.001 * k)
+                predict(X)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+            np.testing.assert_array_equal(predict(X[:, ::-1]), right[:, ::-1])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted
 
 
 # ── numbers and code ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -265,7 +265,7 @@ class Fused:
             plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
         program.barrier[0] = 0
         with one_thread():
-            self.workers.run(program.loop, plan.ctypes.data, program.threads)
+            self.workers.run(program.loop, plan, program.threads, (program, network, arrays, descent, costs))
         if program.gradients is not None:
             network.grad = program.gradients[0]
         return costs.sum(axis=1)
@@ -307,7 +307,7 @@ class Predictor:
         # Holding BLAS to one thread costs a tenth of a millisecond, which only more workers, or a wish, are worth.
         with self.lock, one_thread() if program.threads > 1 or self.limited else nullcontext():
             plan = program.plan(len(X), X=X, OUTPUT=A)
-            self.workers.run(program.loop, plan.ctypes.data, program.threads)
+            self.workers.run(program.loop, plan, program.threads, (program, self.network, X, A))
         return A.T
 
 

@@ -14,32 +14,38 @@ class Workers:
 
     def __init__(self) -> None:
         self.inboxes: list[queue.SimpleQueue[Any]] = []
-        self.done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self.process = os.getpid()
 
-    def run(self, loop: Callable[[int, int], None], plan: int, threads: int) -> None:
+    def run(self, loop: Callable[[int, int], None], plan: Any, threads: int, memory: Any) -> None:
+        """Returns when all are done. `memory` is what the plan, an array, has addresses of.
+
+        Ctrl-C may end the waiting before a worker is done: its job holds the memory until it is, and has an answer of
+        its own to give, which no later run takes for its own.
+        """
         if self.process != os.getpid():  # after a fork the threads are not here
             self.__init__()  # type: ignore[misc]
         while len(self.inboxes) < threads - 1:
             inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-            threading.Thread(target=_work, args=(inbox, self.done), daemon=True, name="netwright").start()
+            threading.Thread(target=_work, args=(inbox,), daemon=True, name="netwright").start()
             self.inboxes.append(inbox)
+        done: queue.SimpleQueue[None] = queue.SimpleQueue()
         for w in range(1, threads):
-            self.inboxes[w - 1].put((loop, plan, w))
-        loop(plan, 0)
+            self.inboxes[w - 1].put((loop, plan, w, done, memory))
+        loop(plan.ctypes.data, 0)
         for _ in range(1, threads):
-            self.done.get()
+            done.get()
 
     def __del__(self) -> None:
         for inbox in self.inboxes:
             inbox.put(None)
 
 
-def _work(inbox: "queue.SimpleQueue[Any]", done: "queue.SimpleQueue[Any]") -> None:
+def _work(inbox: "queue.SimpleQueue[Any]") -> None:
     while (job := inbox.get()) is not None:
-        loop, plan, w = job
-        loop(plan, w)
+        loop, plan, w, done, _ = job
+        loop(plan.ctypes.data, w)
         done.put(None)
+        del job, plan, _  # or the memory would be held until the next job
 
 
 def available() -> int:
