@@ -15,6 +15,7 @@ import pytest
 from netwright import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Activation, Network
 from netwright.engines.plain import Plain
 from netwright.optimizers import LBFGS, Adam, GradientDescent, Momentum
+from netwright.schedules import Plateau
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
@@ -234,11 +235,59 @@ def test_every_optimizer_learns(name):
 def test_every_schedule_learns_and_its_rates_are_those_that_the_engine_gets(name):
     X, Y = data()
     spy = Spy()
-    _, history = trained(X, Y, engine=spy, schedule=name, epochs=60, batch_size=20, learning_rate=0.02)
+    options = {"patience": 60} if name == "plateau" else {}  # it never runs out here
+    _, history = trained(X, Y, engine=spy, schedule=name, epochs=60, batch_size=20, learning_rate=0.02, **options)
     assert history.cost[-1] < 0.5 * history.cost[0]
     schedule = SCHEDULES[name]()
     assert spy.rates == [[0.02 * schedule(e + i / 3, 60) for i in range(3)] for e in range(60)]
     assert history.learning_rate == [rates[-1] for rates in spy.rates]
+
+
+def test_a_plateau_divides_the_rate_and_ends_training_at_the_floor():
+    """As scikit-learn's "adaptive": a fifth whenever so many epochs in a row were not lower by the tolerance."""
+    X, Y = data()
+    options = {"epochs": 400, "batch_size": 20, "learning_rate": 0.02, "optimizer": "gradient_descent"}
+    _, history = trained(X, Y, schedule=Plateau(floor=1e-3), patience=3, tolerance=0.01, **options)
+    rate, lowest, waited, rates = 0.02, np.inf, 0, []
+    for cost in history.cost:
+        rates.append(rate)
+        waited = waited + 1 if cost > lowest - 0.01 else 0
+        lowest = min(lowest, cost)
+        if waited == 3 and rate > 1e-3:
+            rate, waited = rate / 5, 0
+    assert history.learning_rate == pytest.approx(rates, rel=1e-15)
+    assert rate == pytest.approx(0.02 / 25)
+    assert waited == 3
+    assert history.stopped == "no lower cost for 3 epochs"
+    with pytest.raises(ValueError, match="plateau.* give patience"):
+        net().train(X, Y, schedule="plateau")
+
+
+def test_monitor_watches_a_score_and_keeps_its_best_epoch():
+    X, Y = data()
+    values = iter([0.1, 0.5, 0.5, 0.4, 0.45, 0.3])
+    options = {"scores": {"mine": lambda Y, A, weight: next(values)}, "validation": (X, Y), "epochs": 9}
+    network = net()
+    seen = []
+    options["callbacks"] = lambda network, history: seen.append(network.theta.copy())
+    history = network.train(X, Y, monitor="mine", patience=4, **options)
+    assert history.best_epoch == 2  # the first of equals
+    assert history.stopped == "no better mine for 4 epochs"
+    np.testing.assert_array_equal(network.theta, seen[1])
+    with pytest.raises(ValueError, match=r"monitor must be one of the scores \(rmse\)"):
+        net().train(X, Y, monitor="mae", scores="rmse", validation=(X, Y))
+    by_error = net().train(X, Y, monitor="rmse", scores="rmse", validation=(X, Y), epochs=5)
+    assert by_error.best_epoch == 1 + int(np.argmin(by_error.validation_scores["rmse"]))  # of an error, less is better
+
+
+def test_lbfgs_ends_where_it_is_told():
+    X, Y = data()
+    _, few = trained(X, Y, optimizer=LBFGS(evaluations=5))
+    assert few.stopped.startswith(f"ended after {len(few)} epochs")
+    assert len(few) <= 5
+    _, flat = trained(X, Y, optimizer=LBFGS(flat=0.5))
+    assert flat.stopped.startswith("converged")
+    assert len(flat) < len(trained(X, Y, optimizer=LBFGS())[1])
 
 
 def test_a_schedule_of_your_own_and_one_that_gives_nonsense():

@@ -21,8 +21,8 @@ from netwright.history import History
 from netwright.layers import Dropout
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer
-from netwright.schedules import Constant, Schedule, spell
-from netwright.scores import Score
+from netwright.schedules import Constant, Plateau, Schedule, spell
+from netwright.scores import ERRORS, Score
 
 Callback: TypeAlias = Callable[[Network, History], Any]
 
@@ -42,6 +42,8 @@ class Training:
     schedule: Schedule
     validation: tuple[Array, Array, Array | None] | None
     patience: int | None
+    tolerance: float | None
+    monitor: str | None  # the score to watch; the validation cost without it, the cost without validation
     max_seconds: float | None
     clip_norm: float | None
     shuffle: bool
@@ -53,8 +55,9 @@ class Training:
 
     def __post_init__(self) -> None:
         self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
-        self.best: Array | None = None  # theta of the epoch with the lowest validation cost
-        self.lowest, self.waited = math.inf, 0  # the lowest cost watched, and the epochs since
+        self.best: Array | None = None  # theta of the best epoch on the validation rows
+        self.before = (math.inf, 0)  # where `lowest` and `waited` start: not at nothing, when it goes on from another
+        self.forget()
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
         self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
 
@@ -85,14 +88,17 @@ class Training:
         """Epochs of updates by the engine: one at a time, or many while nobody watches."""
         many = getattr(self.engine, "run_epochs", None)
         dropout = any(isinstance(layer, Dropout) for layer in self.network.layers)  # draws between the shuffles
-        if self.validation or self.patience or self.callbacks or self.checkpoint is not None or dropout:
+        if self.validation or self.callbacks or self.checkpoint is not None or dropout:
             many = None
         ahead = 1
         while not self.history.stopped:
             before, started = self.state(), self.seconds()
+            ahead = min(ahead, self.epochs - before.epochs)
+            if self.patience is not None:
+                ahead = min(ahead, self.patience - self.waited)  # it cannot run out sooner
             try:
                 with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
-                    self.advance(optimizer, min(ahead, self.epochs - before.epochs), many)
+                    self.advance(optimizer, ahead, many)
             except BaseException as error:
                 self.put_back(before)
                 if ahead == 1 or not isinstance(error, FloatingPointError):
@@ -107,8 +113,8 @@ class Training:
     def advance(self, optimizer: Optimizer, epochs: int, many: Callable[..., Array] | None) -> None:
         """So many epochs: in one call of `many`, or one by one without it."""
         done, samples, started = len(self.history), self.X.shape[1], self.seconds()
-        if self.schedule == Constant():
-            rates = np.full((epochs, -(-samples // self.batch_size)), self.learning_rate)
+        if self.schedule in (Constant(), Plateau()):
+            rates = np.full((epochs, -(-samples // self.batch_size)), self.learning_rate * self.fallen)
         else:
             rates = np.array([self.rates(epoch) for epoch in range(done, done + epochs)])
         shuffles = self.shuffle and rates.shape[1] > 1
@@ -121,7 +127,10 @@ class Training:
             costs = np.array([self.engine.run_epoch(*data, order, self.batch_size, rates[0].tolist(), self.clip_norm)])
         self.check_finite(float(costs.sum()))
         took = (self.seconds() - started) / epochs
-        self.history.cost += costs[:-1].tolist()
+        for cost in costs[:-1].tolist():
+            self.history.cost.append(cost)
+            if self.patience is not None:
+                self.watch(len(self.history))
         self.history.learning_rate += rates[:-1, -1].tolist()
         self.history.seconds += [started + took * (i + 1) for i in range(epochs - 1)]
         self.record(float(costs[-1]), float(rates[-1, -1]))
@@ -129,7 +138,8 @@ class Training:
     def rates(self, epoch: int) -> list[float]:
         """The learning rate of each step of the epoch (from 0)."""
         steps = -(-self.X.shape[1] // self.batch_size)
-        rates = [float(self.learning_rate * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
+        base = self.learning_rate * self.fallen
+        rates = [float(base * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
         for rate in rates:
             if not 0 <= rate < math.inf:
                 raise ValueError(
@@ -174,16 +184,17 @@ class Training:
                         options={
                             "maxcor": optimizer.memory,
                             "maxiter": self.epochs,
-                            "maxfun": 10**9,
+                            "maxfun": optimizer.evaluations or 10**9,
                             "gtol": optimizer.tolerance,
-                            "ftol": 8 * np.finfo(network.dtype).eps,
+                            "ftol": 8 * np.finfo(network.dtype).eps if optimizer.flat is None else optimizer.flat,
                         },
                     )
             finally:
                 self.put_back(reached)
             if not history.stopped and (len(history) % part or len(history) == before):
-                why = str(result.message).strip().lower() if result.success else "no step lowers the cost"
-                history.stopped = f"converged after {len(history)} epochs ({why})"
+                why = str(result.message).strip().lower() if result.status != 2 else "no step lowers the cost"
+                ended = "ended" if result.status == 1 else "converged"  # 1: the evaluations are used up
+                history.stopped = f"{ended} after {len(history)} epochs ({why})"
             self.keep_up()
 
     def record(self, cost: float, rate: float) -> None:
@@ -203,21 +214,38 @@ class Training:
         if history.best_epoch == len(history):
             self.best = self.network.theta.copy()
 
+    def forget(self) -> None:
+        """Have watched nothing yet."""
+        self.lowest, self.waited = self.before  # the lowest number watched, and the epochs since
+        self.fallen, self.history.best_epoch = 1.0, None  # what a plateau has made of the rate
+
     def watch(self, epoch: int) -> None:
-        """See whether the epoch (from 1) has the lowest cost so far."""
-        cost = (self.history.validation_cost or self.history.cost)[epoch - 1]
+        """See whether the epoch (from 1) has the lowest cost so far, or the best score."""
+        history = self.history
+        if self.monitor is None:
+            watched = (history.validation_cost or history.cost)[epoch - 1]
+        else:
+            score = history.validation_scores[self.monitor][epoch - 1]
+            watched = score if self.monitor in ERRORS else -score
+        lower = watched < self.lowest
         self.waited += 1
-        if cost < self.lowest:
-            self.lowest, self.waited = cost, 0
-            if self.history.validation_cost:
-                self.history.best_epoch = epoch
+        if lower if self.tolerance is None else not watched > self.lowest - self.tolerance:
+            self.waited = 0
+        if lower:
+            self.lowest = watched
+            if history.validation_cost:
+                history.best_epoch = epoch
+        if isinstance(self.schedule, Plateau) and self.waited == self.patience:
+            rate = self.learning_rate * self.fallen
+            if rate > self.schedule.floor:
+                self.fallen, self.waited = self.fallen / self.schedule.divide, 0
 
     def tell(self, callbacks: Sequence[Callback]) -> None:
         """See whether it is time to stop, and let the callbacks see."""
         history, done = self.history, len(self.history)
         if self.patience is not None and self.waited >= self.patience:
-            what = "validation cost" if self.validation is not None else "cost"
-            history.stopped = f"no lower {what} for {self.patience} epochs"
+            what = "lower validation cost" if self.validation is not None else "lower cost"
+            history.stopped = f"no {f'better {self.monitor}' if self.monitor else what} for {self.patience} epochs"
         elif done >= self.epochs:
             history.stopped = f"all {self.epochs} epochs done"
         elif self.max_seconds is not None and self.seconds() >= self.max_seconds:
@@ -273,7 +301,7 @@ class Training:
         self.rng.bit_generator.state = dict(state.rng)
         for numbers in self.history.lists():
             del numbers[state.epochs :]
-        self.lowest, self.waited, self.history.best_epoch = math.inf, 0, None
+        self.forget()
         for epoch in range(1, state.epochs + 1):
             self.watch(epoch)
 
@@ -295,7 +323,7 @@ class Training:
         if state.epochs > self.epochs:
             raise ValueError(f"cannot resume from {path}: it has {state.epochs} epochs, more than epochs={self.epochs}")
         rates = [0.0 if isinstance(self.optimizer, LBFGS) else self.rates(e)[-1] for e in range(state.epochs)]
-        if rates != history.learning_rate:
+        if rates != history.learning_rate and not isinstance(self.schedule, Plateau):
             raise ValueError(
                 f"cannot resume from {path}: with epochs={self.epochs} the schedule {spell(self.schedule)} gives other "
                 f"learning rates for the {state.epochs} epochs done there; epochs must be what it was"
@@ -324,6 +352,8 @@ class Training:
             "schedule": spell(self.schedule),
             "clip_norm": self.clip_norm,
             "patience": self.patience,
+            "tolerance": self.tolerance,
+            "monitor": self.monitor,
             "shuffle": self.shuffle,
             "scores": list(self.scores),
             "engine": self.engine.name,

@@ -199,18 +199,25 @@ class LBFGS:
     """Limited-memory BFGS over all rows at once, by SciPy (Byrd et al. 1995): best for small data, slow for large.
 
     `memory` gradients make its picture of the curvature. It starts a new picture every `restart` epochs (None: never),
-    and only there can a checkpoint be taken. `tolerance` ends it when no derivative is larger.
+    and only there can a checkpoint be taken. It ends when no derivative is larger than `tolerance`, when an epoch
+    lowers the cost by less than `flat` times it (None: 8 roundings), or after `evaluations` of the gradient.
     """
 
     memory: int = 10
     restart: int | None = 100
     tolerance: float = 1e-8
+    flat: float | None = None
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
         self.memory = whole("memory", self.memory)
         self.tolerance = number("tolerance", self.tolerance, 0)
         if self.restart is not None:
             self.restart = whole("restart", self.restart)
+        if self.flat is not None:
+            self.flat = number("flat", self.flat, 0)
+        if self.evaluations is not None:
+            self.evaluations = whole("evaluations", self.evaluations)
 
     def settings(self) -> dict[str, Any]:
         """Name and hyperparameters, as they are kept in a checkpoint."""

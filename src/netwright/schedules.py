@@ -103,6 +103,21 @@ class OneCycle(Constant):
         return low + (1 - low) * (1 - math.cos(math.pi * part)) / 2
 
 
+@dataclass(frozen=True)
+class Plateau(Constant):
+    """1, divided by `divide` whenever training's `patience` runs out, which ends it once the rate is `floor` or less.
+
+    The one schedule that depends on how training goes; scikit-learn's "adaptive".
+    """
+
+    divide: float = 5.0
+    floor: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("Plateau's divide", self.divide, 1, above=True)
+
+
 SCHEDULES: Table[type[Constant]] = Table(
     "schedule",
     {
@@ -112,6 +127,7 @@ SCHEDULES: Table[type[Constant]] = Table(
         "exponential": Exponential,
         "cosine": Cosine,
         "one_cycle": OneCycle,
+        "plateau": Plateau,
     },
 )
 

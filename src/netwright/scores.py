@@ -44,3 +44,4 @@ def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
 
 
 SCORES: Table[Score] = Table("score", {"accuracy": accuracy, "rmse": rmse, "mae": mae, "r2": r2})
+ERRORS = frozenset({"rmse", "mae"})  # of these, less is better; of any other score, more

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from netwright.loop import Callback, Training
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer, find_optimizer
 from netwright.persistence import check_writable
-from netwright.schedules import Schedule, find_schedule
+from netwright.schedules import Plateau, Schedule, find_schedule
 from netwright.scores import SCORES, Score
 
 
-def train(
+def prepare(
     network: Network,
     X: Array,
     Y: Array,
@@ -33,6 +34,8 @@ def train(
     weight: Array | None = None,
     validation: Sequence[Array] | None = None,
     patience: int | None = None,
+    tolerance: float | None = None,
+    monitor: str | None = None,
     max_seconds: float | None = None,
     clip_norm: float | None = None,
     shuffle: bool = True,
@@ -43,8 +46,10 @@ def train(
     callbacks: Iterable[Callback] = (),
     checkpoint: Any = None,
     resume: Any = None,
-) -> History:
-    """Learn from X, (inputs, samples), and Y, (outputs, samples): changes `network.theta`, returns the History.
+) -> Training:
+    """Learn from X, (inputs, samples), and Y, (outputs, samples): `train` changes `network.theta`, returns the History.
+
+    (`prepare` has only checked the arguments; its `run()` does the rest.)
 
     epochs: how often every sample is used; 100 by default.
     batch_size: samples an update; by default all of them up to 200, else 200. A larger one than there are means all.
@@ -55,6 +60,8 @@ def train(
     validation: (X, Y) or (X, Y, weight), held out. Each epoch's cost and scores on it are recorded, and the network
         ends with the parameters of the epoch whose validation cost was lowest.
     patience: stop after so many epochs in which the validation cost (without validation: the cost) found no new low.
+    tolerance: an epoch is such unless its cost is lower than the lowest before it by this much; None: by anything.
+    monitor: the one of `scores` to watch in the validation cost's place, for patience and for the best epoch.
     max_seconds: stop at the end of the epoch in which this time is over.
     clip_norm: cut a longer gradient to this length.
     shuffle: take the samples in a new order each epoch; when a batch is all of them there is nothing to shuffle.
@@ -80,6 +87,14 @@ def train(
     found = find_optimizer(optimizer)
     if isinstance(found, LBFGS):
         _check_lbfgs(network, batch_size, X.shape[1], learning_rate, schedule, clip_norm)
+    found_scores = _find_scores(network, scores)
+    if monitor is not None and (monitor not in found_scores or held_out is None):
+        raise ValueError(
+            f"monitor must be one of the scores ({', '.join(found_scores)}) of validation rows, got {monitor!r}"
+        )
+    found_schedule = find_schedule(schedule)
+    if isinstance(found_schedule, Plateau) and patience is None:
+        raise ValueError("the schedule 'plateau' lowers the rate when patience runs out: give patience")
     base = getattr(found, "learning_rate", 0.0) if learning_rate is None else learning_rate
     callbacks = [callbacks] if callable(callbacks) else list(callbacks)
     for callback in callbacks:
@@ -109,13 +124,15 @@ def train(
         batch_size=samples if isinstance(found, LBFGS) else size,
         optimizer=found,
         learning_rate=number("learning_rate", base, 0, above=not isinstance(found, LBFGS)),
-        schedule=find_schedule(schedule),
+        schedule=found_schedule,
         validation=held_out,
         patience=None if patience is None else whole("patience", patience),
+        tolerance=None if tolerance is None else number("tolerance", tolerance, 0),
+        monitor=monitor,
         max_seconds=None if max_seconds is None else number("max_seconds", max_seconds, 0, above=True),
         clip_norm=None if clip_norm is None else number("clip_norm", clip_norm, 0, above=True),
         shuffle=bool(shuffle),
-        scores=_find_scores(network, scores),
+        scores=found_scores,
         rng=network.rng if rng is None else generator(rng),
         engine=_find_engine(engine, resumed, Job(network, found, likely * samples, size, max_seconds, n_threads)),
         callbacks=callbacks,
@@ -125,7 +142,12 @@ def train(
         check_writable(checkpoint, 8 * network.theta.nbytes)
     if resumed is not None:
         training.restore(resumed)
-    return training.run()
+    return training
+
+
+@wraps(prepare)
+def train(*arguments: Any, **options: Any) -> History:
+    return prepare(*arguments, **options).run()
 
 
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
