@@ -43,7 +43,7 @@ class Training:
     validation: tuple[Array, Array, Array | None] | None
     patience: int | None
     tolerance: float | None
-    monitor: str | None  # the score to watch; the validation cost without it, the cost without validation
+    monitor: str | None  # the score, or "cost", to watch; None: the validation cost, without validation the cost
     max_seconds: float | None
     clip_norm: float | None
     shuffle: bool
@@ -52,11 +52,12 @@ class Training:
     engine: Engine
     callbacks: Sequence[Callback]
     checkpoint: Any
+    keep_best: bool = True  # end with the parameters of the best epoch on the validation rows
 
     def __post_init__(self) -> None:
         self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
         self.best: Array | None = None  # theta of the best epoch on the validation rows
-        self.before = (math.inf, 0)  # where `lowest` and `waited` start: not at nothing, when it goes on from another
+        self.before = (math.inf, 0)  # the lowest number watched, and the epochs since
         self.forget()
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
         self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
@@ -80,7 +81,7 @@ class Training:
             if isinstance(optimizer, Optimizer):  # L-BFGS can only go on where it starts a new picture
                 self.write_checkpoint()
         finally:
-            if self.best is not None:
+            if self.best is not None and self.keep_best:
                 self.network.theta = self.best
         return self.history
 
@@ -214,16 +215,23 @@ class Training:
         if history.best_epoch == len(history):
             self.best = self.network.theta.copy()
 
+    def go_on_from(self, lowest: float, waited: int) -> None:
+        """Go on from an earlier training that left its best parameters: its lowest cost, and how many epochs ago."""
+        self.before = lowest, waited
+        self.forget()
+        if lowest < math.inf and self.validation is not None:
+            self.best = self.network.theta.copy()
+
     def forget(self) -> None:
-        """Have watched nothing yet."""
-        self.lowest, self.waited = self.before  # the lowest number watched, and the epochs since
+        """Be as if no epoch had been watched."""
+        self.lowest, self.waited = self.before
         self.fallen, self.history.best_epoch = 1.0, None  # what a plateau has made of the rate
 
     def watch(self, epoch: int) -> None:
         """See whether the epoch (from 1) has the lowest cost so far, or the best score."""
         history = self.history
-        if self.monitor is None:
-            watched = (history.validation_cost or history.cost)[epoch - 1]
+        if self.monitor in (None, "cost"):
+            watched = (history.cost if self.monitor else history.validation_cost or history.cost)[epoch - 1]
         else:
             score = history.validation_scores[self.monitor][epoch - 1]
             watched = score if self.monitor in ERRORS else -score
@@ -244,8 +252,9 @@ class Training:
         """See whether it is time to stop, and let the callbacks see."""
         history, done = self.history, len(self.history)
         if self.patience is not None and self.waited >= self.patience:
-            what = "lower validation cost" if self.validation is not None else "lower cost"
-            history.stopped = f"no {f'better {self.monitor}' if self.monitor else what} for {self.patience} epochs"
+            costs = "lower validation cost" if self.validation is not None else "lower cost"
+            what = {None: costs, "cost": "lower cost"}.get(self.monitor, f"better {self.monitor}")
+            history.stopped = f"no {what} for {self.patience} epochs"
         elif done >= self.epochs:
             history.stopped = f"all {self.epochs} epochs done"
         elif self.max_seconds is not None and self.seconds() >= self.max_seconds:

@@ -46,6 +46,7 @@ def prepare(
     callbacks: Iterable[Callback] = (),
     checkpoint: Any = None,
     resume: Any = None,
+    keep_best: bool = True,
 ) -> Training:
     """Learn from X, (inputs, samples), and Y, (outputs, samples): `train` changes `network.theta`, returns the History.
 
@@ -61,7 +62,7 @@ def prepare(
         ends with the parameters of the epoch whose validation cost was lowest.
     patience: stop after so many epochs in which the validation cost (without validation: the cost) found no new low.
     tolerance: an epoch is such unless its cost is lower than the lowest before it by this much; None: by anything.
-    monitor: the one of `scores` to watch in the validation cost's place, for patience and for the best epoch.
+    monitor: the one of `scores`, or "cost", to watch in the validation cost's place, for patience and the best epoch.
     max_seconds: stop at the end of the epoch in which this time is over.
     clip_norm: cut a longer gradient to this length.
     shuffle: take the samples in a new order each epoch; when a batch is all of them there is nothing to shuffle.
@@ -72,6 +73,7 @@ def prepare(
     callbacks: functions (network, history), called after each epoch; training stops when one returns True. Resuming
         what one has stopped asks them again.
     checkpoint: a file that is kept up to date while training, written atomically, at the cost of at most 5 % of time.
+    keep_best: False ends with the last epoch's parameters instead of those of the best on the validation rows.
     resume: True goes on from `checkpoint` if that file exists; a path goes on from that file, which must exist. The
         same call on the same data then ends with the same bits as if it had never been interrupted. `epochs` is the
         total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS goes on
@@ -88,7 +90,7 @@ def prepare(
     if isinstance(found, LBFGS):
         _check_lbfgs(network, batch_size, X.shape[1], learning_rate, schedule, clip_norm)
     found_scores = _find_scores(network, scores)
-    if monitor is not None and (monitor not in found_scores or held_out is None):
+    if monitor not in (None, "cost") and (monitor not in found_scores or held_out is None):
         raise ValueError(
             f"monitor must be one of the scores ({', '.join(found_scores)}) of validation rows, got {monitor!r}"
         )
@@ -137,6 +139,7 @@ def prepare(
         engine=_find_engine(engine, resumed, Job(network, found, likely * samples, size, max_seconds, n_threads)),
         callbacks=callbacks,
         checkpoint=checkpoint,
+        keep_best=bool(keep_best),
     )
     if checkpoint is not None:
         check_writable(checkpoint, 8 * network.theta.nbytes)

@@ -1,0 +1,168 @@
+"""How an estimator's parameters become trainings of the core's: the rows held out, and one training for each network."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv, train_test_split
+
+from netwright.arguments import Array
+from netwright.estimators import parameters
+from netwright.estimators.randomness import Stream
+from netwright.history import History
+from netwright.layer import Layer
+from netwright.loop import Training
+from netwright.losses import is_known
+from netwright.network import Network
+from netwright.optimizers import LBFGS, Optimizer
+from netwright.scores import Score
+from netwright.training import prepare
+
+Rows = tuple[Array, Array, Array | None]  # X (inputs, samples), Y (outputs, samples), weight (samples,) or None
+
+
+@dataclass
+class Member:
+    """One network, and all that lets its training go on exactly where it stopped."""
+
+    network: Network
+    stream: Stream
+    optimizer: Any = None
+    made_from: Any = None  # the parameters that the optimizer was made from
+    rate: float = 0.0  # where "adaptive" has brought the learning rate
+    history: History = field(default_factory=History)
+    predictor: Any = None
+
+    def find_optimizer(self, estimator: Any) -> Any:
+        """The optimizer so far, or a new one if there is none or its parameters have changed."""
+        names = ["solver", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"]
+        names += ["tol", "max_fun", "checkpoint"] * (estimator.solver == "lbfgs")
+        now = [getattr(estimator, name) for name in names]
+        if self.optimizer is None or self.made_from != now:
+            self.optimizer, self.made_from = parameters.make_optimizer(estimator), now
+            self.rate = getattr(self.optimizer, "learning_rate", 0.0)
+        return self.optimizer
+
+    def predict(self, X: Array, compiled: bool) -> Array:
+        """The network's outputs A for X, (inputs, samples), by compiled code or by the layers' own NumPy."""
+        if not compiled:
+            return self.network.predict(X)
+        if self.predictor is None:
+            self.predictor = self.network.predictor()
+        return self.predictor(X)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the gradients."""
+        network = self.network
+        own = {layer.activation.name: layer.activation for layer in network.layers if isinstance(layer, Layer)}
+        loss = network.loss.name if is_known(network.loss) else network.loss
+        return vars(self) | {"network": (network.settings(), network.theta, own, loss), "predictor": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with warnings.catch_warnings():  # what it had to say about its last activation was said when it was made
+            warnings.simplefilter("ignore")
+            vars(self).update(state, network=Network.from_settings(*state["network"]))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all networks of one fit have in common."""
+
+    rows: Rows
+    held_out: Rows | None
+    early_stopping: bool
+    incremental: bool  # partial_fit: one epoch
+    scores: Callable[[Member], Mapping[str, Score]]
+    monitor: str | None
+    before: tuple[float, int]  # the lowest number watched in earlier fits, and the epochs since
+
+
+def train_member(
+    estimator: Any, member: Member, task: Task, place: int, callbacks: Sequence[Callable[..., Any]]
+) -> Training:
+    """Train one network as the parameters say; `place` among several tells their checkpoints apart."""
+    X, Y, weight = task.rows
+    samples, network = X.shape[1], member.network
+    network.l2, network.penalty_per_batch = parameters.penalty(estimator, weight, samples)
+    optimizer = member.find_optimizer(estimator)
+    lbfgs = isinstance(optimizer, LBFGS)
+    watching = task.early_stopping or not lbfgs
+    checkpoint = estimator.checkpoint
+    training = prepare(
+        network,
+        X,
+        Y,
+        epochs=1 if task.incremental else int(estimator.max_iter),
+        batch_size=None if lbfgs or estimator.batch_size == "auto" else min(int(estimator.batch_size), samples),
+        optimizer=optimizer,
+        learning_rate=None if lbfgs else member.rate,
+        schedule="constant" if lbfgs else parameters.make_schedule(estimator, samples),
+        weight=weight,
+        validation=task.held_out,
+        patience=int(min(estimator.n_iter_no_change, 10**9)) + 1 if watching else None,
+        tolerance=float(estimator.tol) if watching else None,
+        monitor=task.monitor,
+        max_seconds=estimator.max_time,
+        clip_norm=estimator.clip_norm,
+        shuffle=bool(estimator.shuffle),
+        scores=task.scores(member),
+        rng=member.stream,
+        engine=estimator.engine,
+        n_threads=estimator.n_threads if estimator.n_networks == 1 else 1,
+        callbacks=callbacks,
+        checkpoint=checkpoint if checkpoint is None or place == 0 else f"{checkpoint}.{place}",
+        resume=bool(estimator.resume) and checkpoint is not None,
+        keep_best=task.early_stopping,
+    )
+    training.go_on_from(*task.before)
+    member.history = training.history
+    try:
+        training.run()
+    finally:
+        member.history = training.history
+        if isinstance(optimizer, Optimizer):
+            member.rate = training.learning_rate * training.fallen
+            factor = training.schedule(len(training.history), training.epochs)
+            optimizer.learning_rate = float(member.rate * factor)  # the next epoch's: scikit-learn shows it there
+    return training
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def split(estimator: Any, rows: Rows, y: Any, groups: Any) -> tuple[Array, Array]:
+    """(places to learn from, places to watch) for early stopping: the splitter's first, or scikit-learn's draw."""
+    X, Y, _ = rows
+    if estimator.validation_splitter is not None:
+        splitter = check_cv(estimator.validation_splitter, y, classifier=is_classifier(estimator))
+        learn, watch = next(iter(splitter.split(X.T, y, groups)))
+    else:
+        learn, watch = train_test_split(
+            np.arange(X.shape[1]),
+            random_state=split_state(estimator),
+            test_size=estimator.validation_fraction,
+            stratify=Y[0].astype(bool) if is_classifier(estimator) and Y.shape[0] == 1 else None,
+        )
+    if len(watch) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    return learn, watch
+
+
+def split_state(estimator: Any) -> np.random.RandomState:
+    """The split's random numbers: in a warm start the same as before, lest it learns from rows that it watched."""
+    stream = estimator._members[0].stream
+    if not hasattr(estimator, "_split_bits"):
+        estimator._split_bits = stream.bit_generator.state
+        return stream.legacy
+    again = Stream(np.random.RandomState(0))
+    again.bit_generator.state = estimator._split_bits
+    return again.legacy
+
+
+def take(rows: Rows, places: Array) -> Rows:
+    """Those columns of all three."""
+    X, Y, weight = rows
+    return X[:, places], Y[:, places], None if weight is None else weight[places]

@@ -1,0 +1,188 @@
+"""From scikit-learn's parameters, and ours beside them, to the core's: activations, loss, optimizer, schedule."""
+
+import copy
+import os
+from dataclasses import dataclass
+from functools import cache
+from inspect import signature
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
+
+from netwright.activations import ACTIVATIONS, Activation
+from netwright.losses import Loss
+from netwright.network import Network
+from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer
+from netwright.schedules import SCHEDULES, Constant, Plateau, Schedule
+
+THEIRS = {"logistic": "sigmoid"}  # scikit-learn's words for what the core calls otherwise
+
+# What every parameter may be, for the same InvalidParameterError as scikit-learn's. A dict of them is made once.
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions({"logistic", *ACTIVATIONS}), Activation, "array-like"],
+    "solver": [StrOptions({"sgd", "auto", *OPTIMIZERS}), Optimizer, LBFGS],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "loss": [str, Loss],
+    "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    "output_activation": [str, Activation, None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "alpha_scaling": [StrOptions({"batch", "samples", "none"})],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "schedule": [StrOptions(set(SCHEDULES)), callable, None],
+    "scoring": [str, callable, None],
+    "validation_splitter": ["cv_object", None],
+    "n_networks": [Interval(Integral, 1, None, closed="left")],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
+    "checkpoint": "no_validation",  # type: ignore[dict-item]  # the core says what is wrong with a path
+    "resume": ["boolean"],
+    "engine": "no_validation",  # type: ignore[dict-item]  # and which engines there are
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+}
+
+
+def check(estimator: Any) -> None:
+    """InvalidParameterError (a ValueError) names the first parameter that is wrong. Defaults are known to be right."""
+    values, defaults = vars(estimator), _defaults(type(estimator))
+    given = {name: values[name] for name, default in defaults.items() if values[name] is not default}
+    validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
+    if estimator.schedule is not None and estimator.learning_rate != "constant":
+        raise ValueError(
+            f"schedule={estimator.schedule!r} says how the rate goes: leave out "
+            f"learning_rate={estimator.learning_rate!r}"
+        )
+
+
+@cache
+def _defaults(kind: type) -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in list(signature(kind).parameters.items())}
+
+
+def hidden_sizes(estimator: Any) -> list[int]:
+    """The hidden layers' sizes; ValueError for one below 1."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def activation(value: Any) -> Any:
+    """An activation in the core's words: scikit-learn's "logistic" is the sigmoid."""
+    return THEIRS.get(value, value) if isinstance(value, str) else value
+
+
+def make_network(estimator: Any, inputs: int, outputs: int, loss: str | Loss, last: Any, dtype: Any) -> Network:
+    """The network that the parameters describe, its weights still to be drawn."""
+    sizes = hidden_sizes(estimator)
+    given = estimator.activation
+    if isinstance(given, str | Activation):
+        hidden = [activation(given)] * len(sizes)
+    else:
+        hidden = [activation(one) for one in given]
+        if len(hidden) != len(sizes):
+            raise ValueError(
+                f"activation must be one, or one for each of the {len(sizes)} hidden layers, got {given!r}"
+            )
+    return Network(
+        [inputs, *sizes, outputs],
+        [*hidden, last],
+        loss=loss,
+        dropout=estimator.dropout,
+        label_smoothing=getattr(estimator, "label_smoothing", 0.0),
+        penalty_per_batch=True,
+        rng=0,
+        dtype=dtype,
+    )
+
+
+def penalty(estimator: Any, weight: Any, samples: int) -> tuple[float, bool]:
+    """(l2, whether it is divided by each batch's samples), such that weight k counts as k copies."""
+    alpha = float(estimator.alpha)
+    if estimator.alpha_scaling == "none":
+        return alpha, False
+    if estimator.alpha_scaling == "samples":
+        return alpha / (samples if weight is None else float(weight.sum())), False
+    return alpha / (1.0 if weight is None else float(weight[weight > 0].mean())), True
+
+
+def make_optimizer(estimator: Any) -> Any:
+    """A fresh optimizer, of scikit-learn's formulas for its three solvers."""
+    solver, rate = estimator.solver, float(estimator.learning_rate_init)
+    if isinstance(solver, Optimizer | LBFGS):
+        return copy.deepcopy(solver)
+    if solver == "adam":
+        return Adam(rate, float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon))
+    if solver == "sgd":
+        kind = Nesterov if estimator.nesterovs_momentum else Momentum
+        return kind(rate, float(estimator.momentum))
+    if solver == "lbfgs":  # SciPy's defaults, as there; a checkpoint needs places to start again
+        restart = None if estimator.checkpoint is None else 100
+        flat = 2.220446049250313e-09
+        return LBFGS(restart=restart, tolerance=float(estimator.tol), flat=flat, evaluations=int(estimator.max_fun))
+    return OPTIMIZERS.find(solver)(rate)
+
+
+@dataclass(frozen=True)
+class SampleScaling(Constant):
+    """scikit-learn's "invscaling": 1 / (t + 1)^power after t samples in all; 1 in the first epoch."""
+
+    samples: int = 1  # an epoch
+    before: int = 0  # seen in earlier fits
+    power: float = 0.5
+
+    def factor(self, e: float, E: float) -> float:
+        t = self.before + int(e) * self.samples
+        return float((t + 1) ** -self.power) if t else 1.0
+
+
+def make_schedule(estimator: Any, samples: int) -> Schedule | str:
+    """How the rate goes, from `learning_rate` (for sgd alone, as in scikit-learn) or `schedule`."""
+    if estimator.schedule is not None:
+        return estimator.schedule
+    if estimator.solver == "sgd" and estimator.learning_rate == "adaptive":
+        return Plateau()
+    if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+        return SampleScaling(samples=samples, before=int(estimator.t_), power=float(estimator.power_t))
+    return "constant"
+
+
+def levels(loss: Loss) -> int:
+    """How many outputs a target has: one for each level of "quantile:0.1,0.5,0.9"."""
+    return loss.name.count(",") + 1 if loss.name.startswith("quantile:") else 1
+
+
+def takes_steps(estimator: Any) -> bool:
+    """Whether the solver learns epoch by epoch; AttributeError, which hides `partial_fit`, if it does not."""
+    if estimator.solver in ("lbfgs", "auto") or isinstance(estimator.solver, LBFGS):
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
+        )
+    return True
+
+
+def cores() -> int:
+    """How many threads can work at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,145 @@
+"""Class labels and the columns of numbers that a network learns, there and back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from netwright.arguments import Array
+
+
+@dataclass
+class Labels:
+    """What y is: "binary" (one output), "multiclass" (an output a class), "multilabel" (an output a label, each yes or
+    no), or "multioutput" (several multiclass targets, a block of outputs each). `classes` are sorted; for multioutput
+    a list of them."""
+
+    kind: str
+    classes: Any
+
+    @classmethod
+    def learn(cls, y: Any) -> "Labels":
+        """The labels in y, (samples,) or (samples, targets); ValueError when y holds no classes."""
+        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "bui":
+            classes = np.unique(y)
+            return cls("multiclass" if classes.size > 2 else "binary", classes)
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multilabel-indicator":
+            return cls("multilabel", np.arange(y.shape[1]))
+        y = np.asarray(y)
+        if y.ndim == 2 and y.shape[1] > 1:
+            return cls("multioutput", [np.unique(column) for column in y.T])
+        classes = np.unique(y)
+        return cls("multiclass" if classes.size > 2 else "binary", classes)
+
+    @classmethod
+    def of(cls, y: Any, classes: Any) -> "Labels":
+        """Those of `classes`, of which y, the first rows, may not hold all."""
+        if type_of_target(y).startswith("multilabel"):
+            return cls("multilabel", np.arange(y.shape[1]))
+        return cls("multiclass" if len(classes) > 2 else "binary", np.asarray(classes))
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has."""
+        if self.kind == "multioutput":
+            return sum(classes.size for classes in self.classes)
+        return 1 if self.kind == "binary" else len(self.classes)
+
+    @property
+    def loss(self) -> str:
+        """The loss of maximum likelihood, in the core's words."""
+        if self.kind == "multioutput":
+            return f"cross_entropy:{','.join(str(classes.size) for classes in self.classes)}"
+        return "cross_entropy" if self.kind == "multiclass" else "logloss"
+
+    @property
+    def link(self) -> str:
+        """The last activation that makes probabilities."""
+        if self.kind == "multioutput":
+            return f"softmax:{','.join(str(classes.size) for classes in self.classes)}"
+        return "softmax" if self.kind == "multiclass" else "sigmoid"
+
+    def encode(self, y: Any, dtype: Any) -> Array:
+        """Y, (outputs, samples), of 0 and 1. ValueError names classes that are not known."""
+        if self.kind == "multilabel":
+            y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+            if y.ndim != 2 or y.shape[1] != len(self.classes):
+                raise ValueError(
+                    f"y must have a column for each of the {len(self.classes)} labels, got shape {y.shape}"
+                )
+            return np.ascontiguousarray(y != 0, dtype=dtype).T
+        if self.kind == "multioutput":
+            y = np.asarray(y)
+            if y.ndim != 2 or y.shape[1] != len(self.classes):
+                raise ValueError(
+                    f"y must have a column for each of the {len(self.classes)} targets, got shape {y.shape}"
+                )
+            return np.vstack(
+                [_one_hot(codes_of(y[:, i], known), known.size, dtype) for i, known in enumerate(self.classes)]
+            )
+        codes = codes_of(np.asarray(y).reshape(-1), self.classes)
+        if self.kind == "binary":
+            return codes.reshape(1, -1).astype(dtype)
+        return _one_hot(codes, len(self.classes), dtype)
+
+    def decode(self, A: Array) -> Any:
+        """The labels that the outputs A, (outputs, samples), speak for."""
+        if self.kind == "binary":
+            return self.classes[(A[0] > 0.5).view(np.int8) if len(self.classes) > 1 else np.zeros(A.shape[1], int)]
+        if self.kind == "multiclass":
+            return self.classes[A.argmax(axis=0)]
+        if self.kind == "multilabel":
+            return np.ascontiguousarray((A > 0.5).T, dtype=np.int64)
+        return np.stack([known[block.argmax(axis=0)] for known, block in self.blocks(A)], axis=1)
+
+    def probabilities(self, A: Array) -> Any:
+        """(samples, classes) of probabilities, one such array a target for multioutput."""
+        if self.kind == "binary":
+            return np.stack([1 - A[0], A[0]], axis=1)
+        if self.kind == "multioutput":
+            return [np.ascontiguousarray(block.T) for _, block in self.blocks(A)]
+        return np.ascontiguousarray(A.T)
+
+    def blocks(self, A: Array) -> list[tuple[Array, Array]]:
+        """(classes, its rows of A) for each target."""
+        ends = np.cumsum([known.size for known in self.classes])
+        return list(zip(self.classes, np.split(A, ends[:-1]), strict=True))
+
+
+def class_weights(class_weight: Any, y: Array, weight: Array | None) -> Array | None:
+    """Each sample's weight times its class's; "balanced" gives every class of a target the same sum of weights."""
+    if class_weight is None:
+        return weight
+    n = y.shape[0]
+    weight = np.ones(n) if weight is None else weight
+    if class_weight != "balanced":
+        return weight * compute_sample_weight(class_weight, y)
+    factor = np.ones(n)
+    for column in y.reshape(n, -1).T:
+        classes, codes = np.unique(column, return_inverse=True)
+        sums = np.bincount(codes, weight)
+        factor *= (weight.sum() / (classes.size * sums))[codes]
+    return weight * factor
+
+
+def codes_of(y: Array, classes: Array) -> Array:
+    """The place of each label in the sorted classes; ValueError names those that are not among them."""
+    codes = np.searchsorted(classes, y)
+    codes[codes == classes.size] = 0
+    strange = classes[codes] != y
+    if np.any(strange):
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has {np.unique(y)}."
+        )
+    return codes
+
+
+def _one_hot(codes: Array, classes: int, dtype: Any) -> Array:
+    Y = np.zeros((codes.size, classes), dtype)
+    Y[np.arange(codes.size), codes] = 1
+    return Y.T

@@ -1,0 +1,103 @@
+"""What an estimator's user sees of a training: lines, scikit-learn's callbacks and scorers, warnings."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer
+
+from netwright.arguments import Array
+from netwright.estimators.fitting import Member, Rows
+from netwright.history import History
+from netwright.layer import Layer
+from netwright.loop import Training
+from netwright.network import Network
+from netwright.optimizers import Optimizer
+from netwright.scores import SCORES, Score
+
+
+def progress(epochs: int) -> Callable[[Network, History], None]:
+    """A line for each epoch, which begins as scikit-learn's."""
+
+    def line(network: Network, history: History) -> None:
+        done = len(history)
+        said = f"Iteration {done}, loss = {history.cost[-1]:.8f}"
+        if history.validation_cost:
+            said += f", validation loss = {history.validation_cost[-1]:.8f}"
+            said += "".join(f", validation score = {kept[-1]:.6f}" for kept in history.validation_scores.values())
+        left = (epochs - done) * history.seconds[-1] / done
+        print(said + (f", at most {left:.0f} s left" if left >= 1 else ""))
+        if history.stopped and epochs > 1:
+            print(f"Stopping: {history.stopped}.")
+
+    return line
+
+
+def sklearn_callbacks(estimator: Any, X: Array, y: Any, sample_weight: Any) -> list[Callable[..., bool]]:
+    """scikit-learn's own callbacks (its SLEP 23), if any are set: each epoch is a task of theirs."""
+    if not hasattr(estimator, "_skl_callbacks"):
+        return []
+    context = estimator._init_callback_context(max_subtasks=int(estimator.max_iter))
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+    context.call_on_fit_task_begin(**given)
+
+    def epoch(network: Network, history: History) -> bool:
+        dense = [layer for layer in network.layers if isinstance(layer, Layer)]
+
+        def weights() -> dict[str, Any]:
+            return {
+                "coefs_": [layer.W.T.copy() for layer in dense],
+                "intercepts_": [layer.b[:, 0].copy() for layer in dense],
+                "n_iter_": len(history),
+            }
+
+        task = context.subcontext(task_name="epoch")
+        task.call_on_fit_task_begin(**given)
+        stop = task.call_on_fit_task_end(**given, reconstruction_attributes=weights)
+        if history.stopped or stop:
+            context.call_on_fit_task_end(**given, reconstruction_attributes=weights)
+        return bool(stop)
+
+    return [epoch]
+
+
+def scoring(estimator: Any, held_out: Rows, y_val: Any) -> Callable[[Member], Mapping[str, Score]]:
+    """What early stopping watches: accuracy or R², or the user's scorer, which sees the one network in training."""
+    if estimator.scoring is None and estimator._natural_score() is not None:
+        return lambda member: {"score": SCORES[estimator._natural_score()]}
+    scorer = get_scorer(estimator.scoring) if estimator.scoring is not None else type(estimator).score
+    X_val, _, weight = held_out
+    given = {} if weight is None else {"sample_weight": weight}
+
+    def scores(member: Member) -> Mapping[str, Score]:
+        seen = estimator._with([member])
+        return {"score": lambda Y, A, weight: float(scorer(seen, X_val.T, y_val, **given))}
+
+    return scores
+
+
+def warn(estimator: Any, training: Training) -> None:
+    """scikit-learn's warnings, in its words."""
+    stopped = training.history.stopped
+    if stopped.startswith("interrupted"):
+        warnings.warn("Training interrupted by user.", stacklevel=6)
+    elif stopped.startswith(("all", "ended")):
+        if isinstance(training.optimizer, Optimizer):
+            said = (
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
+                f"converged yet."
+            )
+        else:
+            said = (
+                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {stopped}. Increase the number of "
+                f"iterations (max_iter={estimator.max_iter}) or of evaluations (max_fun={estimator.max_fun})."
+            )
+        warnings.warn(f"{said} diagnose() tells what may be wrong.", ConvergenceWarning, stacklevel=6)
+
+
+def best_of(scores: list[float]) -> float:
+    """The highest that is a number."""
+    return max((score for score in scores if not np.isnan(score)), default=-np.inf)
