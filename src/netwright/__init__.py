@@ -16,6 +16,8 @@ from netwright.network import Network
 
 if TYPE_CHECKING:
     from netwright.engines import ENGINES
+    from netwright.estimators import MLPClassifier, MLPRegressor
+    from netwright.explain import hidden_activations, input_gradient, permutation_importance, worked_step
     from netwright.gradcheck import check_gradient, numeric_gradient
     from netwright.history import History
     from netwright.learning import train_table
@@ -31,15 +33,21 @@ __version__ = "0.1.0"
 _ON_FIRST_USE = {
     "ENGINES": "netwright.engines",
     "History": "netwright.history",
+    "MLPClassifier": "netwright.estimators",
+    "MLPRegressor": "netwright.estimators",
     "OPTIMIZERS": "netwright.optimizers",
     "SCHEDULES": "netwright.schedules",
     "SCORES": "netwright.scores",
     "TableModel": "netwright.model",
     "check_gradient": "netwright.gradcheck",
+    "hidden_activations": "netwright.explain",
+    "input_gradient": "netwright.explain",
     "load": "netwright.persistence",
     "numeric_gradient": "netwright.gradcheck",
+    "permutation_importance": "netwright.explain",
     "read_table": "netwright.reading",
     "train_table": "netwright.learning",
+    "worked_step": "netwright.explain",
 }
 
 __all__ = [
@@ -55,19 +63,25 @@ __all__ = [
     "History",
     "Layer",
     "Loss",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "TableModel",
     "check_gradient",
     "d_logloss",
     "d_sigmoid",
     "d_tanh",
+    "hidden_activations",
+    "input_gradient",
     "load",
     "logloss",
     "numeric_gradient",
+    "permutation_importance",
     "read_table",
     "sigmoid",
     "tanh",
     "train_table",
+    "worked_step",
 ]
 
 

@@ -96,7 +96,7 @@ class Training:
             before, started = self.state(), self.seconds()
             ahead = min(ahead, self.epochs - before.epochs)
             if self.patience is not None:
-                ahead = min(ahead, self.patience - self.waited)  # it cannot run out sooner
+                ahead = max(1, min(ahead, self.patience - self.waited))  # it cannot run out sooner
             try:
                 with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
                     self.advance(optimizer, ahead, many)
@@ -237,13 +237,13 @@ class Training:
             watched = score if self.monitor in ERRORS else -score
         lower = watched < self.lowest
         self.waited += 1
-        if lower if self.tolerance is None else not watched > self.lowest - self.tolerance:
+        if lower if self.tolerance is None else watched <= self.lowest - self.tolerance:
             self.waited = 0
         if lower:
             self.lowest = watched
             if history.validation_cost:
                 history.best_epoch = epoch
-        if isinstance(self.schedule, Plateau) and self.waited == self.patience:
+        if isinstance(self.schedule, Plateau) and self.patience is not None and self.waited >= self.patience:
             rate = self.learning_rate * self.fallen
             if rate > self.schedule.floor:
                 self.fallen, self.waited = self.fallen / self.schedule.divide, 0

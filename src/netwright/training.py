@@ -32,7 +32,7 @@ def prepare(
     learning_rate: float | None = None,
     schedule: str | Schedule = "constant",
     weight: Array | None = None,
-    validation: Sequence[Array] | None = None,
+    validation: Sequence[Array | None] | None = None,
     patience: int | None = None,
     tolerance: float | None = None,
     monitor: str | None = None,

@@ -1,4 +1,4 @@
-"""How an estimator's parameters become trainings of the core's: the rows held out, and one training for each network."""
+"""How an estimator's parameters become trainings of the core's: the rows held out, one training for each network."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv, train_test_split
 
+from netwright.activations import ACTIVATIONS
 from netwright.arguments import Array
 from netwright.estimators import parameters
 from netwright.estimators.randomness import Stream
@@ -57,7 +58,8 @@ class Member:
     def __getstate__(self) -> dict[str, Any]:
         """All but the gradients."""
         network = self.network
-        own = {layer.activation.name: layer.activation for layer in network.layers if isinstance(layer, Layer)}
+        used = [layer.activation for layer in network.layers if isinstance(layer, Layer)]
+        own = {activation.name: activation for activation in used if not ACTIVATIONS.knows(activation)}
         loss = network.loss.name if is_known(network.loss) else network.loss
         return vars(self) | {"network": (network.settings(), network.theta, own, loss), "predictor": None}
 
@@ -117,7 +119,8 @@ def train_member(
         resume=bool(estimator.resume) and checkpoint is not None,
         keep_best=task.early_stopping,
     )
-    training.go_on_from(*task.before)
+    if task.before[0] < np.inf:
+        training.go_on_from(*task.before)
     member.history = training.history
     try:
         training.run()
@@ -144,7 +147,7 @@ def split(estimator: Any, rows: Rows, y: Any, groups: Any) -> tuple[Array, Array
             np.arange(X.shape[1]),
             random_state=split_state(estimator),
             test_size=estimator.validation_fraction,
-            stratify=Y[0].astype(bool) if is_classifier(estimator) and Y.shape[0] == 1 else None,
+            stratify=np.where(Y[0] > 0, "True", "False") if is_classifier(estimator) and Y.shape[0] == 1 else None,
         )
     if len(watch) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")

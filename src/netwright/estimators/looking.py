@@ -8,6 +8,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.arguments import Array, numeric
+from netwright.estimators.checking import check_X, check_X_y
 from netwright.network import Network
 
 
@@ -58,7 +59,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         from netwright.explain import permutation_importance
 
-        X, y = self._check_X_y(X, y, reset=False)  # type: ignore[attr-defined]
+        X, y = check_X_y(self, X, y, reset=False)
         seed = check_random_state(random_state).randint(2**31)
         found = [
             permutation_importance(
@@ -102,7 +103,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         member = self._fitted()[0]
         if X is not None:
-            X, y = self._check_X_y(X, y, reset=False)  # type: ignore[attr-defined]
+            X, y = check_X_y(self, X, y, reset=False)
             seen = X.T, self._encode(y, member.network.dtype)  # type: ignore[attr-defined]
         elif hasattr(self, "_seen"):
             seen = self._seen
@@ -118,4 +119,4 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._synced()  # type: ignore[attr-defined]
 
     def _columns(self, X: Any) -> Array:
-        return self._check_X(X).T  # type: ignore[attr-defined]
+        return check_X(self, X).T

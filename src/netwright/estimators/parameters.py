@@ -63,21 +63,26 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+def defaults(kind: type) -> dict[str, Any]:
+    """The constructor's parameters and their defaults."""
+    return {name: parameter.default for name, parameter in signature(kind).parameters.items()}
+
+
+_defaults = cache(defaults)
+
+
 def check(estimator: Any) -> None:
     """InvalidParameterError (a ValueError) names the first parameter that is wrong. Defaults are known to be right."""
-    values, defaults = vars(estimator), _defaults(type(estimator))
-    given = {name: values[name] for name, default in defaults.items() if values[name] is not default}
+    values, known = vars(estimator), _defaults(type(estimator))
+    given = {name: values[name] for name, default in known.items() if name in values and values[name] is not default}
     validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
     if estimator.schedule is not None and estimator.learning_rate != "constant":
         raise ValueError(
             f"schedule={estimator.schedule!r} says how the rate goes: leave out "
             f"learning_rate={estimator.learning_rate!r}"
         )
-
-
-@cache
-def _defaults(kind: type) -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in list(signature(kind).parameters.items())}
+    if estimator.resume and estimator.checkpoint is None:
+        raise ValueError("resume=True goes on from `checkpoint`; give that too")
 
 
 def hidden_sizes(estimator: Any) -> list[int]:
@@ -169,9 +174,10 @@ def make_schedule(estimator: Any, samples: int) -> Schedule | str:
     return "constant"
 
 
-def levels(loss: Loss) -> int:
-    """How many outputs a target has: one for each level of "quantile:0.1,0.5,0.9"."""
-    return loss.name.count(",") + 1 if loss.name.startswith("quantile:") else 1
+def levels(loss: Loss) -> list[float]:
+    """The levels of "quantile:0.1,0.5,0.9", each an output for every target; none of any other loss."""
+    name, _, numbers = loss.name.partition(":")
+    return [float(level) for level in numbers.split(",")] if name == "quantile" and "," in numbers else []
 
 
 def takes_steps(estimator: Any) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from netwright.arguments import Array
 from netwright.layer import Layer
 from netwright.network import Network
 
@@ -21,7 +20,7 @@ class Stream(np.random.Generator):
     def __init__(self, random_state: np.random.RandomState):
         super().__init__(random_state._bit_generator)  # type: ignore[attr-defined]
         self.legacy = random_state
-        self.order: Array | None = None
+        self.order: Any = None
 
     def permutation(self, x: Any, axis: int = 0) -> Any:
         """The next epoch's order of x samples."""

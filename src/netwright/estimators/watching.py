@@ -67,7 +67,13 @@ def sklearn_callbacks(estimator: Any, X: Array, y: Any, sample_weight: Any) -> l
 def scoring(estimator: Any, held_out: Rows, y_val: Any) -> Callable[[Member], Mapping[str, Score]]:
     """What early stopping watches: accuracy or R², or the user's scorer, which sees the one network in training."""
     if estimator.scoring is None and estimator._natural_score() is not None:
-        return lambda member: {"score": SCORES[estimator._natural_score()]}
+        score = SCORES[estimator._natural_score()]
+
+        def natural(Y: Array, A: Array, weight: Array | None) -> float:
+            value = score(Y, A, weight)
+            return 0.0 if np.isnan(value) and np.isfinite(A).all() else value  # R² of constant targets, as there
+
+        return lambda member: {"score": natural}
     scorer = get_scorer(estimator.scoring) if estimator.scoring is not None else type(estimator).score
     X_val, _, weight = held_out
     given = {} if weight is None else {"sample_weight": weight}

@@ -1,0 +1,301 @@
+"""What MLPClassifier and MLPRegressor have in common: a network under scikit-learn's surface.
+
+X becomes columns, y becomes Y, `fit` is the core's training of a `Network`, and `predict` its feedforward. The network
+is `as_network()`; `coefs_` and `intercepts_` are views of its W and b.
+"""
+
+import math
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+
+from netwright import engines
+from netwright.arguments import Array
+from netwright.estimators import parameters, watching
+from netwright.estimators.checking import check_weight, check_X, check_X_y
+from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member
+from netwright.estimators.looking import Looking
+from netwright.estimators.randomness import draw_weights, streams
+from netwright.layer import Layer
+from netwright.optimizers import Optimizer
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        pass
+
+    def with_callbacks(method: Any) -> Any:
+        return method
+
+
+class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
+    """What the two have in common: everything but what y means."""
+
+    _members: list[Member]
+    loss_curve_: list[float]
+    validation_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    best_loss_: float | None
+
+    def __init__(self, given: dict[str, Any]):
+        """Keep the arguments as they are, as scikit-learn wants it: `fit` looks at them."""
+        self.__dict__.update((name, value) for name, value in given.items() if name not in ("self", "__class__"))
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        own = parameters.defaults(cls)
+        cls._parameter_constraints = {name: kinds for name, kinds in parameters.CONSTRAINTS.items() if name in own}
+
+    # ── fit ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Any:
+        """Learn from X, (samples, features), and y, (samples,) or (samples, outputs).
+
+        sample_weight: (samples,); weight k counts as k copies of the row, 0 as none, in mini-batches too.
+        X_val, y_val, sample_weight_val: rows to validate on. Their loss is recorded in `validation_curve_`, and
+            `early_stopping` watches them instead of a part of X.
+        groups: (samples,), handed to `validation_splitter`.
+
+        ValueError names what is wrong with an argument, before anything is learnt.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, held_out: Any = (None,) * 3, groups: Any = None, *, step: bool = False
+    ) -> Any:
+        """`fit`, or with `step` one epoch of it."""
+        parameters.check(self)
+        if self.early_stopping and step:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        parameters.hidden_sizes(self)
+        fresh = not hasattr(self, "coefs_") or not (self.warm_start or step)
+        X, y = check_X_y(self, X, y, reset=fresh)
+        weight = check_weight(sample_weight, X)
+        if weight is not None and not weight.all():  # a weight of 0 is as if the row were not there
+            kept = np.flatnonzero(weight)
+            X, y, weight = X[kept], y[kept], weight[kept]
+            groups = None if groups is None else np.asarray(groups)[kept]
+        self._learn_targets(y, step)
+        weight = self._weigh(y, weight, step)
+        if fresh or not hasattr(self, "_members"):
+            self._begin(X.shape[1], X.dtype, fresh)
+        rows, watched, y_val = self._hold_out(X, y, weight, held_out, groups)
+        task = self._task(rows, watched, y_val, step)
+        self._train(task, watching.sklearn_callbacks(self, X, y, sample_weight))
+        return self
+
+    def _begin(self, inputs: int, dtype: Any, fresh: bool) -> None:
+        """Networks with their weights drawn as scikit-learn draws them, or with the `coefs_` that the user has set."""
+        loss, last = self._loss_and_last()
+        members = []
+        for stream in streams(self.random_state, self.n_networks):
+            network = parameters.make_network(self, inputs, self._width(), loss, last, dtype)
+            draw_weights(network, stream, self.activation)
+            members.append(Member(network, stream))
+        self._members = members
+        network = members[0].network
+        name = network.layers[-1].activation.name
+        self.n_outputs_, self.out_activation_ = network.outputs, "logistic" if name == "sigmoid" else name
+        self.n_layers_ = len(parameters.hidden_sizes(self)) + 2
+        stopping = self.early_stopping
+        start = {"t_": 0, "loss_curve_": [], "validation_curve_": [], "_no_improvement_count": 0, "_noted": 0}
+        start |= {
+            "validation_scores_": [] if stopping else None,
+            "best_validation_score_": -np.inf if stopping else None,
+        }
+        start |= {"best_loss_": None if stopping else np.inf}
+        if fresh:
+            self.__dict__.pop("_split_bits", None)
+            self.__dict__.update(start)
+            self._show_weights()
+        else:
+            self.__dict__.update(start | vars(self), _shown=[])
+            self._synced()
+
+    def _hold_out(self, X: Array, y: Any, weight: Any, held_out: Any, groups: Any) -> tuple[Rows, Rows | None, Any]:
+        """(the rows to learn from, the rows to watch, the latter's y)."""
+        dtype = self._members[0].network.dtype
+
+        def columns(X: Array, y: Any, weight: Any) -> Rows:
+            return X.T.astype(dtype, copy=False), self._encode(y, dtype), weight
+
+        rows, (X_val, y_val, weight_val) = columns(X, y, weight), held_out
+        if (X_val is None) != (y_val is None) or (X_val is None and weight_val is not None):
+            raise ValueError("X_val and y_val, and with them sample_weight_val, belong together: give both or neither")
+        if X_val is not None:
+            X_val, y_val = check_X_y(self, X_val, y_val, reset=False)
+            return rows, columns(X_val, y_val, check_weight(weight_val, X_val)), y_val
+        if not self.early_stopping or self.solver == "lbfgs":
+            return rows, None, None
+        learn, watch = split(self, rows, y, groups)
+        return take(rows, learn), take(rows, watch), y[watch]
+
+    def _task(self, rows: Rows, held_out: Rows | None, y_val: Any, step: bool) -> Task:
+        stopping = held_out is not None and bool(self.early_stopping)
+        best: float | None
+        if not stopping:
+            monitor, best = "cost", self.best_loss_
+        elif self.scoring == "loss":
+            monitor, best = None, min(self.validation_curve_, default=np.inf)
+        else:
+            monitor, best = "score", -self.best_validation_score_
+        scores = watching.scoring(self, held_out, y_val) if held_out and monitor == "score" else lambda member: {}
+        before = (np.inf if best is None else float(best), self._no_improvement_count if step else 0)
+        return Task(rows, held_out, stopping, step, scores, monitor, before)
+
+    def _train(self, task: Task, callbacks: list[Any]) -> None:
+        """All networks' trainings, side by side on threads, and what they leave behind."""
+        samples = task.rows[0].shape[1]
+        if self.batch_size != "auto" and self.batch_size > samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
+            )
+        if self.verbose:
+            callbacks = [watching.progress(1 if task.incremental else self.max_iter), *callbacks]
+        members = self._synced()
+        self._seen = task.rows[0][:, :: -(-samples // 256)], task.rows[1][:, :: -(-samples // 256)]  # for diagnose()
+        try:
+            if len(members) == 1:
+                trainings = [train_member(self, members[0], task, 0, callbacks)]
+            else:
+                with ThreadPoolExecutor(self.n_threads or min(len(members), parameters.cores())) as pool:
+                    jobs = [
+                        pool.submit(train_member, self, member, task, place, callbacks if place == 0 else [])
+                        for place, member in enumerate(members)
+                    ]
+                trainings = [job.result() for job in jobs]
+        except FloatingPointError as error:
+            self._note(members[0], task)
+            self._give_up(task, error)
+            return
+        self._note(members[0], task)
+        self._no_improvement_count = trainings[0].waited
+        self.engine_ = trainings[0].engine.name
+        for training in trainings:
+            if not task.incremental:
+                watching.warn(self, training)
+
+    def _note(self, member: Member, task: Task) -> None:
+        """The fitted attributes, from the first network's history."""
+        history = self.history_ = member.history
+        self.n_iter_ = len(history)
+        self.t_ += self.n_iter_ * task.rows[0].shape[1] * isinstance(member.optimizer, Optimizer)
+        self.loss_curve_ += history.cost
+        self.validation_curve_ += history.validation_cost
+        if not task.incremental:
+            self._noted = len(self.loss_curve_)
+        if history.cost:
+            self.loss_ = history.cost[-1]
+        elif not hasattr(self, "loss_"):  # L-BFGS may find nothing to do
+            self.loss_ = member.network.gradient(*task.rows)
+        if task.early_stopping:
+            costs = [-cost for cost in history.validation_cost]
+            self.validation_scores_ = [*(self.validation_scores_ or []), *history.validation_scores.get("score", costs)]
+            self.best_validation_score_ = watching.best_of(self.validation_scores_)
+        else:
+            self.best_loss_ = min([np.inf if self.best_loss_ is None else self.best_loss_, *history.cost])
+        self._optimizer = member.optimizer
+        self._show_weights()
+
+    def _give_up(self, task: Task, error: FloatingPointError) -> None:
+        """Diverged: with early stopping the best epoch is there to keep, otherwise it is an error."""
+        if not (task.early_stopping and self.validation_scores_):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                f"preprocessed. ({error})"
+            ) from error
+        self.validation_scores_.append(math.nan)
+        warnings.warn(f"Training diverged: {error}", ConvergenceWarning, stacklevel=5)
+
+    # ── predict ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _each(self, X: Any) -> list[Array]:
+        """Every network's outputs A, (outputs, samples)."""
+        X = check_X(self, X).T
+        compiled = self.engine == "fused" or (self.engine == "auto" and getattr(engines, "warmed_up", bool)())
+        return [member.predict(X, compiled) for member in self._synced()]
+
+    def _outputs(self, X: Any) -> Array:
+        """The mean of the networks' outputs A, (outputs, samples)."""
+        outputs = self._each(X)
+        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # ── copies and pickles: the weights once, and what going on exactly needs ────────────────────────────────────────
+
+    def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self, "_members"):
+            self._synced()
+        left = ("coefs_", "intercepts_", "_shown", "_seen", "_optimizer", "loss_curve_")
+        state = {name: value for name, value in super().__getstate__().items() if name not in left}
+        if hasattr(self, "_members"):  # of partial_fit's losses the last: a model that learns for ever must not grow
+            state["loss_curve_"] = self.loss_curve_[: self._noted] + self.loss_curve_[self._noted :][-1:]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "_members"):
+            self._optimizer = self._members[0].optimizer
+            self._show_weights()
+
+    def _with(self, members: list[Member]) -> Any:
+        """The same estimator over these networks, for a scorer."""
+        seen = object.__new__(type(self))
+        seen.__dict__.update(vars(self), _members=members)
+        seen._show_weights()
+        return seen
+
+    # ── the network's weights, in scikit-learn's shapes ──────────────────────────────────────────────────────────────
+
+    def _show_weights(self) -> None:
+        """`coefs_` (inputs, neurons) and `intercepts_` (neurons,): views of the first network's W and b."""
+        dense = [layer for layer in self._members[0].network.layers if isinstance(layer, Layer)]
+        self.coefs_ = [layer.W.T for layer in dense]
+        self.intercepts_ = [layer.b[:, 0] for layer in dense]
+        self._shown = [*self.coefs_, *self.intercepts_]
+
+    def _synced(self) -> list[Member]:
+        """The networks; what the user has put into `coefs_` or `intercepts_` is copied into the first."""
+        shown = self._shown
+        if len(shown) != len(self.coefs_) + len(self.intercepts_) or any(
+            given is not view for given, view in zip((*self.coefs_, *self.intercepts_), shown, strict=True)
+        ):
+            dense = [layer for layer in self._members[0].network.layers if isinstance(layer, Layer)]
+            for layer, W, b in zip(dense, self.coefs_, self.intercepts_, strict=True):
+                layer.W, layer.b = np.asarray(W).T, np.reshape(b, (-1, 1))
+            self._show_weights()
+        return self._members
+
+    def _loss_grad_lbfgs(self, packed: Array, X: Array, y: Array, sample_weight: Any, *unused: Any) -> Any:
+        """(loss, gradient) at scikit-learn's packed parameters: its name, for those who check gradients by it."""
+        network = self._members[0].network
+        views = [[layer.W.T, layer.b[:, 0]] for layer in network.layers if isinstance(layer, Layer)]
+        ordered = [W for W, _ in views] + [b for _, b in views]
+        ends = np.cumsum([view.size for view in ordered])
+        for view, part in zip(ordered, np.split(packed, ends[:-1]), strict=True):
+            view[...] = part.reshape(view.shape)
+        loss = network.gradient(np.asarray(X).T, np.asarray(y, network.dtype).T, sample_weight)
+        dense = [layer for layer in network.layers if isinstance(layer, Layer)]
+        return loss, np.concatenate([layer.dW.T.ravel() for layer in dense] + [layer.db.ravel() for layer in dense])
