@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -14,7 +14,14 @@ FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
-    """X as a dense float array and y as an array; ValueError in scikit-learn's words, and the column's name."""
+    """X as a dense float array and y as an array; ValueError in scikit-learn's words, and the column's name.
+
+    Plain arrays of finite numbers, which is what nearly all of that looks for, are known by a glance.
+    """
+    if is_plain(X) and is_plain_target(estimator, y, len(X)) and (reset or has_width(estimator, X)):
+        estimator.n_features_in_ = X.shape[1]
+        estimator.__dict__.pop("feature_names_in_", None)
+        return X, y
     try:
         X, y = validate_data(
             estimator,
@@ -22,7 +29,7 @@ def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
-            y_numeric=is_regressor(estimator),
+            y_numeric=not isinstance(estimator, ClassifierMixin),
             dtype=(np.float64, np.float32),
             reset=reset,
         )
@@ -34,26 +41,41 @@ def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
 
 
 def check_X(estimator: Any, X: Any) -> Array:
-    """X as a dense float array. One that is so already, of the right width and without names, is only summed."""
-    fitted = vars(estimator)
-    if "_members" not in fitted:
+    """X as a dense float array; a plain one of the right width is known by a glance, as in `check_X_y`."""
+    if "_members" not in vars(estimator):
         check_is_fitted(estimator)
-    if (
-        type(X) is np.ndarray
-        and X.dtype in FLOATS
-        and X.ndim == 2
-        and X.shape[1] == fitted["n_features_in_"]
-        and X.shape[0]
-        and "feature_names_in_" not in fitted
-    ):
-        with np.errstate(all="ignore"):
-            if math.isfinite(X.sum()):  # neither NaN nor infinity hides in a finite sum
-                return X
+    if is_plain(X) and has_width(estimator, X):
+        return X
     try:
         checked = validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
     except ValueError as error:
         raise _with_column(error, X) from None
     return checked if isinstance(checked, np.ndarray) else checked.toarray()
+
+
+def is_plain(X: Any) -> bool:
+    """Whether X is an array (samples, features) of finite floats, with at least one of each."""
+    if type(X) is not np.ndarray or X.dtype not in FLOATS or X.ndim != 2 or not X.size:
+        return False
+    if X.size < 10_000:
+        return bool(np.isfinite(X).all())
+    with np.errstate(all="ignore"):
+        return math.isfinite(X.sum())  # no NaN or infinity can hide in a finite sum
+
+
+def is_plain_target(estimator: Any, y: Any, samples: int) -> bool:
+    """Whether y is an array (samples,) of whole numbers, of a classifier's truth values or a regressor's floats."""
+    if type(y) is not np.ndarray or y.shape != (samples,):
+        return False
+    if isinstance(estimator, ClassifierMixin):
+        return y.dtype.kind in "iub"
+    return y.dtype.kind in "iu" or (y.dtype in FLOATS and bool(np.isfinite(y).all()))
+
+
+def has_width(estimator: Any, X: Array) -> bool:
+    """Whether X has the columns of the last fit, which had no names."""
+    fitted = vars(estimator)
+    return bool(X.shape[1] == fitted.get("n_features_in_")) and "feature_names_in_" not in fitted
 
 
 def check_weight(weight: Any, X: Array) -> Array | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin
 from sklearn.model_selection import check_cv, train_test_split
 
 from netwright.activations import ACTIVATIONS
@@ -48,9 +48,11 @@ class Member:
         return self.optimizer
 
     def predict(self, X: Array, compiled: bool) -> Array:
-        """The network's outputs A for X, (inputs, samples), by compiled code or by the layers' own NumPy."""
+        """The network's outputs A for X, (inputs, samples) and checked, by compiled code or the layers' own NumPy."""
         if not compiled:
-            return self.network.predict(X)
+            for layer in self.network.layers:
+                X = layer(X)
+            return X
         if self.predictor is None:
             self.predictor = self.network.predictor()
         return self.predictor(X)
@@ -140,14 +142,16 @@ def split(estimator: Any, rows: Rows, y: Any, groups: Any) -> tuple[Array, Array
     """(places to learn from, places to watch) for early stopping: the splitter's first, or scikit-learn's draw."""
     X, Y, _ = rows
     if estimator.validation_splitter is not None:
-        splitter = check_cv(estimator.validation_splitter, y, classifier=is_classifier(estimator))
+        splitter = check_cv(estimator.validation_splitter, y, classifier=isinstance(estimator, ClassifierMixin))
         learn, watch = next(iter(splitter.split(X.T, y, groups)))
     else:
         learn, watch = train_test_split(
             np.arange(X.shape[1]),
             random_state=split_state(estimator),
             test_size=estimator.validation_fraction,
-            stratify=np.where(Y[0] > 0, "True", "False") if is_classifier(estimator) and Y.shape[0] == 1 else None,
+            stratify=np.where(Y[0] > 0, "True", "False")
+            if isinstance(estimator, ClassifierMixin) and len(Y) == 1
+            else None,
         )
     if len(watch) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")

@@ -65,7 +65,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             permutation_importance(
                 member.network,
                 X.T,
-                self._encode(y, member.network.dtype),  # type: ignore[attr-defined]
+                self._encode(y, member.network.dtype),
                 weight=sample_weight,
                 repeats=n_repeats,
                 rng=int(seed),
@@ -83,13 +83,13 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         x = np.atleast_2d(numeric("x", x, np.float64))
         network = self.as_network()
-        Y = self._encode(np.asarray(y).reshape(1, *np.shape(y)), network.dtype)  # type: ignore[attr-defined]
+        Y = self._encode(np.asarray(y).reshape(1, *np.shape(y)), network.dtype)
         names = getattr(self, "feature_names_in_", None)
         return worked_step(
             network,
             x[0],
             Y[:, 0],
-            learning_rate=float(self.learning_rate_init),  # type: ignore[attr-defined]
+            learning_rate=float(self.learning_rate_init),
             names=None if names is None else list(names),
         )
 
@@ -104,7 +104,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         member = self._fitted()[0]
         if X is not None:
             X, y = check_X_y(self, X, y, reset=False)
-            seen = X.T, self._encode(y, member.network.dtype)  # type: ignore[attr-defined]
+            seen = X.T, self._encode(y, member.network.dtype)
         elif hasattr(self, "_seen"):
             seen = self._seen
         else:
@@ -116,7 +116,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _fitted(self) -> Any:
         check_is_fitted(self)
-        return self._synced()  # type: ignore[attr-defined]
+        return self._synced()
 
     def _columns(self, X: Any) -> Array:
         return check_X(self, X).T

@@ -21,7 +21,33 @@ from netwright.losses import find_loss
 class MLPClassifier(ClassifierMixin, Perceptron):
     """Classifies with a network, as scikit-learn's MLPClassifier, whose parameters come first and mean the same.
 
-    PARAMETERS
+    Parameters, beyond scikit-learn's; each default changes nothing:
+
+    activation: also any of `netwright.ACTIVATIONS`, an `Activation` of your own, or a list, one for each hidden layer.
+    solver: also any of `netwright.OPTIMIZERS`, an optimizer object, or "auto", which learns without being told how.
+    class_weight: {class: weight} or "balanced"; a list of them for several targets.
+    loss: "log_loss", any of `netwright.LOSSES`, or a `Loss` of your own, on the one-hot targets.
+    output_activation: instead of softmax (sigmoid for two classes and for labels).
+    dropout: the rate after each hidden layer.
+    label_smoothing: moves the targets this far towards even odds.
+    alpha_scaling: what `alpha` is divided by: "batch", each batch's samples, as in scikit-learn, so that it means
+        something else at every batch size; "samples", those of X; "none".
+    clip_norm: cut a longer gradient to this length.
+    schedule: how the rate goes, one of `netwright.SCHEDULES`, an object or a function (e, E) -> factor.
+    scoring: the scorer that early stopping watches, or "loss"; by default accuracy.
+    validation_splitter: instead of a random `validation_fraction`, a splitter or pairs of (train, test) places.
+    n_networks: train so many, from different seeds, on threads of their own; predictions are their mean.
+    max_time: stop after so many seconds, at the end of the epoch.
+    checkpoint: a file that is kept up to date while fitting.
+    resume: go on from `checkpoint` if it exists, to the same bits as if never interrupted.
+    engine: "auto", "plain" or "fused".
+    n_threads: how many the fused engine works with; with several networks, how many of them train at a time.
+
+    Attributes, beyond scikit-learn's: `validation_curve_`, the validation loss of each epoch; `history_`, the
+    `History` of the last fit; `engine_`, what ran it; `networks_`.
+
+    >>> MLPClassifier((3,), "tanh", solver="lbfgs", random_state=1).fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+    MLPClassifier(activation='tanh', hidden_layer_sizes=(3,), random_state=1, solver='lbfgs')
     """
 
     classes_: Any
@@ -148,7 +174,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 class MLPRegressor(RegressorMixin, Perceptron):
     """Predicts numbers with a network, as scikit-learn's MLPRegressor, whose parameters come first and mean the same.
 
-    PARAMETERS
+    Parameters, beyond scikit-learn's, are those of `MLPClassifier` but for class_weight and label_smoothing, and:
+
+    loss: "squared_error", "poisson", or any other of `netwright.LOSSES`, such as "huber:1.5"; "quantile:0.1,0.5,0.9"
+        has an output for each level. Or a `Loss` of your own.
+    output_activation: instead of the loss's own, to keep the predictions in its range.
+    scoring: by default R²; for several quantile levels the mean D² of their pinball losses.
     """
 
     def __init__(

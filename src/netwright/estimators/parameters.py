@@ -3,7 +3,6 @@
 import copy
 import os
 from dataclasses import dataclass
-from functools import cache
 from inspect import signature
 from numbers import Integral, Real
 from typing import Any
@@ -68,12 +67,9 @@ def defaults(kind: type) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in signature(kind).parameters.items()}
 
 
-_defaults = cache(defaults)
-
-
 def check(estimator: Any) -> None:
     """InvalidParameterError (a ValueError) names the first parameter that is wrong. Defaults are known to be right."""
-    values, known = vars(estimator), _defaults(type(estimator))
+    values, known = vars(estimator), type(estimator)._defaults
     given = {name: values[name] for name, default in known.items() if name in values and values[name] is not default}
     validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
     if estimator.schedule is not None and estimator.learning_rate != "constant":

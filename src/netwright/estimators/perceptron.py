@@ -37,11 +37,12 @@ except ImportError:  # before scikit-learn 1.9
 class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
     """What the two have in common: everything but what y means."""
 
+    _defaults: dict[str, Any]
     _members: list[Member]
     loss_curve_: list[float]
     validation_curve_: list[float]
     validation_scores_: list[float] | None
-    best_validation_score_: float | None
+    best_validation_score_: Any  # a float, or None without early stopping
     best_loss_: float | None
 
     def __init__(self, given: dict[str, Any]):
@@ -50,7 +51,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
-        own = parameters.defaults(cls)
+        own = cls._defaults = parameters.defaults(cls)
         cls._parameter_constraints = {name: kinds for name, kinds in parameters.CONSTRAINTS.items() if name in own}
 
     # ── fit ──────────────────────────────────────────────────────────────────────────────────────────────────────────

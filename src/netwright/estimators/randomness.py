@@ -18,8 +18,8 @@ class Stream(np.random.Generator):
     """
 
     def __init__(self, random_state: np.random.RandomState):
-        super().__init__(random_state._bit_generator)  # type: ignore[attr-defined]
-        self.legacy = random_state
+        super().__init__(random_state._bit_generator)
+        self.legacy, self.bits = random_state, random_state._bit_generator
         self.order: Any = None
 
     def permutation(self, x: Any, axis: int = 0) -> Any:
@@ -53,7 +53,7 @@ class _Bits:
     def state(self) -> dict[str, Any]:
         order = self.stream.order
         small = None if order is None else order.astype(np.min_scalar_type(order.size))
-        return {"bits": self.stream._bit_generator.state, "order": small}  # type: ignore[attr-defined]
+        return {"bits": self.stream.bits.state, "order": small}
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class _Bits:
         bits = dict(state["bits"])
         if "key" in bits["state"]:
             bits["state"] = bits["state"] | {"key": np.asarray(bits["state"]["key"], np.uint32)}  # a list in a file
-        self.stream._bit_generator.state = bits  # type: ignore[attr-defined]
+        self.stream.bits.state = bits
         self.stream.order = order
 
 
