@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from netwright import ACTIVATIONS, Activation, Layer
-from netwright.activations import Softmax, find_activation
+from netwright import ACTIVATIONS, Activation, Layer, Network, check_gradient
+from netwright.activations import Softmax, find_activation, softmax
 
 ROWS = [pytest.param(row, id=name) for name, row in ACTIVATIONS.items()]
 ELEMENTWISE = [pytest.param(row, id=name) for name, row in ACTIVATIONS.items() if not isinstance(row, Softmax)]
@@ -103,20 +103,60 @@ def test_selu_keeps_mean_0_and_variance_1():
     assert moment(2) == pytest.approx(1, abs=1e-9)
 
 
-def test_softmax_dZ_is_the_product_with_its_jacobian():
+@pytest.mark.parametrize(("name", "block"), [("softmax", [0, 0, 0, 0]), ("softmax:1,3", [0, 1, 1, 1])])
+def test_softmax_dZ_is_the_product_with_its_jacobian(name, block):
     rng = np.random.default_rng(2)
-    row, Z, dA = ACTIVATIONS["softmax"], rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    row, Z, dA = find_activation(name), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
     A = row.f(Z)
     dZ = row.dZ(dA, Z, A)
+    together = np.equal.outer(block, block)
     for k in range(3):
         a = A[:, k]
-        np.testing.assert_allclose(dZ[:, k], (np.diag(a) - np.outer(a, a)) @ dA[:, k], rtol=1e-12)
+        jacobian = np.diag(a) - np.outer(a, a) * together
+        np.testing.assert_allclose(dZ[:, k], jacobian @ dA[:, k], rtol=1e-12, atol=1e-15)
     for i in range(4):
         step = np.zeros_like(Z)
         step[i] = 1e-6
         numeric = ((row.f(Z + step) - row.f(Z - step)) * dA).sum(axis=0) / 2e-6
         np.testing.assert_allclose(dZ[i], numeric, atol=1e-9)
     np.testing.assert_allclose(row.df(Z, A), A * (1 - A), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_softmax_by_blocks_is_one_of_each(dtype):
+    Z = np.random.default_rng(3).normal(size=(9, 5), scale=3).astype(dtype)
+    A = find_activation("softmax:3,2,4").f(Z)
+    assert A.dtype == dtype
+    parts = [special.softmax(part, axis=0) for part in np.split(Z, [3, 5])]
+    np.testing.assert_allclose(A, np.concatenate(parts), rtol=1e-12 if dtype == np.float64 else 1e-5)
+    assert find_activation("softmax:9").f(Z).tobytes() == ACTIVATIONS["softmax"].f(Z).tobytes()
+
+
+def test_softmax_by_blocks_is_found_by_its_name():
+    assert find_activation("softmax:3,2") is softmax(3, 2) is ACTIVATIONS["softmax:3,2"] is softmax(np.int64(3), 2)
+    assert "softmax:3,2" in ACTIVATIONS
+    assert "softmax:3,2" not in list(ACTIVATIONS)
+    assert softmax() is ACTIVATIONS["softmax"]
+    for absent in ("softmax:0", "softmax:", "tanh:1", "nothing:1"):
+        assert absent not in ACTIVATIONS
+        with pytest.raises(KeyError):
+            ACTIVATIONS[absent]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Layer(2, 8, "softmax:3,2,4"), r"softmax:3,2,4 is for 3 \+ 2 \+ 4 = 9 neurons, got 8"),
+        (lambda: softmax(3, 2).f(np.zeros((4, 1))), "blocks of 3, 2 rows need 5, got 4"),
+        (lambda: softmax(3, 2.5), "a block of softmax must be a whole number of at least 1, got 2.5"),
+        (lambda: find_activation("softmax:3,x"), "unknown activation 'softmax:3,x': write softmax:NUMBER"),
+        (lambda: find_activation("tanh:3"), "activation 'tanh' takes no parameter, got 'tanh:3'"),
+        (lambda: find_activation(Softmax("softmax:3", np.exp, np.exp)), "is the name of another"),
+    ],
+)
+def test_blocks_that_do_not_fit_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 # ── the user's own ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,4 +229,23 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all():
         find_activation("gelo")
     for wrong in (None, 3, ["tanh"], {}):
         with pytest.raises(ValueError, match="unknown activation"):
+            find_activation(wrong)
+
+
+@pytest.mark.parametrize("engine", ["plain", "fused"])
+def test_a_sigmoid_between_two_ends(engine):
+    row = find_activation("sigmoid:-1,10")
+    Z = np.linspace(-800, 800, 401)
+    np.testing.assert_allclose(row.f(Z), -1 + 11 * ACTIVATIONS["sigmoid"].f(Z), rtol=1e-15)
+    assert row is find_activation(row.name)
+    network = Network([3, 8, 1], ["tanh", row.name], loss="squared_error", rng=0)
+    X = np.random.default_rng(1).normal(size=(3, 200))
+    Y = 3 + X[:1]
+    check_gradient(network, X, Y)
+    history = network.train(X, Y, epochs=200, learning_rate=0.01, engine=engine)
+    assert history.cost[-1] < 0.02 * history.cost[0]
+    A = network.predict(1e6 * X)
+    assert -1 <= A.min() < A.max() <= 10
+    for wrong in ("sigmoid:2,2", "sigmoid:3,1", "sigmoid:1", "sigmoid:0,inf"):
+        with pytest.raises(ValueError, match="unknown activation 'sigmoid:"):
             find_activation(wrong)

@@ -1,11 +1,19 @@
 """The plain engine is a loop of `network.gradient` and `optimizer.step`, on memory that nobody else holds."""
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from netwright import ENGINES, OPTIMIZERS, Network
-from netwright.engines import Job
+from netwright import ENGINES, OPTIMIZERS, Activation, Network, engines
+from netwright.engines import Job, cache
 from netwright.engines.plain import Plain, batches, clip
+
+fused = pytest.importorskip("netwright.engines.fused")
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
@@ -40,6 +48,31 @@ def test_an_epoch_of_the_plain_engine_is_the_loop_written_by_hand(name, dtype, b
     tolerance = 1e-9 if dtype == np.float64 else 2e-4
     np.testing.assert_allclose(network.theta, by_hand.theta, rtol=tolerance, atol=tolerance)
     assert cost == pytest.approx(total / 50, rel=1e-12 if dtype == np.float64 else 1e-5)
+
+
+@pytest.mark.parametrize(("loss", "classes"), [("squared_error", 0), ("logloss", 2), ("cross_entropy", 3)])
+def test_an_epoch_with_penalty_per_batch_is_scikit_learns(loss, classes):
+    """Its second one, from the weights of the first, with a last batch of 2 rows for which the penalty counts most."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 4))
+    y = rng.integers(0, classes, 30) if classes else rng.normal(size=30)
+    options = {"hidden_layer_sizes": (6, 5), "activation": "tanh", "solver": "sgd", "momentum": 0.0, "alpha": 0.5}
+    options |= {"batch_size": 7, "learning_rate_init": 0.1, "shuffle": False, "random_state": 0}
+    if classes:
+        theirs = MLPClassifier(**options).partial_fit(X, y, classes=np.arange(classes))
+    else:
+        theirs = MLPRegressor(**options).partial_fit(X, y)
+    Y = np.eye(3)[:, y] if classes == 3 else y
+    ours = Network([4, 6, 5, classes if classes > 2 else 1], loss=loss, l2=0.5, penalty_per_batch=True, rng=0)
+    for layer, coefs, intercepts in zip(ours.layers, theirs.coefs_, theirs.intercepts_, strict=True):
+        layer.W, layer.b = coefs.T, intercepts[:, None]
+    theirs.partial_fit(X, y)
+    given = {"learning_rate": 0.1, "batch_size": 7, "shuffle": False, "engine": "plain"}
+    history = ours.train(X.T, Y, epochs=1, optimizer="gradient_descent", **given)
+    for layer, coefs, intercepts in zip(ours.layers, theirs.coefs_, theirs.intercepts_, strict=True):
+        np.testing.assert_allclose(layer.W, coefs.T, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(layer.b.ravel(), intercepts, rtol=0, atol=1e-12)
+    assert history.cost == pytest.approx(theirs.loss_curve_[1:], rel=1e-12)
 
 
 def test_weights_of_mean_1_make_each_batch_part_of_one_weighted_mean():
@@ -178,3 +211,110 @@ def test_engines_are_found_by_name():
         assert find(job).name == ("plain" if name == "auto" else name)
     with pytest.raises(ValueError, match="unknown engine 'plian'; did you mean 'plain'"):
         ENGINES.find("plian")
+
+
+# ── warmed up ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty directory for compiled code, not yet made."""
+    monkeypatch.setenv("NETWRIGHT_CACHE_DIR", str(tmp_path / "cache"))
+    yield tmp_path / "cache"
+    forget()
+
+
+def forget():
+    """As in a new process."""
+    cache.cache_directory.cache_clear()
+    cache.warmed_up.cache_clear()
+
+
+def warmed_up():
+    forget()
+    return engines.warmed_up()
+
+
+def test_what_warm_up_leaves_holds_for_the_same_code_and_cpu(place, monkeypatch):
+    monkeypatch.setattr(fused, "warm_up", lambda: 12.0)
+    forget()
+    assert not engines.warmed_up()
+    assert not place.exists()  # looking leaves no trace
+    assert engines.warm_up() == 12
+    assert engines.warmed_up()  # in this process too
+    (mark,) = place.iterdir()
+    mark.write_bytes(b"\xff damaged")  # only its name says anything
+    assert warmed_up()
+    for name, other in (("SOURCES", "another version"), ("find_spec", lambda name: None)):
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, name, other)
+            assert not warmed_up()
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.platform, "machine", lambda: "another")
+        assert not warmed_up()
+    assert warmed_up()
+    mark.unlink()
+    mark.mkdir()
+    assert not warmed_up()
+
+
+def test_a_failed_warm_up_leaves_nothing(place, monkeypatch):
+    def failing():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fused, "warm_up", failing)
+    forget()
+    with pytest.raises(KeyboardInterrupt):
+        engines.warm_up()
+    assert not warmed_up()
+
+
+def test_without_a_place_to_keep_code_nothing_is_warm(place, monkeypatch):
+    monkeypatch.setattr(fused, "warm_up", lambda: 12.0)
+    forget()
+    engines.warm_up()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)  # its code is not loaded either
+        assert not warmed_up()
+        assert engines.warm_up() == 12
+        assert not warmed_up()
+    assert warmed_up()
+    for file in place.iterdir():
+        file.unlink()
+    place.rmdir()
+    place.write_text("a file in its place")
+    assert not warmed_up()
+
+
+def test_looking_loads_no_compiler(place):
+    script = "import sys; from netwright.engines import warmed_up; print(warmed_up(), 'numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cold", "warm"), [(0.01, "plain", "plain"), (0.2, "plain", "fused"), (20, "fused", "fused")]
+)
+def test_auto_takes_the_fused_engine_for_smaller_jobs_once_it_is_warm(seconds, cold, warm, monkeypatch):
+    cube = Activation("cube", lambda Z: Z**3, lambda Z, A: 3 * Z**2)
+
+    class Own(type(OPTIMIZERS["adam"]())):
+        pass
+
+    def job(network, optimizer="adam", **options):
+        made = Job(network, OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer, 1, 10, **options)
+        return replace(made, samples=seconds / made.plain_seconds())
+
+    listed = [job(net()), job(net(dropout=0.2, dtype="float32"), "lbfgs")]
+    listed += [job(Network([3, 6, 4], loss=loss, rng=0)) for loss in ("huber:0.3", "cross_entropy:2,2")]
+    others = [
+        job(Network([3, 6, 2], cube, loss="squared_error", rng=0)),  # to be compiled, though all the tables' rows are
+        job(Network([3, 6, 2], "sigmoid:1,5", loss="squared_error", rng=0)),
+        job(net(), Own()),
+    ]
+    for is_warm in (False, True):
+        monkeypatch.setattr(engines, "warmed_up", lambda is_warm=is_warm: is_warm)
+        for each in listed:
+            assert ENGINES["auto"](each).name == (warm if is_warm else cold)
+        for each in others:
+            assert ENGINES["auto"](each).name == cold
+        assert ENGINES["auto"](replace(listed[0], max_seconds=0.04)).name == "plain"

@@ -5,6 +5,7 @@ eps 2e-16 in float64 and 1e-7 in float32; an optimizer that divides by √v make
 visible in theta. 1e-9 and 2e-3 of the largest number, in a few epochs, leave room for that and for nothing else.
 """
 
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -36,7 +37,7 @@ def data(network, samples, seed=0):
     shape, classes = (network.outputs, samples), rng.integers(0, network.outputs, samples)
     Y = {
         "probability": rng.random(shape),
-        "distribution": np.eye(network.outputs)[:, classes],
+        "distribution": np.vstack([np.eye(k)[:, classes % k] for k in network.loss.blocks or (network.outputs,)]),
         "count": rng.poisson(2, shape),
         "real": rng.normal(size=shape),
     }[network.loss.targets]
@@ -99,6 +100,26 @@ def test_every_loss(loss, outputs, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("loss", ["quantile:0.1,0.5,0.9", "cross_entropy:3,2,1", "cross_entropy:6"])
+def test_losses_whose_rows_are_not_all_alike(by_neurons, loss, threads, dtype):
+    smoothing = 0.1 if losses.find_loss(loss).blocks else 0.0
+    options = {"loss": loss, "label_smoothing": smoothing, "rng": 0, "dtype": dtype}
+    agree(lambda: Network([5, 9, 6], "silu", **options), threads=threads, optimizer="momentum")
+    agree(lambda: Network([5, 9, 6], "silu", dropout=0.2, **options), threads=threads, optimizer="momentum")
+
+
+def test_levels_after_another_last_activation_than_the_link():
+    agree(lambda: Network([5, 9, 6], ["tanh", "softplus"], loss="quantile:0.1,0.5,0.9", rng=0))
+
+
+def test_blocks_and_levels_of_any_number_share_their_code():
+    kernels = fused_engine.loss_kernel
+    assert len({kernels(losses.quantile(*levels), np.float64) for levels in ((0.3,), (0.9,), (0.1, 0.9))}) == 1
+    assert len({kernels(losses.cross_entropy(*blocks), np.float64) for blocks in ((), (3,), (3, 2))}) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("optimizer", RULES)
 @pytest.mark.parametrize("clip_norm", [None, 0.1])
 def test_every_optimizer(optimizer, clip_norm, dtype):
@@ -141,6 +162,22 @@ def test_splitting_neurons(by_neurons, threads, dtype):
     agree(make, threads=threads, samples=50, batch_size=16)
     agree(make, threads=threads, samples=50, batch_size=50, weighted=False)
     agree(make, threads=threads, samples=50, batch_size=16, clip_norm=0.1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("split", ["rows", "neurons"])
+def test_penalties_per_batch_of_a_last_smaller_batch_too(split, weighted, threads, dtype, monkeypatch):
+    """37 rows in batches of 16: the last one's 5 have a penalty three times as large, whichever worker adds it."""
+    monkeypatch.setattr(fused_engine, "LARGE", 1 if split == "neurons" else 10**9)
+
+    def make():
+        options = {"l2": 3.0, "l1": 0.5, "penalty_per_batch": True}
+        return Network([6, 40, 20, 3], "tanh", loss="cross_entropy", rng=3, dtype=dtype, **options)
+
+    agree(make, threads=threads, batch_size=16, weighted=weighted, optimizer="gradient_descent")
+    agree(make, threads=threads, batch_size=37, weighted=weighted)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -345,7 +382,7 @@ def test_training_works_after_a_fork():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("samples", [1, 2, 511, 512, 513, 5000])
-@pytest.mark.parametrize("loss", ["cross_entropy", "poisson"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "cross_entropy:1,2", "poisson"])
 def test_a_predictor_predicts(samples, loss, dtype):
     network = Network([7, 20, 3], "gelu", loss=loss, rng=0, dtype=dtype, dropout=0.5)
     predict = network.predictor(n_threads=2)
@@ -383,6 +420,59 @@ def test_an_interrupted_prediction_leaves_the_next_one_right():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert interrupted
+
+
+def test_ctrl_c_between_any_two_steps_of_the_caller_leaves_no_worker_waiting():
+    """Three workers meet at a barrier; their caller is interrupted before each of its bytecodes in turn."""
+    workers, before, done = fused_engine.Workers(), sys.gettrace(), 0
+    workers.run(lambda address, w: None, np.zeros(1), 3, None)  # so that the threads are there
+
+    def interrupted(at):
+        barrier, seen = threading.Barrier(3), 0
+
+        def trace(frame, event, argument):
+            nonlocal seen
+            if frame.f_code is not fused_engine.Workers.run.__code__:
+                return None
+            frame.f_trace_opcodes = True
+            seen += event == "opcode"
+            if seen == at:
+                raise KeyboardInterrupt
+            return trace
+
+        sys.settrace(trace)
+        try:
+            workers.run(lambda address, w: barrier.wait(5), np.zeros(1), 3, None)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    while interrupted(done + 1):  # a worker left behind would miss the next barrier, which breaks
+        done += 1
+    assert done > 20
+
+
+def test_a_run_leaves_alone_what_workers_of_an_interrupted_one_wait_on():
+    """They have all arrived when the caller is free, but one may not have looked yet."""
+    network, rule, counts, held = Network([10, 40, 3], loss="cross_entropy", rng=0), OPTIMIZERS["adam"](), [], []
+    X, Y, _ = data(network, 50)
+
+    class Noting(fused_engine.Workers):
+        def run(self, loop, plan, threads, memory):
+            super().run(loop, plan, threads, memory)
+            counts.append(ctypes.c_int64.from_address(int(plan[fused_engine.Plan.BARRIER])))
+            held.append(memory)
+
+    engine = fused.Fused(2)
+    engine.workers = Noting()
+    engine.run_epoch(network, rule, X, Y, None, None, 10, [0.01] * 5)
+    arrived = counts[0].value
+    engine.gradient(network, X, Y)
+    engine.run_epoch(network, rule, X, Y, None, None, 10, [0.01] * 5)
+    assert [count.value for count in counts] == [arrived, 4, arrived]
+    assert arrived == 20
 
 
 # ── numbers and code ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,6 +532,31 @@ def test_code_is_compiled_once_and_kept(tmp_path):
         if file.suffix == ".nbi":
             file.write_bytes(b"damaged")
     assert run(TRAIN, NETWRIGHT_CACHE_DIR=str(tmp_path))[0] == first[0]
+
+
+AFTER_WARM_UP = """
+import itertools, logging
+import numpy as np
+from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, Network
+from netwright.engines import Job
+from netwright.engines.fused import Fused, engine, machine, warm_up
+logging.disable()
+warm_up()
+before, engine.LARGE = machine.seconds_compiling, 1
+pairs = itertools.product([name for name in ACTIVATIONS if name != "softmax"], [*LOSSES, "huber:0.3", "cross_entropy:2,1"])
+for (activation, loss), dtype, threads in itertools.product(pairs, ("float64", "float32"), (1, 2)):
+    network = Network([4, 6, 3], activation, loss=loss, rng=0, dtype=dtype, l2=0.1, l1=0.1, dropout=0.5)
+    for optimizer in OPTIMIZERS.values():
+        job = Job(network, optimizer(), 100, 10)
+        assert job.listed()
+        Fused(threads).compile(network, job.optimizer, 10)
+print(machine.seconds_compiling - before)
+"""
+
+
+@pytest.mark.slow
+def test_after_warm_up_nothing_that_the_tables_list_is_compiled():
+    assert run(AFTER_WARM_UP) == ["0.0"]
 
 
 @pytest.mark.slow

@@ -135,8 +135,8 @@ class Forgetful(Dropout):
 
 
 class HalfPenalty(Network):
-    def penalize(self):
-        cost = super().penalize()
+    def penalize(self, m):
+        cost = super().penalize(m)
         self.layers[0].dW -= 0.5 * self.l2 * self.layers[0].W
         return cost
 

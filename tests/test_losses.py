@@ -6,8 +6,19 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
-from netwright import ACTIVATIONS, LOSSES, Loss, Network, d_logloss, d_sigmoid, logloss, sigmoid
-from netwright.losses import FAMILIES, LINKS, find_loss, is_known
+from netwright import (
+    ACTIVATIONS,
+    LOSSES,
+    Loss,
+    Network,
+    check_gradient,
+    d_logloss,
+    d_sigmoid,
+    load,
+    logloss,
+    sigmoid,
+)
+from netwright.losses import LINKS, cross_entropy, find_loss, huber, is_known, quantile
 from strategies import LOSS_NAMES, targets
 
 DTYPES = [np.float64, np.float32]
@@ -91,12 +102,25 @@ def test_the_quantile_loss_is_least_at_the_quantile(level):
 # ── names with a parameter ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_family_gives_one_loss_for_each_parameter_however_it_is_asked_for():
-    for name, family in FAMILIES.items():
-        assert find_loss(f"{name}:0.25") is find_loss(f"{name}:.25") is family(0.25)
-        assert is_known(family(0.25))
-        assert is_known(LOSSES[name])
-        assert find_loss(family(0.25).name) is family(0.25)
+@pytest.mark.parametrize(
+    ("spellings", "made", "name"),
+    [
+        (["huber:0.25", "huber:.25"], [huber(0.25), huber(np.float64(0.25))], "huber:0.25"),
+        (["huber", "huber:1", "huber:1.0"], [huber(1), huber(1.0), LOSSES["huber"]], "huber"),
+        (["quantile:0.25", "quantile:2.5e-1"], [quantile(0.25)], "quantile:0.25"),
+        (["quantile", "quantile:0.5"], [quantile(0.5), LOSSES["quantile"]], "quantile"),
+        (["quantile:0.1,0.5,0.9", "quantile:.1, .5, .9"], [quantile(0.1, 0.5, 0.9)], "quantile:0.1,0.5,0.9"),
+        (["cross_entropy:3,2,4", "cross_entropy:3, 2, 4"], [cross_entropy(3, 2, 4)], "cross_entropy:3,2,4"),
+        (["cross_entropy:3"], [cross_entropy(3), cross_entropy(np.int64(3))], "cross_entropy:3"),
+        (["cross_entropy"], [cross_entropy(), LOSSES["cross_entropy"]], "cross_entropy"),
+    ],
+)
+def test_a_family_gives_one_loss_for_each_parameter_however_it_is_asked_for(spellings, made, name):
+    losses = [*map(find_loss, spellings), *made]
+    assert all(loss is losses[0] for loss in losses)
+    assert losses[0].name == name
+    assert is_known(losses[0])
+    assert find_loss(name) is losses[0]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +132,14 @@ def test_a_family_gives_one_loss_for_each_parameter_however_it_is_asked_for():
         ("nothing:2", "unknown loss 'nothing'"),
         ("huber:", "unknown loss 'huber:': write huber:NUMBER"),
         ("huber:wide", "unknown loss 'huber:wide': write huber:NUMBER"),
-        ("huber:0", "huber's delta must be a finite number above 0, got 0.0"),
+        ("huber:0", "huber's delta must be a finite number above 0, got 0"),
         ("huber:nan", "huber's delta must be a finite number above 0, got nan"),
-        ("quantile:1", "level must be a finite number between 0 and 1, both excluded, got 1.0"),
+        ("quantile:1", "level must be a finite number between 0 and 1, both excluded, got 1"),
+        ("quantile:0.1,", "unknown loss 'quantile:0.1,': write quantile:NUMBER"),
+        ("quantile:0.1,1.5", "level must be a finite number between 0 and 1, both excluded, got 1.5"),
+        ("huber:1,2", r"write huber:NUMBER \(.*1 positional argument"),
+        ("cross_entropy:3,2.5", "a block of cross_entropy must be a whole number of at least 1, got 2.5"),
+        ("cross_entropy:3,0", "a block of cross_entropy must be a whole number of at least 1, got 0"),
     ],
 )
 def test_an_unknown_loss_is_told_what_would_be_right(name, message):
@@ -129,6 +158,8 @@ def test_an_unknown_loss_is_told_what_would_be_right(name, message):
         ("cross_entropy", [[1, 0.5], [0, 0.4]], r"sum to 1; Y\[0, 1\] is 0.5"),
         ("cross_entropy", [[1, 2], [0, -1]], r"class probabilities.*Y\[1, 1\] is -1"),
         ("poisson", [[0, 3, -1]], r"targets of at least 0; Y\[0, 2\] is -1"),
+        ("cross_entropy:1,2", [[1, 1], [0, 0.5], [1, 0.4]], r"sum to 1 in each block; Y\[1, 1\] is 0.5"),
+        ("cross_entropy:1,2", [[0, 1], [1, 0.5], [0, 0.5]], r"in each block; Y\[0, 0\] is 0"),
     ],
 )
 def test_targets_that_a_loss_cannot_learn_are_named(loss, Y, message):
@@ -152,6 +183,142 @@ def test_label_smoothing_moves_targets_towards_even_odds():
     assert network.gradient(X, np.eye(4)) == pytest.approx(plain.gradient(X, smooth), rel=1e-14)
     np.testing.assert_allclose(network.grad, plain.grad, rtol=1e-13)
     assert network.cost(X, np.eye(4)) == plain.cost(X, np.eye(4))
+
+
+# ── several levels, several class targets: rows that are not all alike ───────────────────────────────────────────────
+
+GROUPED = {"quantile:0.1,0.5,0.9": 6, "quantile:0.2,0.7": 2, "cross_entropy:3,2,4": 9, "cross_entropy:4": 4}
+
+
+def grouped(name, samples=12, seed=0):
+    """X, (2, samples), and Y, (outputs, samples), for a loss of `GROUPED`."""
+    rng = np.random.default_rng(seed)
+    blocks = find_loss(name).blocks
+    Y = [targets("cross_entropy", size, samples, rng) for size in blocks] or [rng.normal(size=(GROUPED[name], samples))]
+    return rng.normal(size=(2, samples)), np.concatenate(Y)
+
+
+@pytest.mark.parametrize("name", GROUPED)
+@pytest.mark.parametrize("last", [None, "sigmoid", "softmax"])
+def test_the_gradient_of_grouped_rows_is_the_numeric_one(name, last):
+    loss, weight = find_loss(name), np.random.default_rng(1).uniform(0, 2, 12)
+    activation = "tanh" if last is None else ["tanh", last]
+    for smoothing in (0.0, 0.2)[: 1 + bool(loss.blocks)]:
+        network = Network([2, 5, GROUPED[name]], activation, loss=name, l2=0.1, label_smoothing=smoothing, rng=0)
+        assert network.linked == (last is None)
+        assert check_gradient(network, *grouped(name), weight) < 1e-7
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("quantile:0.1,0.5,0.9", [("quantile:0.1", [0, 3]), ("quantile:0.5", [1, 4]), ("quantile:0.9", [2, 5])]),
+        ("quantile:0.2,0.7", [("quantile:0.2", [0]), ("quantile:0.7", [1])]),
+        ("cross_entropy:3,2,4", [(f"cross_entropy:{n}", range(k, k + n)) for n, k in ((3, 0), (2, 3), (4, 5))]),
+        ("cross_entropy:4", [("cross_entropy", range(4))]),
+    ],
+)
+def test_grouped_rows_are_networks_side_by_side(name, parts, dtype):
+    """Cost and gradient of one layer are those of layers of their own, each with a loss of its own."""
+    X, Y = grouped(name)
+    smoothing = 0.1 if find_loss(name).blocks else 0.0
+    whole = Network([2, len(Y)], loss=name, label_smoothing=smoothing, rng=0, dtype=dtype)
+    cost, layer = whole.gradient(X, Y), whole.layers[0]
+    costs = 0.0
+    for part, rows in parts:
+        one = Network([2, len(rows)], loss=part, label_smoothing=smoothing, dtype=dtype)
+        one.layers[0].W, one.layers[0].b = layer.W[rows], layer.b[rows]
+        costs += one.gradient(X, Y[rows])
+        rounding = 1e-13 if dtype == np.float64 else 1e-5
+        np.testing.assert_allclose(layer.dW[rows], one.layers[0].dW, rtol=rounding, atol=rounding)
+        np.testing.assert_allclose(whole.predict(X)[rows], one.predict(X), rtol=rounding)
+    assert cost == pytest.approx(costs, rel=1e-12 if dtype == np.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("one", "many"), [("cross_entropy", "cross_entropy:4"), ("quantile:0.25", "quantile:0.25,0.25")]
+)
+def test_one_group_is_the_same_to_the_bit(one, many, dtype):
+    X, Y = grouped("cross_entropy:4", 30)
+    thetas = []
+    for name in (one, many):
+        network = Network([2, 5, 4], loss=name, rng=0, dtype=dtype)
+        network.train(X, Y, epochs=5, batch_size=8, engine="plain")
+        thetas.append(network.theta.tobytes())
+    assert thetas[0] == thetas[1]
+
+
+def test_blocks_cost_what_scikit_learn_makes_of_each():
+    Z, Y = np.random.default_rng(0).normal(size=(9, 40)), grouped("cross_entropy:3,2,4", 40)[1]
+    A = ACTIVATIONS["softmax:3,2,4"].f(Z)
+    ours = find_loss("cross_entropy:3,2,4").value(Z, Y).sum(axis=0).mean()
+    blocks = [slice(0, 3), slice(3, 5), slice(5, 9)]
+    theirs = [metrics.log_loss(Y[rows].argmax(axis=0), A[rows].T, labels=range(len(Y[rows]))) for rows in blocks]
+    assert ours == pytest.approx(sum(theirs), rel=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["plain", "fused"])
+def test_several_levels_end_at_the_quantiles(engine):
+    """A network that sees nothing learns the sample's quantiles, up to the step between neighbours."""
+    pytest.importorskip("netwright.engines.fused" if engine == "fused" else "netwright")
+    y = np.random.default_rng(0).gamma(2, size=400)
+    levels = (0.1, 0.5, 0.9)
+    network = Network([1, 3], loss=quantile(*levels), rng=0)
+    options = {"optimizer": "gradient_descent", "learning_rate": 0.5, "schedule": "cosine", "engine": engine}
+    network.train(np.zeros((1, 400)), np.tile(y, (3, 1)), epochs=1500, batch_size=400, **options)
+    for level, a in zip(levels, network.predict(np.zeros((1, 1)))[:, 0], strict=True):
+        below, above = (np.quantile(y, level + step / 400) for step in (-1, 1))
+        assert below <= a <= above
+
+
+def test_smoothing_counts_the_classes_of_each_block():
+    Y = np.array([[1.0], [0], [0], [0], [1]])
+    smooth = cross_entropy(3, 2).smooth(Y, 0.3)
+    np.testing.assert_allclose(smooth, [[0.8], [0.1], [0.1], [0.15], [0.85]])
+
+
+def test_validation_counts_the_samples_that_are_right_in_every_block():
+    X, Y = grouped("cross_entropy:3,2,4", 60)
+    network = Network([2, 9], loss="cross_entropy:3,2,4", rng=0)
+    weight = np.random.default_rng(3).uniform(size=60)
+    history = network.train(X, Y, epochs=1, validation=(X, Y, weight))
+    A = network.predict(X)
+    right = [all(A[rows, j].argmax() == Y[rows, j].argmax() for rows in np.split(range(9), [3, 5])) for j in range(60)]
+    assert 0 < np.mean(right) < 1
+    assert history.validation_scores == {"accuracy:3,2,4": [pytest.approx(np.average(right, weights=weight))]}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_a_network_of_grouped_rows_comes_back_and_shows_itself(name, tmp_path):
+    X, Y = grouped(name)
+    network = Network([2, 4, GROUPED[name]], loss=name, rng=0)
+    network.train(X, Y, epochs=2, batch_size=5)
+    network.save(tmp_path / "model")
+    for other in (load(tmp_path / "model"), pickle.loads(pickle.dumps(network)), copy.deepcopy(network)):
+        assert other.loss is network.loss
+        assert other.layers[-1].activation is network.layers[-1].activation
+        assert other.linked
+        assert np.array_equal(other.predict(X), network.predict(X))
+        assert other.gradient(X, Y) == network.gradient(X, Y)
+    assert f"loss {name}" in network.summary()
+    assert network.layers[-1].activation.name in network._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Network([2, 4], loss="quantile:0.1,0.5,0.9"), "'quantile:0.1,0.5,0.9' has 3 .*multiple of 3, got 4"),
+        (lambda: Network([2, 8], loss="cross_entropy:3,2,4"), r"softmax:3,2,4 is for 3 \+ 2 \+ 4 = 9 neurons, got 8"),
+        (lambda: Network([2, 8], ["sigmoid"], loss="cross_entropy:3,2,4"), r"softmax:3,2,4 is for .* = 9 .*, got 8"),
+        (lambda: Network([2, 6], loss="quantile:0.1,0.9", label_smoothing=0.1), "'quantile:0.1,0.9' has none"),
+        (lambda: find_loss(Loss("cross_entropy:3", lambda Z, Y: Z, lambda Z, A, Y: 1 + 0 * Z)), "name of another"),
+    ],
+)
+def test_outputs_that_do_not_fit_the_groups_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 # ── the article's pair, and other ways to a link ─────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright import ACTIVATIONS, LOSSES, Activation, Dropout, Layer, Network
+from netwright import ACTIVATIONS, LOSSES, Activation, Dropout, Layer, Network, check_gradient
 from netwright.losses import find_loss
 from strategies import LOSS_NAMES, Problem, problems, targets
 
@@ -61,6 +61,15 @@ def test_penalties_are_of_W_and_not_of_b():
         np.testing.assert_allclose(lasso.layers[i].dW, plain.layers[i].dW + 0.2 * np.sign(plain.layers[i].W))
         np.testing.assert_allclose(ridge.layers[i].db, plain.layers[i].db)
     assert ridge.cost(X, Y) == plain.cost(X, Y)
+
+
+@pytest.mark.parametrize("weight", [None, np.arange(6.0)])
+def test_penalties_per_batch_are_divided_by_its_samples_whatever_they_weigh(weight):
+    each, whole = make(l2=0.6, l1=0.3, penalty_per_batch=True), make(l2=0.1, l1=0.05)
+    assert each.gradient(X, Y, weight) == pytest.approx(whole.gradient(X, Y, weight), rel=1e-14)
+    np.testing.assert_allclose(each.grad, whole.grad, rtol=1e-12)
+    assert check_gradient(each, X, Y, weight) < 1e-7
+    assert check_gradient(each, X[:, :2], Y[:, :2]) < 1e-7
 
 
 @pytest.mark.parametrize("name", LOSS_NAMES)
@@ -361,6 +370,8 @@ def test_a_last_activation_outside_the_losss_range_is_warned_of(loss, last, warn
             lambda: Network([2, 1], loss="huber", label_smoothing=0.1),
             "label_smoothing is for classes; the loss 'huber'",
         ),
+        (lambda: Network([2, 3, 1], penalty_per_batch=1), "penalty_per_batch must be True or False, got 1"),
+        (lambda: Network([2, 3, 1], penalty_per_batch="no"), "penalty_per_batch must be True or False, got 'no'"),
         (lambda: Network([2, 3, 1], rng=0.5), "rng must be None, a seed of at least 0"),
         (lambda: Network([2, 3, 1], dtype=int), "dtype must be float64 or float32, got <class 'int'>"),
         (lambda: Network([Layer(2, 3), Layer(4, 1)]), r"layers\[1\], Layer\(4, 1, 'tanh'\), takes 4 inputs but gets 3"),
@@ -446,6 +457,9 @@ def test_repr_is_the_network_in_python():
     assert again.settings() == network.settings()
     assert (again.loss, again.l2, again.dtype) == (network.loss, 0.1, np.float32)
     assert repr(make(label_smoothing=0.1)).endswith("loss='logloss', label_smoothing=0.1)")
+    per_batch = make(l2=0.1, penalty_per_batch=True)
+    assert repr(per_batch).endswith("loss='logloss', l2=0.1, penalty_per_batch=True)")
+    assert eval(repr(per_batch)).settings() == per_batch.settings()
 
 
 def test_summary_has_a_line_for_each_layer_and_the_totals():
@@ -455,6 +469,7 @@ def test_summary_has_a_line_for_each_layer_and_the_totals():
     assert "(100, 64)" in lines[2]
     assert "6,500" in lines[2]
     assert "7,510 parameters, float64, 58.7 KiB; loss cross_entropy, l2 0.0001" in lines[-1]
+    assert make(l2=0.5, penalty_per_batch=np.True_).summary().endswith("loss logloss, l2 0.5, penalty_per_batch")
 
 
 def test_the_html_is_well_formed_and_hides_no_name():

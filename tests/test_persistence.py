@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from netwright import ACTIVATIONS, LOSSES, Activation, Dropout, Layer, Loss, Network, load
-from netwright.persistence import VERSION, check_writable, digest, write_atomically
+from netwright.persistence import VERSION, check_writable, digest, read, write, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
@@ -61,6 +61,22 @@ def test_a_list_of_layers_and_label_smoothing_come_back(tmp_path):
     network = Network(layers, loss="logloss", label_smoothing=0.1)
     network.save(str(tmp_path / "model"))
     same(load(str(tmp_path / "model")), network)
+
+
+def test_penalty_per_batch_comes_back_and_is_off_in_files_from_before_it(tmp_path):
+    X, Y = np.random.default_rng(0).normal(size=(2, 20)), np.ones((1, 20))
+    network = small(l2=0.5, penalty_per_batch=True)
+    network.save(tmp_path / "model")
+    same(load(tmp_path / "model"), network)
+    for kind, path in (("network", tmp_path / "model"), ("checkpoint", tmp_path / "checkpoint")):
+        small(l2=0.5).train(X, Y, epochs=3, checkpoint=tmp_path / "checkpoint")
+        _, tensors, header = read(path)
+        del header["network"]["penalty_per_batch"]
+        write(path, kind, tensors, header)
+        assert load(path).penalty_per_batch is False
+    assert len(small(l2=0.5).train(X, Y, epochs=5, resume=tmp_path / "checkpoint")) == 5
+    with pytest.raises(ValueError, match="penalty_per_batch was False there and is True now"):
+        network.train(X, Y, epochs=5, resume=tmp_path / "checkpoint")
 
 
 def test_a_loaded_network_learns_on_as_the_saved_one_does(tmp_path):
@@ -306,6 +322,7 @@ FORGED = {
     "l2 infinite": (json.dumps(header(l2=np.inf)), {}, "l2 must be"),
     "l1 missing": ({"network": {k: v for k, v in small().settings().items() if k != "l1"}}, {}, "'l1'"),
     "smoothing": (header(label_smoothing=2), {}, "label_smoothing must be"),
+    "per batch": (header(penalty_per_batch="no"), {}, "penalty_per_batch must be True or False, got 'no'"),
 }  # fmt: skip
 
 

@@ -7,11 +7,12 @@ gets Z and A both, so that it can use whichever is cheaper: 1 - A² for tanh.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from netwright.arguments import Array
+from netwright.arguments import Array, number, whole
 from netwright.table import Table
 
 # ── the article's pairs ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -63,16 +64,42 @@ class Activation:
         """The chain rule, dZ = dA · dA/dZ; shapes as Z."""
         return np.multiply(self.df(Z, A), dA)
 
+    def check_neurons(self, neurons: int) -> None:
+        """ValueError when a layer of so many neurons cannot have this activation."""
 
+
+@dataclass(frozen=True)
 class Softmax(Activation):
-    """A = exp(Z) / Σ exp(Z) over each column: the one activation whose outputs depend on each other."""
+    """A = exp(Z) / Σ exp(Z) over each column: the one activation whose outputs depend on each other.
+
+    `blocks`: how many rows each sum goes over, one block below the other; () for one block of all rows.
+    """
+
+    blocks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         pass  # df is the Jacobian's diagonal only; the tests check dZ, which is what backpropagation uses
 
     def dZ(self, dA: Array, Z: Array, A: Array) -> Array:
         """dZ = A · (dA - Σ dA·A): the product with softmax's Jacobian, diag(A) - A·Aᵀ."""
-        return A * (dA - np.sum(dA * A, axis=0, keepdims=True))
+        return by_blocks(lambda dA, A: A * (dA - np.sum(dA * A, axis=0, keepdims=True)), self.blocks, dA, A)
+
+    def check_neurons(self, neurons: int) -> None:
+        """ValueError unless the blocks add up to the neurons."""
+        if self.blocks and sum(self.blocks) != neurons:
+            sizes = " + ".join(map(str, self.blocks))
+            raise ValueError(f"{self.name} is for {sizes} = {sum(self.blocks)} neurons, got {neurons}")
+
+
+def by_blocks(function: Callable[..., Array], blocks: tuple[int, ...], *arrays: Array) -> Array:
+    """`function` of each block of the arrays' rows, one below the other; () is one block of all rows."""
+    if not blocks:
+        return function(*arrays)
+    ends = np.cumsum(blocks).tolist()
+    if len(arrays[0]) != ends[-1]:
+        raise ValueError(f"blocks of {', '.join(map(str, blocks))} rows need {ends[-1]}, got {len(arrays[0])}")
+    parts = (slice(end - size, end) for size, end in zip(blocks, ends, strict=True))
+    return np.concatenate([function(*(array[part] for array in arrays)) for part in parts])
 
 
 def check_derivative(activation: Activation) -> None:
@@ -194,6 +221,40 @@ def _softmax(Z: Array) -> Array:
     return e / np.sum(e, axis=0, keepdims=True)
 
 
+def softmax(*blocks: int) -> Activation:
+    """A softmax of each of so many rows, for several choices at once; of all rows without blocks. "softmax:3,2,4"."""
+    return _softmax_of(tuple(whole("a block of softmax", block) for block in blocks))
+
+
+@cache
+def _softmax_of(blocks: tuple[int, ...]) -> Activation:
+    name = spelt("softmax", blocks)
+    return Softmax(name, lambda Z: by_blocks(_softmax, blocks, Z), lambda Z, A: A * (1 - A), blocks=blocks)
+
+
+def between(low: float, high: float) -> Activation:
+    """A = low + (high - low)·sigmoid(Z): outputs that stay inside a range. "sigmoid:0,10"."""
+    low, high = number("sigmoid's low end", low), number("sigmoid's high end", high)
+    if low >= high:
+        raise ValueError(f"sigmoid's low end must be below its high end, got {low:g} and {high:g}")
+    return _between(low, high)
+
+
+@cache
+def _between(low: float, high: float) -> Activation:
+    width = high - low
+    return Activation(
+        spelt("sigmoid", (low, high)),
+        lambda Z: low + width * sigmoid(Z),
+        lambda Z, A: (A - low) * (high - A) / width,
+    )
+
+
+def spelt(name: str, numbers: tuple[float, ...]) -> str:
+    """The name of one of a family: "softmax:3,2,4"; without numbers the table's own row's."""
+    return f"{name}:{','.join(map(repr, numbers))}" if numbers else name
+
+
 ACTIVATIONS: Table[Activation] = Table(
     "activation",
     {
@@ -216,19 +277,16 @@ ACTIVATIONS: Table[Activation] = Table(
             Activation("squared_relu", _squared_relu, lambda Z, A: 2 * np.maximum(Z, 0), "he_normal"),  # So et al. 2021
             # exp and softmax are output links (poisson, cross_entropy); as hidden activations they work, oddly.
             Activation("exp", lambda Z: np.exp(np.minimum(Z, EXP_MAX)), lambda Z, A: A * (Z < EXP_MAX)),
-            Softmax("softmax", _softmax, lambda Z, A: A * (1 - A)),
+            softmax(),
         )
     },
+    {"softmax": softmax, "sigmoid": between},
 )
 
 
 def find_activation(activation: str | Activation) -> Activation:
-    """The table's row of that name, or the user's own Activation as it is; ValueError for an unknown name.
+    """The table's row of that name ("softmax:3,2,4" has its blocks), or the user's own as it is.
 
-    ValueError too when one's own has a row's name: a model file keeps only names.
+    ValueError for an unknown name, and when one's own has a row's name: a model file keeps only names.
     """
-    if not isinstance(activation, Activation):
-        return ACTIVATIONS.find(activation)
-    if ACTIVATIONS.get(activation.name, activation) is not activation:
-        raise ValueError(f"activation {activation.name!r} is the name of another; give your own one of its own")
-    return activation
+    return ACTIVATIONS.admit(activation) if isinstance(activation, Activation) else ACTIVATIONS.find(activation)

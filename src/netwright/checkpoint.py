@@ -95,6 +95,7 @@ def fingerprint(*arrays: Array | None) -> str | None:
 def _named(network: dict[str, Any]) -> dict[str, Any]:
     """A network's settings, each layer by a name of its own."""
     layers = network["layers"]
+    network = {"penalty_per_batch": False} | network  # a file may be older than it
     named = {f"layers[{i}]": layer for i, layer in enumerate(layers)}
     return {"the number of layers": len(layers), **named, **{n: v for n, v in network.items() if n != "layers"}}
 

@@ -66,6 +66,7 @@ class Layer:
     ):
         self.inputs, self.neurons = whole("inputs", inputs), whole("neurons", neurons)
         self.activation = find_activation(activation)
+        self.activation.check_neurons(self.neurons)
         self.initializer = initializer
         self.dtype = float_type(dtype)
         draw = INITIALIZERS.find(initializer)
@@ -162,7 +163,7 @@ class Layer:
         """The settings and the numbers; views, the last batch and the network stay behind."""
         lost = ("views", "network", "A1", "Z", "A", "dA1", "reuse")
         state = {name: value for name, value in vars(self).items() if name not in lost}
-        if ACTIVATIONS.get(self.activation.name) is self.activation:
+        if ACTIVATIONS.knows(self.activation):
             state["activation"] = self.activation.name  # a row's functions are found again by its name
         return state | {"theta": self.theta.copy(), "grad": self.grad.copy()}
 

@@ -22,6 +22,8 @@ from netwright.losses import LINKS, Loss, find_loss, is_known
 if TYPE_CHECKING:
     from netwright.history import History
 
+OWN = ("l2", "l1", "label_smoothing", "penalty_per_batch")  # the network's settings that no layer, loss or dtype has
+
 
 class Network:
     """Layers from `layers` and a loss; everything that training changes is `theta`.
@@ -29,11 +31,12 @@ class Network:
     layers: sizes such as [2, 3, 1] (inputs, hidden …, outputs), or a list of layers.
     activation: of the hidden layers, a name or an `Activation`, or a list of one for each. A list one longer names the
         output layer's too, which is otherwise the loss's link (sigmoid for logloss, softmax for cross_entropy …).
-    loss: a name in `LOSSES` ("huber:1.5" and "quantile:0.9" set the parameter) or a `Loss`.
+    loss: a name in `LOSSES` ("huber:1.5" and "cross_entropy:3,2" set parameters) or a `Loss`.
     initializer: draws every W; by default the one that suits each layer's activation.
     dropout: the rate after each hidden layer, 0 for none.
     l2, l1: add ½·l2·ΣW² and l1·Σ|W| to the cost, for every W and no b.
     label_smoothing: moves classification targets this far towards even odds.
+    penalty_per_batch: divide both penalties by the samples m of the batch at hand; l2 is then scikit-learn's alpha.
     rng: a seed or a Generator; draws the weights, the dropout masks and the shuffles, unless `train` gets its own.
     dtype: float64 or float32.
     From a list of layers, `activation`, `initializer`, `dropout` and `dtype` are the layers' own.
@@ -56,6 +59,7 @@ class Network:
         l2: float = 0.0,
         l1: float = 0.0,
         label_smoothing: float = 0.0,
+        penalty_per_batch: bool = False,
         rng: Rng = None,
         dtype: Any = None,
     ):
@@ -64,6 +68,9 @@ class Network:
         self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
         if self.label_smoothing and not (self.loss.link in LINKS and LINKS[self.loss.link].classes(2)):
             raise ValueError(f"label_smoothing is for classes; the loss {self.loss.name!r} has none")
+        if not isinstance(penalty_per_batch, bool | np.bool_):
+            raise ValueError(f"penalty_per_batch must be True or False, got {penalty_per_batch!r}")
+        self.penalty_per_batch = bool(penalty_per_batch)
         self.rng = generator(rng)
         if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
             raise ValueError(f"layers must be sizes such as [2, 3, 1] or a list of layers, got {layers!r}")
@@ -130,6 +137,7 @@ class Network:
         self.inputs: int = dense[0].inputs
         self.outputs: int = dense[-1].neurons
         self.dtype = dense[0].dtype
+        self.loss.check_outputs(self.outputs)
         last, link = dense[-1].activation, self.loss.link
         if self.linked:
             return
@@ -139,7 +147,7 @@ class Network:
                 f"{', '.join(LINKS)} have a known way back"
             )
         with np.errstate(all="ignore"):
-            A = last.f(np.linspace(-30, 30, 61).reshape(1, -1))
+            A = last.f(np.tile(np.linspace(-30, 30, 61), (self.outputs, 1)))
         if LINKS[link].outside(A).any():
             warnings.warn(
                 f"{self.loss.name} wants the outputs of {link!r}; {last.name!r} goes outside their range, where the "
@@ -255,16 +263,22 @@ class Network:
         dA = last.gradient_from(dZ, last is not first) if self.linked else last.gradient(dZ * dZ_dA, last is not first)
         for layer in reversed(before):
             dA = layer.gradient(dA, layer is not first)
-        return float(cost) + self.penalize()
+        return float(cost) + self.penalize(m)
 
-    def penalize(self) -> float:
-        """½·l2·ΣW² + l1·Σ|W|; adds its derivative to every dW."""
+    def penalties(self, m: int) -> tuple[float, float]:
+        """l2 and l1 for a batch of m samples."""
+        share = m if self.penalty_per_batch else 1
+        return self.l2 / share, self.l1 / share
+
+    def penalize(self, m: int) -> float:
+        """½·l2·ΣW² + l1·Σ|W| for a batch of m samples; adds its derivative to every dW."""
         cost = 0.0
-        if self.l2 or self.l1:
+        l2, l1 = self.penalties(m)
+        if l2 or l1:
             for layer in self.layers:
                 if isinstance(layer, Layer):
-                    cost += 0.5 * self.l2 * float(np.sum(layer.W**2)) + self.l1 * float(np.sum(np.abs(layer.W)))
-                    layer.dW += self.l2 * layer.W + self.l1 * np.sign(layer.W)
+                    cost += 0.5 * l2 * float(np.sum(layer.W**2)) + l1 * float(np.sum(np.abs(layer.W)))
+                    layer.dW += l2 * layer.W + l1 * np.sign(layer.W)
         return cost
 
     def check(self, X: Any, Y: Any, weight: Any = None) -> tuple[Array, Array, Array | None]:
@@ -307,13 +321,16 @@ class Network:
 
     def settings(self) -> dict[str, Any]:
         """What a model file keeps of the network beside theta."""
-        own = ("l2", "l1", "label_smoothing")
         return {
             "layers": [layer.settings() for layer in self.layers],
             "loss": self.loss.name,
             "dtype": self.dtype.name,
-            **{name: getattr(self, name) for name in own},
+            **{name: getattr(self, name) for name in OWN},
         }
+
+    def _given(self) -> dict[str, Any]:
+        """Those of `OWN` that are not off."""
+        return {name: value for name in OWN if (value := getattr(self, name))}
 
     @classmethod
     def from_settings(
@@ -328,8 +345,8 @@ class Network:
                 kept["activation"] = activations.get(kept["activation"], kept["activation"])
                 kept |= {"dtype": settings["dtype"], "rng": 0}
             layers.append(kind(**kept))
-        own = {name: settings[name] for name in ("l2", "l1", "label_smoothing")}
-        network = cls(layers, loss=loss, **own)
+        settings = {"penalty_per_batch": False} | settings  # a file may be older than it
+        network = cls(layers, loss=loss, **{name: settings[name] for name in OWN})
         network.theta = theta
         return network
 
@@ -346,13 +363,11 @@ class Network:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         size = f"{self.theta.size:,} parameters, {self.dtype.name}, {self.theta.nbytes / 1024:,.1f} KiB"
         terms = [f"loss {self.loss.name}"]
-        terms += [f"{name} {getattr(self, name):g}" for name in ("l2", "l1", "label_smoothing") if getattr(self, name)]
+        terms += [name if value is True else f"{name} {value:g}" for name, value in self._given().items()]
         return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:], "", f"{size}; {', '.join(terms)}"])
 
     def __repr__(self) -> str:
-        terms = "".join(
-            f", {name}={getattr(self, name)!r}" for name in ("l2", "l1", "label_smoothing") if getattr(self, name)
-        )
+        terms = "".join(f", {name}={value!r}" for name, value in self._given().items())
         return f"Network([{', '.join(map(repr, self.layers))}], loss={self.loss.name!r}{terms})"
 
     def _repr_html_(self) -> str:

@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from netwright.arguments import Array
+from netwright.activations import by_blocks
+from netwright.arguments import Array, whole
 from netwright.table import Table
 
 Score: TypeAlias = Callable[[Array, Array, Array | None], float]  # (Y, A, weight) -> number
@@ -21,6 +22,17 @@ def accuracy(Y: Array, A: Array, weight: Array | None = None) -> float:
     else:
         right = ((Y > 0.5) == (A > 0.5)).all(axis=0)
     return float(np.average(right, weights=weight))
+
+
+def accuracy_of(*blocks: int) -> Score:
+    """The share of samples whose class is right in each block of so many outputs; spelt "accuracy:3,2,4"."""
+    sizes = tuple(whole("a block of accuracy", block) for block in blocks)
+
+    def accuracy_by_blocks(Y: Array, A: Array, weight: Array | None = None) -> float:
+        right = by_blocks(lambda y, a: (y.argmax(axis=0) == a.argmax(axis=0))[np.newaxis], sizes, Y, A)
+        return float(np.average(right.all(axis=0), weights=weight))
+
+    return accuracy_by_blocks
 
 
 def rmse(Y: Array, A: Array, weight: Array | None = None) -> float:
@@ -43,5 +55,7 @@ def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
     return float(np.mean(1 - error / spread))
 
 
-SCORES: Table[Score] = Table("score", {"accuracy": accuracy, "rmse": rmse, "mae": mae, "r2": r2})
+SCORES: Table[Score] = Table(
+    "score", {"accuracy": accuracy, "rmse": rmse, "mae": mae, "r2": r2}, {"accuracy": accuracy_of}
+)
 ERRORS = frozenset({"rmse", "mae"})  # of these, less is better; of any other score, more

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array
-from netwright.engines.cache import cache_directory
+from netwright.engines.cache import cache_directory, mark_warm, warmed_up
 from netwright.engines.plain import Plain
 from netwright.layer import Layer
+from netwright.losses import is_known
 from netwright.network import Network
-from netwright.optimizers import Optimizer
+from netwright.optimizers import OPTIMIZERS, Optimizer
 from netwright.table import Table
 
 log = logging.getLogger("netwright")
@@ -52,7 +54,8 @@ class Engine(Protocol):
 
 # Seconds of the plain engine's from which "auto" takes the fused one: about what that takes to compile. Whether it has
 # been compiled before makes no difference, so that the same call gives the same bits on the first day and the second.
-START = 8.0
+# After `warm_up` it is only to be loaded, once a process, which takes as long as some twenty jobs of WARM seconds.
+START, WARM = 8.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,12 @@ class Job:
         """About what the plain engine takes: NumPy's calls for each layer and step, and the matrix products."""
         dense = sum(isinstance(layer, Layer) for layer in self.network.layers)
         return self.samples / self.batch_size * 60e-6 * dense + 6 * self.samples * self.network.theta.size / 15e9
+
+    def listed(self) -> bool:
+        """Whether all its rows are the tables', and so compiled by `warm_up`: of families, those with numbers as data."""
+        rows = [layer.activation for layer in self.network.layers if isinstance(layer, Layer)]
+        known = is_known(self.network.loss) and type(self.optimizer) in OPTIMIZERS.values()
+        return known and all(isinstance(row, Softmax) or row in ACTIVATIONS.values() for row in rows)
 
 
 def _plain(job: Job) -> Engine:
@@ -103,10 +112,15 @@ def predictor(network: Network, n_threads: int | None = None) -> Callable[[Array
 
 
 def warm_up() -> float:
-    """Compile every row of every table ahead; returns the seconds that took. ImportError without Numba."""
+    """Compile every row of every table ahead; returns the seconds that took. ImportError without Numba.
+
+    From then on "auto" takes the fused engine for all but the smallest jobs.
+    """
     from netwright.engines.fused import warm_up
 
-    return warm_up()
+    seconds = warm_up()
+    mark_warm()
+    return seconds
 
 
 def _or_plain(compiled: Callable[[], Any], plain: Any) -> Any:
@@ -126,9 +140,10 @@ def _or_plain(compiled: Callable[[], Any], plain: Any) -> Any:
 def _auto(job: Job) -> Engine:
     """The one that will be done sooner."""
     seconds = min(job.plain_seconds(), job.max_seconds or math.inf)
-    return _fused(job) if seconds > START else Plain()
+    loads = seconds > WARM and job.listed() and warmed_up()
+    return _fused(job) if seconds > START or loads else Plain()
 
 
 ENGINES: Table[Callable[[Job], Engine]] = Table("engine", {"auto": _auto, "plain": _plain, "fused": _fused})
 
-__all__ = ["ENGINES", "Engine", "Job", "Plain", "cache_directory", "predictor", "warm_up"]
+__all__ = ["ENGINES", "Engine", "Job", "Plain", "cache_directory", "predictor", "warm_up", "warmed_up"]

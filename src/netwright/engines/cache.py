@@ -1,10 +1,13 @@
-"""Where compiled code is kept between processes: known without loading the compiler."""
+"""Where compiled code is kept between processes, and whether all of it is there: known without loading the compiler."""
 
 import contextlib
 import hashlib
 import os
+import platform
+import sys
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -19,17 +22,57 @@ def _sources() -> str:
 SOURCES = _sources()
 
 
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def _places() -> list[Path]:
+    given = os.environ.get("NETWRIGHT_CACHE_DIR")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "netwright"
+    return [Path(given)] if given else [home, Path(tempfile.gettempdir()) / f"netwright-{_user()}"]
+
+
 @cache
 def cache_directory() -> Path:
     """$NETWRIGHT_CACHE_DIR, else the user's cache, else a temporary directory of theirs; OSError if none will do."""
-    given = os.environ.get("NETWRIGHT_CACHE_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "netwright"
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    fallback = Path(tempfile.gettempdir()) / f"netwright-{user}"
-    for place in [Path(given)] if given else [home, fallback]:
+    for place in _places():
         with contextlib.suppress(OSError):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Code is loaded from here: nobody else may be able to put some.
-            if os.access(place, os.W_OK) and (not hasattr(os, "getuid") or place.stat().st_uid == user):
+            if os.access(place, os.W_OK) and (not hasattr(os, "getuid") or place.stat().st_uid == _user()):
                 return place
-    raise OSError(f"no directory of your own to keep compiled code in: tried {given or f'{home}, {fallback}'}")
+    raise OSError(f"no directory of your own to keep compiled code in: tried {', '.join(map(str, _places()))}")
+
+
+def _mark() -> str:
+    """The name of an empty file that says all is there: another for other sources, another Python, Numba or CPU."""
+    numba = find_spec("numba")  # finds it without loading it
+    if numba is None or numba.origin is None:
+        raise FileNotFoundError("there is no Numba")
+    hashed = hashlib.blake2b(f"{SOURCES} {sys.implementation.cache_tag} {platform.machine()}".encode(), digest_size=8)
+    rows = [Path(__file__).parents[1] / f"{name}.py" for name in ("activations", "losses", "optimizers")]
+    for file in [*rows, Path(numba.origin).with_name("_version.py")]:
+        hashed.update(file.read_bytes())
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open("rb") as lines:  # elsewhere the machine must do
+        for line in lines:
+            if line.startswith((b"vendor_id", b"cpu family", b"model", b"flags", b"CPU", b"Features")):
+                hashed.update(line)
+            if not line.strip():  # the first core's are all
+                break
+    return f"warm-{hashed.hexdigest()}"
+
+
+@cache
+def warmed_up() -> bool:
+    """Whether `warm_up` has put all code on disk, for this version and CPU. Looked up once a process, in a few ms."""
+    with contextlib.suppress(OSError):
+        mark = _mark()
+        return any((place / mark).is_file() for place in _places()) and (cache_directory() / mark).is_file()
+    return False
+
+
+def mark_warm() -> None:
+    """Say that all code is on disk, if there is a place for it."""
+    with contextlib.suppress(OSError):
+        (cache_directory() / _mark()).touch()
+    warmed_up.cache_clear()

@@ -33,12 +33,13 @@ def train_by_neurons(F: Any) -> Any:
         d, k, last, multiply = P[Plan.INPUTS], P[Plan.OUTPUTS], P[Plan.LAYERS] - 1, P[Plan.MULTIPLY]
         shared, own = P[Plan.ARENA], P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
         scales = carray(pointer(own + SCALES, item), 2)
-        l2, l1 = floats[Float.L2], floats[Float.L1]
         step, arrivals = 0, 0
         for epoch in range(P[Plan.EPOCHS]):
             cost = 0.0
             for begin in range(0, n, B):
                 m = min(B, n - begin)
+                pair = Float.L2 + 0 if m == B else Float.LAST_L2 + 0
+                l2, l1 = floats[pair], floats[pair + 1]
 
                 # gather: each some columns of x, and all of y and the weights for itself
                 x = P[Plan.X] + begin * d * width
@@ -63,7 +64,7 @@ def train_by_neurons(F: Any) -> Any:
                     if r1 > r0:
                         call(multiply, (P[Plan.GEMM], own, flags, r1 - r0, m, ni, W, ni, A1, ldb, Z))
                         if l < last:
-                            call(table[l, Column.FORWARD], (Z, b, A, r1 - r0, m, own))
+                            call(table[l, Column.FORWARD], (Z, b, A, r1 - r0, m, own, P[Plan.HELD]))
                     A1, flags, ldb = shared + table[l, Column.A], 0, m
                 arrivals += T
                 barrier(P[Plan.BARRIER], arrivals)
@@ -78,7 +79,7 @@ def train_by_neurons(F: Any) -> Any:
                     target[i] = source[i]
                 b = theta + table[last, Column.B] * width
                 y, weight, scratch = own + places[Place.Y], own + places[Place.WEIGHT], own + places[Place.SCRATCH]
-                loss = call_for_cost(P[Plan.LOSS], (dZ, b, y, weight, scratch, k, m))
+                loss = call_for_cost(P[Plan.LOSS], (dZ, b, y, weight, scratch, P[Plan.HELD], k, m))
                 cost += loss if w == 0 else 0.0
                 arrivals += T
                 barrier(P[Plan.BARRIER], arrivals)  # the last b is read, and may change

@@ -9,18 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from netwright.activations import ACTIVATIONS
+from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array, columns
 from netwright.engines.fused.blas import blas, one_thread
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
 from netwright.engines.fused.machine import announced
 from netwright.engines.fused.plan import Column, Float, Place, Plan, offsets
-from netwright.engines.fused.rows import NotCompilable, backward, forward, loss_kernel, softmax_kernel, update, uses_Z
+from netwright.engines.fused.rows import (
+    NotCompilable,
+    backward,
+    forward,
+    held,
+    loss_kernel,
+    softmax_kernel,
+    update,
+    uses_Z,
+)
 from netwright.engines.fused.workers import Workers, default_threads
 from netwright.layer import Layer
 from netwright.layers import Dropout
-from netwright.losses import LINKS, LOSSES
+from netwright.losses import LOSSES
 from netwright.network import Network
 from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Optimizer
 
@@ -51,7 +60,7 @@ class Program:
             at += layer.size
             row[Column.Z] = row[Column.A] = self.room(layer.neurons)
             row[Column.DA] = self.room(layer.neurons)
-            if layer.activation is ACTIVATIONS["softmax"]:
+            if isinstance(layer.activation, Softmax):
                 if layer is not self.dense[-1] or not network.linked:
                     raise NotCompilable("softmax stands where no cross_entropy takes it together with its loss")
                 row[Column.FORWARD] = softmax_kernel(self.F)
@@ -67,10 +76,12 @@ class Program:
             self.table[l, list(row)] = list(row.values())
         self.dropouts = sum(rate > 0 for rate in rates)
         smoothing = network.label_smoothing
-        share = smoothing / LINKS[network.loss.link].classes(network.outputs) if smoothing else 0.0
         scales = [1 / (1 - rate) for rate in rates]
-        self.floats = np.array([network.l2, network.l1, 0, 1 - smoothing, share, *scales], self.F)
-        self.loss = 0
+        self.floats = np.array([0, 0, 0, 0, 0, 1 - smoothing, *scales], self.F)
+        self.shares = np.zeros((network.outputs, 1), self.F)
+        if smoothing:
+            self.shares = network.loss.smooth(self.shares, smoothing)
+        self.loss, self.held = 0, held(network.loss, network.outputs, self.F)
         if trains:
             if not network.linked and network.loss.link != "identity":
                 raise NotCompilable(
@@ -87,7 +98,7 @@ class Program:
         self.arena[:, ones : ones + self.tile * network.dtype.itemsize].view(self.F)[...] = 1
         splits_rows = trains and threads > 1 and not by_neurons
         self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows else None
-        self.norms, self.barrier = np.zeros(threads), np.zeros(1, np.int64)
+        self.norms = np.zeros(threads)
 
     def room(self, count: int) -> int:
         """A place in the arena, in bytes, for so many numbers a column."""
@@ -100,7 +111,8 @@ class Program:
         network = self.network
         gradient = network.grad if self.gradients is None else self.gradients
         arrays = {"TABLE": self.table, "THETA": network.theta, "GRADIENT": gradient, "FLOATS": self.floats}
-        arrays |= {"NORMS": self.norms, "BARRIER": self.barrier, "PLACES": self.places, "ARENA": self.arena}
+        arrays |= {"NORMS": self.norms, "PLACES": self.places, "ARENA": self.arena}
+        arrays |= {"HELD": self.held, "SHARES": self.shares}
         arrays |= {name: array for name, array in addresses.items() if array is not None}
         numbers = {
             "LAYERS": len(self.dense),
@@ -258,12 +270,14 @@ class Fused:
         arrays = {"X": np.ascontiguousarray(X.T), "Y": np.ascontiguousarray(Y.T), "SEEDS": seeds}
         arrays |= {"WEIGHT": None if weight is None else np.ascontiguousarray(weight, program.F)}
         arrays |= {"ORDER": None if orders is None else np.ascontiguousarray(orders, np.int64)}
+        arrays |= {"BARRIER": np.zeros(1, np.int64)}  # a worker of an interrupted run may still look at its
         costs = np.zeros((epochs, program.threads))
         plan = program.plan(n, COSTS=costs, **arrays, **descent)
         plan[[Plan.BATCH, Plan.EPOCHS, Plan.UPDATES, Plan.RULE]] = batch_size, epochs, rule != 0, rule
         if rule:
             plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
-        program.barrier[0] = 0
+        program.floats[[Float.L2, Float.L1]] = network.penalties(batch_size)
+        program.floats[[Float.LAST_L2, Float.LAST_L1]] = network.penalties(n % batch_size or batch_size)
         with one_thread():
             self.workers.run(program.loop, plan, program.threads, (program, network, arrays, descent, costs))
         if program.gradients is not None:

@@ -102,7 +102,7 @@ def _feedforward(F: Any) -> Any:
             flags, ldb = (TRANSPOSE_B, ni) if l == 0 else (0, R)
             call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, R, ni, W, ni, A1, ldb, Z))
             if l < L - 1 or P[Plan.LINKED] == 0 or step < 0:
-                call(table[l, Column.FORWARD], (Z, b, A, no, R, scratch))
+                call(table[l, Column.FORWARD], (Z, b, A, no, R, scratch, P[Plan.HELD]))
             A1 = A
 
     return feedforward
@@ -121,13 +121,13 @@ def _gather_targets(F: Any) -> Any:
         order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
         weights, w = carray(pointer(P[Plan.WEIGHT], item), n), carray(pointer(arena + places[Place.WEIGHT], item), R)
         y = carray(pointer(arena + places[Place.Y], item), k * R)
-        factor, share = floats[Float.TARGET], floats[Float.SHARE]
+        factor, shares = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k)
         for r in range(R):
             row = order[r] if P[Plan.ORDER] != 0 else begin + r
             w[r] = one if P[Plan.WEIGHT] == 0 else weights[row]
             Y = carray(pointer(P[Plan.Y] + row * k * width, item), k)
             for i in range(k):
-                y[i * R + r] = factor * Y[i] + share
+                y[i * R + r] = factor * Y[i] + shares[i]
 
     return gather_targets
 
@@ -186,7 +186,7 @@ def _back(F: Any) -> Any:
                 dA[i] = outputs[i]
             b = arena + places[Place.ZEROS]
         y, w = arena + places[Place.Y], arena + places[Place.WEIGHT]
-        cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, k, R))
+        cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, P[Plan.HELD], k, R))
         if P[Plan.LINKED] == 0:
             call(table[last, Column.BACKWARD], (Z, A, dZ, k * R))
         for l in range(last, -1, -1):
@@ -232,7 +232,8 @@ def _finish(F: Any) -> Any:
             other = carray(pointer(P[Plan.GRADIENT] + t * size * width, item), size)
             for i in range(low, high):
                 total[i] += other[i]
-        l2, l1 = floats[Float.L2], floats[Float.L1]
+        pair = Float.L2 + 0 if m == P[Plan.BATCH] else Float.LAST_L2 + 0
+        l2, l1 = floats[pair], floats[pair + 1]
         if l2 == zero and l1 == zero:
             return
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))

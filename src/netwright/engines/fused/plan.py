@@ -36,6 +36,8 @@ class Plan(IntEnum):
     COEFFICIENTS = auto()  # (steps, NUMBERS)
     NUMBERS = auto()
     LOSS = auto()  # the loss's loop
+    HELD = auto()  # what `rows.held` says
+    SHARES = auto()  # (outputs,) label smoothing: Y·TARGET + SHARES
     LINKED = auto()  # 1: the loss's loop takes Z; 0: it takes A, and the chain rule follows
     COSTS = auto()  # (epochs, workers) float64
     SEEDS = auto()  # (steps, DROPOUTS) uint64
@@ -78,11 +80,12 @@ class Column(IntEnum):
 class Float(IntEnum):
     """The numbers of the dtype that go with the integers."""
 
-    L2 = 0
+    L2 = 0  # of a whole batch
     L1 = auto()
+    LAST_L2 = auto()  # of a last, smaller one
+    LAST_L1 = auto()
     CLIP = auto()  # 0 for none
-    TARGET = auto()  # label smoothing: Y·TARGET + SHARE
-    SHARE = auto()
+    TARGET = auto()  # label smoothing: see SHARES
     SCALES = auto()  # 1 / (1 - rate) for each layer, from here on
 
 

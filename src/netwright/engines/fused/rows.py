@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.activations import ACTIVATIONS, Activation
+from netwright.activations import ACTIVATIONS, Activation, Softmax
 from netwright.engines.fused.machine import FLAGS, SUMS, code_key, compiled, once, pointer
 from netwright.engines.fused.scalars import functions
-from netwright.losses import LOSSES, Loss
+from netwright.losses import InTurn, Loss, cross_entropy
 from netwright.optimizers import Optimizer
 
 TYPES = {np.float32: types.float32, np.float64: types.float64}
@@ -99,13 +99,13 @@ def _compile(make: Callable[[], Any], counts: int, what: str, key: str, result: 
 
 @once
 def forward(activation: Activation, F: Any) -> int:
-    """(Z, b, A, rows, columns, -): Z += b and A = f(Z), both (rows, columns). Where df has no use for Z, A is Z."""
+    """(Z, b, A, rows, columns, -, -): Z += b and A = f(Z), both (rows, columns). Where df has no use for Z, A is Z."""
     item = TYPES[F]
 
     def make() -> Any:
         f = scalar(activation.f, F)
 
-        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int) -> None:
+        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int, held: int) -> None:
             Z, A = carray(pointer(pZ, item), rows * columns), carray(pointer(pA, item), rows * columns)
             b = carray(pointer(pb, item), rows)
             for i in range(rows):
@@ -114,7 +114,7 @@ def forward(activation: Activation, F: Any) -> int:
                     z[j] += bias
                     a[j] = f(z[j])
 
-        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int) -> None:
+        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int, held: int) -> None:
             Z, b = carray(pointer(pZ, item), rows * columns), carray(pointer(pb, item), rows)
             for i in range(rows):
                 bias, z = b[i], Z[i * columns : (i + 1) * columns]
@@ -124,7 +124,7 @@ def forward(activation: Activation, F: Any) -> int:
         return separate if uses_Z(activation) else in_place
 
     return _compile(
-        make, 6, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name)
+        make, 7, f"activation {activation.name!r}", code_key("f", activation.f, activation.df, np.dtype(F).name)
     )
 
 
@@ -150,77 +150,102 @@ def backward(activation: Activation, F: Any) -> int:
     return _compile(make, 4, f"activation {activation.name!r}", code_key("df", activation.df, np.dtype(F).name))
 
 
+def held(loss: Loss, outputs: int, F: Any) -> Any:
+    """What the loops of the loss and of its link read beside Z: the sizes of a softmax's blocks; or a number a row."""
+    if isinstance(ACTIVATIONS[loss.link], Softmax):
+        return np.array(loss.blocks or (outputs,), np.int64)
+    return loss.value.column(outputs, F) if isinstance(loss.value, InTurn) else np.zeros(outputs, F)
+
+
 @once
 def loss_kernel(loss: Loss, F: Any) -> int:
-    """(Z, b, Y, w, scratch, outputs, columns) -> Σ w·loss; Z, without its b, becomes w·dZ. scratch: 3·columns."""
-    key = code_key("loss", loss.value, loss.dZ, loss.link, np.dtype(F).name)
-    if loss.name == "cross_entropy" and loss is LOSSES["cross_entropy"]:
-        return _compile(lambda: _cross_entropy(F), 7, loss.name, key, types.float64)
-    if loss.link == "softmax":
+    """(Z, b, Y, w, scratch, held, outputs, columns) -> Σ w·loss; Z, without b, becomes w·dZ. scratch: 3·columns."""
+    if loss is cross_entropy(*loss.blocks):
+        key = code_key("cross_entropy", np.dtype(F).name)
+        return _compile(lambda: _cross_entropy(F), 8, loss.name, key, types.float64)
+    if isinstance(ACTIVATIONS[loss.link], Softmax):
         raise NotCompilable(f"loss {loss.name!r} is not elementwise: softmax ties a sample's outputs together")
     item = TYPES[F]
+    parts = [part.function if isinstance(part, InTurn) else part for part in (loss.value, loss.dZ)]
 
     def make() -> Any:
         link = scalar(ACTIVATIONS[loss.link].f, F)
-        value, dZ = scalar(loss.value, F), scalar(loss.dZ, F)
+        value, dZ = (scalar(part, F) for part in parts)
+        if parts[0] is loss.value:
+            value, dZ = _ignoring_the_last(value), _ignoring_the_last(dZ)
 
-        def elementwise(pZ: int, pb: int, pY: int, pw: int, scratch: int, outputs: int, columns: int) -> float:
+        def elementwise(
+            pZ: int, pb: int, pY: int, pw: int, scratch: int, held: int, outputs: int, columns: int
+        ) -> float:
             Z, Y = carray(pointer(pZ, item), outputs * columns), carray(pointer(pY, item), outputs * columns)
             b, w = carray(pointer(pb, item), outputs), carray(pointer(pw, item), columns)
+            numbers = carray(pointer(held, item), outputs)
             total = 0.0
             for i in range(outputs):
                 row = slice(i * columns, (i + 1) * columns)
-                bias, zs, ys, sum_ = b[i], Z[row], Y[row], F(0)
+                bias, zs, ys, sum_, number = b[i], Z[row], Y[row], F(0), numbers[i]
                 for j in range(columns):
                     z = zs[j] + bias
-                    sum_ += w[j] * F(value(z, ys[j]))
-                    zs[j] = w[j] * F(dZ(z, link(z), ys[j]))
+                    sum_ += w[j] * F(value(z, ys[j], number))
+                    zs[j] = w[j] * F(dZ(z, link(z), ys[j], number))
                 total += sum_
             return total
 
         return elementwise
 
-    return _compile(make, 7, f"loss {loss.name!r}", key, types.float64)
+    key = code_key("loss", *parts, loss.link, np.dtype(F).name)
+    return _compile(make, 8, f"loss {loss.name!r}", key, types.float64)
+
+
+def _ignoring_the_last(function: Any) -> Any:
+    """The compiled function with one more argument, which makes no difference."""
+
+    def ignoring(*arguments: Any) -> Any:
+        return function(*arguments[:-1])
+
+    return njit(**FLAGS, forceinline=True)(ignoring)
 
 
 def _cross_entropy(F: Any) -> Any:
-    """Softmax and its cross-entropy, the batch innermost: every loop below runs over samples side by side."""
+    """Softmax and its cross-entropy, block by block: the innermost loops run over samples side by side."""
     item = TYPES[F]
     exp, log = FUNCTIONS(F).exp, FUNCTIONS(F).log
     zero, one, lowest = F(0), F(1), F(-np.inf)
 
-    def cross_entropy(pZ: int, pb: int, pY: int, pw: int, scratch: int, outputs: int, columns: int) -> float:
+    def cross_entropy(pZ: int, pb: int, pY: int, pw: int, scratch: int, held: int, outputs: int, columns: int) -> float:
         Z, Y = carray(pointer(pZ, item), outputs * columns), carray(pointer(pY, item), outputs * columns)
         b, w = carray(pointer(pb, item), outputs), carray(pointer(pw, item), columns)
-        work = carray(pointer(scratch, item), 3 * columns)
+        work, blocks = carray(pointer(scratch, item), 3 * columns), carray(pointer(held, types.int64), outputs)
         highest, total, costs = work[:columns], work[columns : 2 * columns], work[2 * columns :]
-        for j in range(columns):
-            highest[j] = lowest
-            total[j] = zero
-            costs[j] = zero
-        for i in range(outputs):
-            bias, z = b[i], Z[i * columns : (i + 1) * columns]
+        cost, end, block = zero, 0, 0
+        while end < outputs:
+            start, end, block = end, end + blocks[block], block + 1
             for j in range(columns):
-                z[j] += bias
-                highest[j] = z[j] if z[j] > highest[j] else highest[j]
-        for i in range(outputs):
-            z, y = Z[i * columns : (i + 1) * columns], Y[i * columns : (i + 1) * columns]
+                highest[j] = lowest
+                total[j] = zero
+                costs[j] = zero
+            for i in range(start, end):
+                bias, z = b[i], Z[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    z[j] += bias
+                    highest[j] = z[j] if z[j] > highest[j] else highest[j]
+            for i in range(start, end):
+                z, y = Z[i * columns : (i + 1) * columns], Y[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    low = z[j] - highest[j]
+                    costs[j] -= y[j] * low
+                    e = exp(low)
+                    z[j] = e
+                    total[j] += e
+            for j in range(columns):  # Σ Y = 1, so its share of log Σ exp is the whole
+                costs[j] = w[j] * (costs[j] + log(total[j]))
+                total[j] = one / total[j]
+            for i in range(start, end):
+                z, y = Z[i * columns : (i + 1) * columns], Y[i * columns : (i + 1) * columns]
+                for j in range(columns):
+                    z[j] = w[j] * (z[j] * total[j] - y[j])
             for j in range(columns):
-                low = z[j] - highest[j]
-                costs[j] -= y[j] * low
-                e = exp(low)
-                z[j] = e
-                total[j] += e
-        for j in range(columns):  # Σ Y = 1, so its share of log Σ exp is the whole
-            costs[j] = w[j] * (costs[j] + log(total[j]))
-            total[j] = one / total[j]
-        for i in range(outputs):
-            z, y = Z[i * columns : (i + 1) * columns], Y[i * columns : (i + 1) * columns]
-            for j in range(columns):
-                z[j] = w[j] * (z[j] * total[j] - y[j])
-        cost = zero
-        for j in range(columns):
-            cost += costs[j]
+                cost += costs[j]
         return float(cost)
 
     return cross_entropy
@@ -228,41 +253,44 @@ def _cross_entropy(F: Any) -> Any:
 
 @once
 def softmax_kernel(F: Any) -> int:
-    """(Z, b, A, outputs, columns, scratch): A = softmax(Z + b) over samples side by side, in place of Z when A is Z."""
+    """(Z, b, A, outputs, columns, scratch, held): A = softmax(Z + b) by blocks, in place of Z when A is Z."""
     item = TYPES[F]
 
     def make() -> Any:
         exp = FUNCTIONS(F).exp
         zero, one, lowest = F(0), F(1), F(-np.inf)
 
-        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int, scratch: int) -> None:
+        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int, scratch: int, held: int) -> None:
             Z, A = carray(pointer(pZ, item), outputs * columns), carray(pointer(pA, item), outputs * columns)
             b, work = carray(pointer(pb, item), outputs), carray(pointer(scratch, item), 2 * columns)
             highest, total = work[:columns], work[columns:]
-            for j in range(columns):
-                highest[j] = lowest
-                total[j] = zero
-            for i in range(outputs):
-                z, bias = Z[i * columns : (i + 1) * columns], b[i]
+            blocks, end, block = carray(pointer(held, types.int64), outputs), 0, 0
+            while end < outputs:
+                start, end, block = end, end + blocks[block], block + 1
                 for j in range(columns):
-                    z[j] += bias
-                    highest[j] = z[j] if z[j] > highest[j] else highest[j]
-            for i in range(outputs):
-                z, a = Z[i * columns : (i + 1) * columns], A[i * columns : (i + 1) * columns]
+                    highest[j] = lowest
+                    total[j] = zero
+                for i in range(start, end):
+                    z, bias = Z[i * columns : (i + 1) * columns], b[i]
+                    for j in range(columns):
+                        z[j] += bias
+                        highest[j] = z[j] if z[j] > highest[j] else highest[j]
+                for i in range(start, end):
+                    z, a = Z[i * columns : (i + 1) * columns], A[i * columns : (i + 1) * columns]
+                    for j in range(columns):
+                        e = exp(z[j] - highest[j])
+                        a[j] = e
+                        total[j] += e
                 for j in range(columns):
-                    e = exp(z[j] - highest[j])
-                    a[j] = e
-                    total[j] += e
-            for j in range(columns):
-                total[j] = one / total[j]
-            for i in range(outputs):
-                a = A[i * columns : (i + 1) * columns]
-                for j in range(columns):
-                    a[j] *= total[j]
+                    total[j] = one / total[j]
+                for i in range(start, end):
+                    a = A[i * columns : (i + 1) * columns]
+                    for j in range(columns):
+                        a[j] *= total[j]
 
         return softmax
 
-    return _compile(make, 6, "softmax", code_key("softmax", np.dtype(F).name))
+    return _compile(make, 7, "softmax", code_key("softmax", np.dtype(F).name))
 
 
 @once

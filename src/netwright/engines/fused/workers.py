@@ -4,6 +4,8 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
+from operator import call
 from typing import Any
 
 from netwright.layer import Layer
@@ -29,9 +31,10 @@ class Workers:
             threading.Thread(target=_work, args=(inbox,), daemon=True, name="netwright").start()
             self.inboxes.append(inbox)
         done: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for w in range(1, threads):
-            self.inboxes[w - 1].put((loop, plan, w, done, memory))
-        loop(plan.ctypes.data, 0)
+        jobs = [partial(self.inboxes[w - 1].put, (loop, plan, w, done, memory)) for w in range(1, threads)]
+        # All of it in one call of C, since Ctrl-C comes between Python's steps: between two of these it would leave
+        # workers waiting at a barrier for one who never comes.
+        list(map(call, [*jobs, partial(loop, plan.ctypes.data, 0)]))
         for _ in range(1, threads):
             done.get()
 
