@@ -15,6 +15,7 @@ from netwright.losses import LOSSES, Loss, d_logloss, logloss
 from netwright.network import Network
 
 if TYPE_CHECKING:
+    from netwright.diagnosis import diagnose
     from netwright.engines import ENGINES
     from netwright.estimators import MLPClassifier, MLPRegressor
     from netwright.explain import hidden_activations, input_gradient, permutation_importance, worked_step
@@ -40,6 +41,7 @@ _ON_FIRST_USE = {
     "SCORES": "netwright.scores",
     "TableModel": "netwright.model",
     "check_gradient": "netwright.gradcheck",
+    "diagnose": "netwright.diagnosis",
     "hidden_activations": "netwright.explain",
     "input_gradient": "netwright.explain",
     "load": "netwright.persistence",
@@ -71,6 +73,7 @@ __all__ = [
     "d_logloss",
     "d_sigmoid",
     "d_tanh",
+    "diagnose",
     "hidden_activations",
     "input_gradient",
     "load",
