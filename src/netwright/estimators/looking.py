@@ -54,8 +54,8 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     ) -> Any:
         """How much the mean loss rises when one feature is shuffled: importances_mean, importances_std, importances.
 
-        As `sklearn.inspection.permutation_importance` with the negative loss for a score, in a fraction of its time:
-        a shuffled feature changes the first layer's Z by one product, and only what follows is computed anew.
+        As `sklearn.inspection.permutation_importance` with the negative loss for a score, but a shuffled feature
+        changes the first layer's Z by one product, and only what follows is computed anew.
         """
         from netwright.explain import permutation_importance
 
@@ -113,6 +113,31 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return diagnose(
             member.network, *seen, history=member.history, names=None if names is None else [str(n) for n in names]
         )
+
+    def summary(self) -> str:
+        """What it was made with, what goes in and comes out, its network and how long it learned; for a terminal."""
+        members = self._fitted()
+        history, network = members[0].history, members[0].network
+        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        lines = [repr(self), "", f"{network.inputs} features" + (f" ({', '.join(names)})" if names else "")]
+        if (classes := getattr(self, "classes_", None)) is not None:
+            several = classes if isinstance(classes, list) else [classes]
+            lines += [f"classes {', '.join(map(repr, each.tolist()))}" for each in several]
+        lines += ["", network.summary(), ""]
+        lines += [f"and {len(members) - 1} more networks of these layers"] * (len(members) > 1)
+        return "\n".join([*lines, f"{len(history)} epochs in the last fit; {history.stopped}"])
+
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to one safetensors file, atomically; `netwright.load(path)` brings it back.
+
+        It goes on learning there to the same bits: optimizer, random numbers and curves are kept. An `Activation` or
+        `Loss` of your own is kept by name; give it to `load` again. ValueError names a parameter that no file can keep,
+        such as a function of your own; OSError when the file can't be written.
+        """
+        from netwright.estimators.files import save
+
+        self._fitted()
+        save(self, path)
 
     def _fitted(self) -> Any:
         check_is_fitted(self)

@@ -113,10 +113,18 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         A = self._outputs(X)  # first: it says so when there was no fit
         return self._labels.decode(A)
 
-    def predict_proba(self, X: Any) -> Any:
-        """(samples, classes) of probabilities, in the order of `classes_`; for several targets a list of them."""
-        A = self._outputs(X)
-        return self._labels.probabilities(A)
+    def predict_proba(self, X: Any, return_std: bool = False) -> Any:
+        """(samples, classes) of probabilities, in the order of `classes_`; for several targets a list of them.
+
+        `return_std` gives (mean, standard deviation over the networks) with `n_networks` above 1.
+        """
+        if not return_std:
+            A = self._outputs(X)
+            return self._labels.probabilities(A)
+        mean, std = self._mean_and_std(X)
+        if self._labels.kind == "binary":
+            return self._labels.probabilities(mean), np.stack([std[0], std[0]], axis=1)
+        return self._labels.probabilities(mean), self._labels.probabilities(std)
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithms of `predict_proba`."""
@@ -163,7 +171,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return self._labels.encode(y, dtype)
 
     def _natural_score(self) -> str | None:
-        return None if self._labels.kind == "multioutput" else "accuracy"
+        return (
+            self._labels.loss.replace("cross_entropy", "accuracy") if self._labels.kind == "multioutput" else "accuracy"
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -237,10 +247,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         """
         if not return_std:
             return self._shaped(self._outputs(X))
-        if len(self._members) == 1:
-            raise ValueError("return_std=True is the spread over networks; fit with n_networks above 1 to have several")
-        outputs = self._each(X)
-        return self._shaped(np.mean(outputs, axis=0)), self._shaped(np.std(outputs, axis=0, ddof=1))
+        mean, std = self._mean_and_std(X)
+        return self._shaped(mean), self._shaped(std)
 
     def _shaped(self, A: Array) -> Array:
         if A.shape[0] == 1:

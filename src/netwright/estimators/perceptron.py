@@ -239,6 +239,13 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         outputs = self._each(X)
         return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
 
+    def _mean_and_std(self, X: Any) -> tuple[Array, Array]:
+        """Mean and standard deviation over the networks, (outputs, samples); ValueError when there is only one."""
+        outputs = self._each(X)
+        if len(outputs) == 1:
+            raise ValueError("return_std=True is the spread over networks; fit with n_networks above 1 to have several")
+        return np.mean(outputs, axis=0), np.std(outputs, axis=0, ddof=1)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
