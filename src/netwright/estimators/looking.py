@@ -109,35 +109,20 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             seen = self._seen
         else:
             raise ValueError("no rows of the last fit are here any more: give diagnose(X, y) some")
-        names = getattr(self, "feature_names_in_", None)
+        names, classes = getattr(self, "feature_names_in_", None), getattr(self, "classes_", None)
         return diagnose(
-            member.network, *seen, history=member.history, names=None if names is None else [str(n) for n in names]
+            member.network,
+            *seen,
+            history=member.history,
+            initial_learning_rate=float(self.learning_rate_init),
+            batch_size=None if self.batch_size == "auto" else int(self.batch_size),
+            alpha=float(self.alpha),
+            max_epochs=int(self.max_iter),
+            tolerance=float(self.tol),
+            names=None if names is None else [str(name) for name in names],
+            target_names=[str(name) for name in classes] if isinstance(classes, np.ndarray) else None,
+            face="estimator",
         )
-
-    def summary(self) -> str:
-        """What it was made with, what goes in and comes out, its network and how long it learned; for a terminal."""
-        members = self._fitted()
-        history, network = members[0].history, members[0].network
-        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
-        lines = [repr(self), "", f"{network.inputs} features" + (f" ({', '.join(names)})" if names else "")]
-        if (classes := getattr(self, "classes_", None)) is not None:
-            several = classes if isinstance(classes, list) else [classes]
-            lines += [f"classes {', '.join(map(repr, each.tolist()))}" for each in several]
-        lines += ["", network.summary(), ""]
-        lines += [f"and {len(members) - 1} more networks of these layers"] * (len(members) > 1)
-        return "\n".join([*lines, f"{len(history)} epochs in the last fit; {history.stopped}"])
-
-    def save(self, path: Any) -> None:
-        """Write the fitted estimator to one safetensors file, atomically; `netwright.load(path)` brings it back.
-
-        It goes on learning there to the same bits: optimizer, random numbers and curves are kept. An `Activation` or
-        `Loss` of your own is kept by name; give it to `load` again. ValueError names a parameter that no file can keep,
-        such as a function of your own; OSError when the file can't be written.
-        """
-        from netwright.estimators.files import save
-
-        self._fitted()
-        save(self, path)
 
     def _fitted(self) -> Any:
         check_is_fitted(self)

@@ -172,7 +172,8 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if self.verbose:
             callbacks = [watching.progress(1 if task.incremental else self.max_iter), *callbacks]
         members = self._synced()
-        self._seen = task.rows[0][:, :: -(-samples // 256)], task.rows[1][:, :: -(-samples // 256)]  # for diagnose()
+        X, Y, _ = task.rows
+        self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
         try:
             if len(members) == 1:
                 trainings = [train_member(self, members[0], task, 0, callbacks)]
