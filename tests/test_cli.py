@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import netwright
+from netwright import engines
 from netwright.cli import main
 from netwright.history import History
 from netwright.persistence import read
@@ -313,13 +314,35 @@ def test_xor_draws_its_cost_on_request(here):
     assert (here / "xor.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+# ── warmup ──
+
+
+def test_warmup_says_what_it_did_and_what_follows_from_it(here, monkeypatch):
+    monkeypatch.setattr(engines, "cache_directory", lambda: here)
+    monkeypatch.setattr(engines, "warm_up", lambda: 41.6)
+    result = run("warmup")
+    assert result.exit_code == 0
+    assert result.stdout == f"compiled in 42 s, kept in {here}; training takes it for all but the smallest jobs now\n"
+    assert "all but the smallest jobs" in run("warmup", "--help").stdout
+
+
+def test_warmup_without_a_place_to_keep_anything_is_one_sentence(here, monkeypatch):
+    monkeypatch.setenv("NETWRIGHT_CACHE_DIR", str(here / "penguins.csv"))
+    engines.cache_directory.cache_clear()
+    result = run("warmup")
+    engines.cache_directory.cache_clear()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no directory of your own to keep compiled code in: tried " in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 # ── the whole of it ──
 
 
 def test_version_and_help():
     assert run("--version").stdout == f"netwright {netwright.__version__}\n"
     assert run().stdout == run("--help").stdout
-    for command in ("train", "predict", "evaluate", "show", "xor"):
+    for command in ("train", "predict", "evaluate", "show", "xor", "warmup"):
         assert run(command, "--help").exit_code == 0
         assert command in run("--help").stdout
 

@@ -543,7 +543,8 @@ from netwright.engines.fused import Fused, engine, machine, warm_up
 logging.disable()
 warm_up()
 before, engine.LARGE = machine.seconds_compiling, 1
-pairs = itertools.product([name for name in ACTIVATIONS if name != "softmax"], [*LOSSES, "huber:0.3", "cross_entropy:2,1"])
+elementwise = [name for name in ACTIVATIONS if name != "softmax"]
+pairs = itertools.product(elementwise, [*LOSSES, "huber:0.3", "cross_entropy:2,1"])
 for (activation, loss), dtype, threads in itertools.product(pairs, ("float64", "float32"), (1, 2)):
     network = Network([4, 6, 3], activation, loss=loss, rng=0, dtype=dtype, l2=0.1, l1=0.1, dropout=0.5)
     for optimizer in OPTIMIZERS.values():

@@ -333,8 +333,9 @@ def load_table_model(path: str) -> "TableModel":
     loaded = load(path)
     if isinstance(loaded, TableModel):
         return loaded
+    what = "a bare network" if isinstance(loaded, netwright.Network) else f"an estimator, {type(loaded).__name__}"
     raise ValueError(
-        f"{path} holds a bare network, which knows no columns; give a model that `netwright train` wrote "
+        f"{path} holds {what}, which knows no columns; give a model that `netwright train` wrote "
         f"(in Python, netwright.load({path!r}).predict(X) takes arrays)"
     )
 
@@ -380,9 +381,12 @@ def xor(epochs: int, seed: int, plot: str | None) -> None:
 
 @main.command()
 def warmup() -> None:
-    """Compile the fused engine ahead, for every activation, loss and optimizer (in a container's image, say)."""
+    """Compile the fused engine ahead, for every activation, loss and optimizer (in a container's image, say).
+
+    From then on training takes it for all but the smallest jobs, since all that is left to do is to load it.
+    """
     from netwright.engines import cache_directory, warm_up
 
     place = cache_directory()
     click.echo("compiling for float64 and float32; this takes a minute or two", err=True)
-    click.echo(f"compiled in {warm_up():.0f} s, kept in {place}")
+    click.echo(f"compiled in {warm_up():.0f} s, kept in {place}; training takes it for all but the smallest jobs now")

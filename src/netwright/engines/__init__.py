@@ -75,7 +75,7 @@ class Job:
         return self.samples / self.batch_size * 60e-6 * dense + 6 * self.samples * self.network.theta.size / 15e9
 
     def listed(self) -> bool:
-        """Whether all its rows are the tables', and so compiled by `warm_up`: of families, those with numbers as data."""
+        """Whether `warm_up` compiles all its rows: those of the tables, and of families whose numbers are data."""
         rows = [layer.activation for layer in self.network.layers if isinstance(layer, Layer)]
         known = is_known(self.network.loss) and type(self.optimizer) in OPTIMIZERS.values()
         return known and all(isinstance(row, Softmax) or row in ACTIVATIONS.values() for row in rows)

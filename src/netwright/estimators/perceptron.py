@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from netwright import engines
 from netwright.arguments import Array
+from netwright.engines import warmed_up
 from netwright.estimators import parameters, watching
 from netwright.estimators.checking import check_weight, check_X, check_X_y
 from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member
@@ -232,7 +232,8 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
     def _each(self, X: Any) -> list[Array]:
         """Every network's outputs A, (outputs, samples)."""
         X = check_X(self, X).T
-        compiled = self.engine == "fused" or (self.engine == "auto" and getattr(engines, "warmed_up", bool)())
+        trained = self.engine == "auto" and getattr(self, "engine_", "") == "fused"
+        compiled = self.engine == "fused" or (trained and warmed_up())
         return [member.predict(X, compiled) for member in self._synced()]
 
     def _outputs(self, X: Any) -> Array:
