@@ -24,7 +24,8 @@ from netwright.network import Network
 from netwright.optimizers import LBFGS
 from netwright.table import Table
 
-FEWEST = 20  # different rows, below which none can be spared
+CLASSES = ("probability", "distribution")
+FEWEST = 20, 10  # different rows, below which none can be spared: of classes, which may be a puzzle; of numbers
 FOLDS = 5
 WATCHED = 500  # rows held out in all, which are enough to compare decays by
 MANY = 20_000  # rows, from which one training with a tenth of them held out replaces the choice of a decay
@@ -32,7 +33,7 @@ DECAYS = tuple(10 ** (-k / 2) for k in range(8, -1, -1))  # ½·decay·ΣW² bes
 MIDDLE = 0.01  # the decay to begin with
 EVIDENCE = 2.0  # nats by which a classifier's rows held out must be foretold better than by the classes' shares
 FITS = 0.05  # of what knowing nothing costs: another start could hardly be better
-CLASSES = ("probability", "distribution")
+LEARNT = 0.003  # of the same: a classifier needs no lower cost
 
 
 class Solution(NamedTuple):
@@ -65,8 +66,7 @@ class Rows:
         weight = np.ones(len(self)) if self.weight is None else self.weight
         _, first, which = np.unique(np.vstack([self.X, self.Y]).T, axis=0, return_index=True, return_inverse=True)
         total = np.bincount(which.reshape(-1), weight)
-        order = np.argsort(first)  # as they came
-        order = order[total[order] > 0]
+        order = np.flatnonzero(total)  # sorted: the same problem in whatever order its rows came
         rows, total = self.take(first[order]), total[order]
         return Rows(rows.X, rows.Y, None if (total == total[0]).all() else total / total.max())
 
@@ -74,7 +74,7 @@ class Rows:
         """Whether inputs of two values each stand there in every combination: rows of it cannot be guessed."""
         X = self.X
         low, high = X.min(axis=1, keepdims=True), X.max(axis=1, keepdims=True)
-        if ((X > low) & (X < high)).any():
+        if (np.where(low < X, high, low) != X).any():
             return False
         varied = X[(low < high)[:, 0]]
         return len(varied) < 30 and np.unique(varied, axis=1).shape[1] == 2 ** len(varied)
@@ -112,9 +112,15 @@ def _lbfgs(rows: int, trial: bool) -> dict[str, Any]:
     return {"optimizer": LBFGS(restart=None), "epochs": 100 if trial else 2000}
 
 
+def _lbfgs_starts(network: Network, rows: int) -> int:
+    """Small networks get stuck, wide ones hardly do."""
+    size = network.theta.size
+    return int(max(1, min(10, 1000 / size, 2e6 / (rows * size))))
+
+
 def _adam(rows: int, trial: bool) -> dict[str, Any]:
     batch = min(256, max(16, 2 ** round(math.log2(rows / 40))))
-    steps, rate = (1000, 0.02) if trial else (4000, 0.01)
+    steps, rate = (500, 0.02) if trial else (4000, 0.01)
     epochs = max(10, math.ceil(steps * batch / rows))
     return {"batch_size": batch, "learning_rate": rate, "schedule": "one_cycle", "epochs": epochs}
 
@@ -127,7 +133,7 @@ STRATEGIES: Table[Strategy] = Table(
             "L-BFGS over all rows",
             suits=_few_rows,
             options=_lbfgs,
-            starts=lambda network, rows: int(min(10, max(1, 1.6e6 / (rows * network.theta.size)))),
+            starts=_lbfgs_starts,
         ),
         "adam": Strategy(
             "Adam, one cycle of rates",
@@ -139,6 +145,11 @@ STRATEGIES: Table[Strategy] = Table(
 )
 
 
+def find_strategy(network: Network, rows: int) -> Strategy:
+    """The first that suits."""
+    return next(strategy for strategy in STRATEGIES.values() if strategy.suits(network, rows))
+
+
 # ── the rule ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -148,7 +159,7 @@ def solve(
     Y: Array,
     weight: Array | None = None,
     *,
-    validation: Sequence[Array] | None = None,
+    validation: Sequence[Any] | None = None,
     seed: Rng = 0,
     max_epochs: int | None = None,
     max_seconds: float | None = None,
@@ -168,7 +179,6 @@ def solve(
 
     ValueError names an argument that is wrong; FloatingPointError says that the cost did not stay finite.
     """
-    ends = math.inf if max_seconds is None else time.perf_counter() + max_seconds
     rng = generator(seed)
     seeds = [int(number) for number in rng.integers(2**31, size=12)]
     network = make(seeds[0])
@@ -180,25 +190,76 @@ def solve(
     if validation is not None:
         X, Y, *rest = validation
         held = _check(network, X, Y, rest[0] if rest else None, "validation: ").scaled(scaling)
-    strategy = next(each for each in STRATEGIES.values() if each.suits(network, len(rows)))
-    raw_loss, own = network.loss, network.l2
-    loss = scaling.loss(raw_loss)
+    own, loss, strategy = network.l2, scaling.loss(network.loss), find_strategy(network, len(rows))
+    base = nothing(loss, rows, held or rows)
+    task = Task(
+        make=make,
+        loss=loss,
+        strategy=strategy,
+        base=base if loss.targets in CLASSES else 0.0,
+        max_epochs=max_epochs,
+        ends=math.inf if max_seconds is None else time.perf_counter() + max_seconds,
+        executed={"engine": engine, "n_threads": n_threads},
+        callbacks=[callbacks] if callable(callbacks) else list(callbacks),
+    )
 
-    # Adam's schedule is to run to its end; L-BFGS ends where it gets no further, sooner when decays are but compared.
-    ending = [] if "schedule" in strategy.options(len(rows), True) else [stalled(50, 1e-4), stalled(20, 1e-3)]
-    watchers = [*callbacks, *ending[:1]], ending[1:]
+    decay = own
+    if held is None and (len(rows) < FEWEST[loss.targets not in CLASSES] or rows.is_truth_table()):
+        why = "no row to spare: all are learnt by heart"
+    elif held is None and len(rows) > MANY:
+        places, watched = rng.permutation(len(rows)), min(len(rows) // 10, 5000)
+        held, rows = rows.take(places[:watched]), rows.take(places[watched:])
+        why = f"the epoch with the lowest cost on {watched:,} rows held out"
+    else:
+        parts = rows.folds(loss, rng) if held is None else [(rows, held)]
+        decay, why = choose_decay(task, own, parts, seeds[-1])
 
-    def train(seed: int, decay: float, learn: Rows, watch: Rows | None, trial: bool) -> tuple[Network, History]:
-        network = make(seed)
-        network.loss, network.l2 = loss, decay
-        if loss.link == "exp":  # else the first outputs are 1, however large the targets are
+    best: tuple[float, Network, History] | None = None
+    starts, most = 0, strategy.starts(network, len(rows))
+    while best is None or (starts < most and best[0] > FITS * base and not task.is_over(best[2])):
+        network, history = task.train(seeds[starts], decay, rows, held)
+        cost = min(history.validation_cost or history.cost[-1:], default=math.inf)
+        starts += 1
+        if best is None or cost < best[0]:
+            best = cost, network, history
+    _, network, history = best
+    network.loss, network.l2 = make(seeds[0]).loss, own
+    fold(network, scaling)
+    size = f"{len(rows):,} rows × {network.theta.size:,} parameters"
+    again = f", the best of {starts} starts" if starts > 1 else ""
+    return Solution(network, history, f"{strategy.words}{again}: {size}; weight decay {decay:.2g} ({why})")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trainings of one problem have in common."""
+
+    make: Callable[[int], Network]
+    loss: Loss
+    strategy: Strategy
+    base: float  # of classes: what knowing nothing costs; of numbers: 0, since any cost can be worth lowering
+    max_epochs: int | None
+    ends: float  # when the time is up
+    executed: dict[str, Any]  # engine and n_threads
+    callbacks: list[Callback]
+
+    def train(
+        self, seed: int, decay: float, learn: Rows, watch: Rows | None = None, trial: bool = False
+    ) -> tuple[Network, History]:
+        """A network of that seed and decay that has learnt; a trial only serves to compare decays."""
+        network = self.make(seed)
+        network.loss, network.l2 = self.loss, decay
+        if self.loss.link == "exp":  # else the first outputs are 1, however large the targets are
             network.layers[-1].b = np.log(np.average(learn.Y, axis=1, weights=learn.weight, keepdims=True) + 1e-9)
-        options = strategy.options(len(learn), trial)
-        if max_epochs is not None:
-            options["epochs"] = min(options["epochs"], max_epochs)
-        if ends < math.inf:
-            left = ends - time.perf_counter()
-            options["max_seconds"] = max(left / 8 if trial else left, 1e-3)
+        options = self.strategy.options(len(learn), trial)
+        if self.max_epochs is not None:
+            options["epochs"] = min(options["epochs"], self.max_epochs)
+        if self.ends < math.inf:
+            left = self.ends - time.perf_counter()
+            options["max_seconds"] = max(left / 20 if trial else left, 1e-3)
+        callbacks = [] if trial else self.callbacks
+        if "schedule" not in options:  # which is to run to its end
+            callbacks = [*callbacks, stalled(20, 1e-3, self.base) if trial else stalled(50, 1e-4, self.base)]
         history = network.train(
             learn.X,
             learn.Y,
@@ -206,50 +267,27 @@ def solve(
             validation=None if watch is None else (watch.X, watch.Y, watch.weight),
             scores=(),
             rng=seed,
-            engine=engine,
-            n_threads=n_threads,
-            callbacks=watchers[trial],
+            callbacks=callbacks,
             **options,
+            **self.executed,
         )
+        if trial and history.stopped.startswith("interrupted"):
+            raise KeyboardInterrupt
         return network, history
 
-    # How strongly the weights are to be held down.
-    many = held is None and len(rows) > MANY
-    if many:
-        places = rng.permutation(len(rows))
-        tenth = min(len(rows) // 10, 5000)
-        held, rows = rows.take(places[:tenth]), rows.take(places[tenth:])
-    few = held is None and (len(rows) < FEWEST or rows.is_truth_table())
-    decay, why = own, "all rows learnt by heart, none to spare" if few else f"the best epoch on {len(held or ())} rows"
-    if not few and not many:
-        parts = rows.folds(loss, rng) if held is None else [(rows, held)]
-        decay, why = _choose_decay(own, loss, parts, lambda decay, learn: train(seeds[-1], decay, learn, None, True)[0])
-
-    # Learn, from several first weights where that is cheap.
-    most = strategy.starts(network, len(rows))
-    best, kept, done = math.inf, None, 0
-    fits = FITS * nothing(loss, rows, held or rows)
-    for done in range(1, most + 1):
-        network, history = train(seeds[done - 1], decay, rows, held, False)
-        cost = min(history.validation_cost or history.cost[-1:], default=math.inf)
-        if kept is None or cost < best:
-            best, kept = cost, (network, history)
-        if best < fits or history.stopped.startswith(("stopped", "interrupted")) or time.perf_counter() > ends:
-            break
-    network, history = kept or (network, history)
-    network.loss, network.l2 = raw_loss, own
-    fold(network, scaling)
-    size = f"{len(rows):,} different rows × {network.theta.size:,} parameters"
-    again = f", the best of {done} starts" if done > 1 else ""
-    return Solution(network, history, f"{strategy.words}{again}: {size}; weight decay {decay:.2g} ({why})")
+    def is_over(self, history: History) -> bool:
+        """Whether somebody has stopped that training, or the time is up."""
+        return history.stopped.startswith(("stopped", "interrupted")) or time.perf_counter() > self.ends
 
 
-def stalled(iterations: int, share: float) -> Callback:
-    """A callback that ends a training when so many iterations have lowered the cost by less than this share of it."""
+def stalled(iterations: int, share: float, base: float) -> Callback:
+    """Ends a training when so many iterations have lowered the cost by less than a share of it, or of `base`."""
 
     def callback(network: Network, history: History) -> None:
         costs = history.cost
-        if len(costs) > iterations and costs[-1 - iterations] - costs[-1] < share * abs(costs[-1]):
+        if costs[-1] < LEARNT * base:
+            history.stopped = f"converged after {len(costs)} epochs (all is learnt)"
+        elif len(costs) > iterations and costs[-1 - iterations] - costs[-1] < share * max(abs(costs[-1]), base):
             history.stopped = f"converged after {len(costs)} epochs (the cost falls no more)"
 
     return callback
@@ -262,10 +300,8 @@ def nothing(loss: Loss, learn: Rows, watch: Rows) -> float:
     return float(np.average(loss.value(Z + 0 * watch.Y, watch.Y).sum(axis=0), weights=watch.weight))
 
 
-def _choose_decay(
-    own: float, loss: Loss, parts: list[tuple[Rows, Rows]], trained: Callable[[float, Rows], Network]
-) -> tuple[float, str]:
-    """The decay with the lowest cost on the rows held out, and how it was found."""
+def choose_decay(task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: int) -> tuple[float, str]:
+    """The decay, at least one's own, with the lowest cost on the rows held out of each part, and how it was found."""
     ladder = [own, *(decay for decay in DECAYS if decay > own)]
     shares = [float(len(watch) if watch.weight is None else watch.weight.sum()) for _, watch in parts]
 
@@ -277,7 +313,8 @@ def _choose_decay(
         costs = []
         for learn, watch in parts:
             try:
-                costs.append(trained(ladder[rung], learn).cost(watch.X, watch.Y, watch.weight))
+                network, _ = task.train(seed, ladder[rung], learn, trial=True)
+                costs.append(network.cost(watch.X, watch.Y, watch.weight))
             except FloatingPointError:
                 costs.append(math.inf)
         found = mean(costs)
@@ -290,8 +327,8 @@ def _choose_decay(
             here = here if there is None else there
             there = min(max(here - step, 0), here, min(here + step, len(ladder) - 1), key=cost)
     held = sum(len(watch) for _, watch in parts)
-    without = mean(nothing(loss, *part) for part in parts)
-    if loss.targets in CLASSES and (without - cost(here)) * held < EVIDENCE:
+    without = mean(nothing(task.loss, *part) for part in parts)
+    if task.loss.targets in CLASSES and (without - cost(here)) * held < EVIDENCE:
         return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares"
     decay = ladder[here]
     if 1 < here < len(ladder) - 1:  # the lowest point of a parabola through its neighbours

@@ -1,5 +1,6 @@
 """How an estimator's parameters become trainings of the core's: the rows held out, one training for each network."""
 
+import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,10 @@ from sklearn.model_selection import check_cv, train_test_split
 from netwright.activations import ACTIVATIONS
 from netwright.arguments import Array
 from netwright.estimators import parameters
-from netwright.estimators.randomness import Stream
+from netwright.estimators.auto import solve
+from netwright.estimators.randomness import Stream, draw_weights
 from netwright.history import History
 from netwright.layer import Layer
-from netwright.loop import Training
 from netwright.losses import is_known
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer
@@ -35,13 +36,14 @@ class Member:
     made_from: Any = None  # the parameters that the optimizer was made from
     rate: float = 0.0  # where "adaptive" has brought the learning rate
     history: History = field(default_factory=History)
+    waited: int = 0  # epochs since the last that was better
+    engine: str = ""
+    chosen: str = ""  # what "auto" has chosen and why
     predictor: Any = None
 
     def find_optimizer(self, estimator: Any) -> Any:
         """The optimizer so far, or a new one if there is none or its parameters have changed."""
-        names = ["solver", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"]
-        names += ["tol", "max_fun", "checkpoint"] * (estimator.solver == "lbfgs")
-        now = [getattr(estimator, name) for name in names]
+        now = makings(estimator)
         if self.optimizer is None or self.made_from != now:
             self.optimizer, self.made_from = parameters.make_optimizer(estimator), now
             self.rate = getattr(self.optimizer, "learning_rate", 0.0)
@@ -71,6 +73,13 @@ class Member:
             vars(self).update(state, network=Network.from_settings(*state["network"]))
 
 
+def makings(estimator: Any) -> list[Any]:
+    """The parameters that its optimizers are made from."""
+    names = ["solver", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"]
+    names += ["tol", "max_fun", "checkpoint"] * (estimator.solver == "lbfgs")
+    return [getattr(estimator, name) for name in names]
+
+
 @dataclass(frozen=True)
 class Task:
     """What all networks of one fit have in common."""
@@ -86,8 +95,11 @@ class Task:
 
 def train_member(
     estimator: Any, member: Member, task: Task, place: int, callbacks: Sequence[Callable[..., Any]]
-) -> Training:
+) -> None:
     """Train one network as the parameters say; `place` among several tells their checkpoints apart."""
+    if estimator.solver == "auto":
+        train_by_rule(estimator, member, task, callbacks)
+        return
     X, Y, weight = task.rows
     samples, network = X.shape[1], member.network
     network.l2, network.penalty_per_batch = parameters.penalty(estimator, weight, samples)
@@ -127,12 +139,41 @@ def train_member(
     try:
         training.run()
     finally:
-        member.history = training.history
+        member.history, member.waited, member.engine = training.history, training.waited, training.engine.name
         if isinstance(optimizer, Optimizer):
             member.rate = training.learning_rate * training.fallen
             factor = training.schedule(len(training.history), training.epochs)
             optimizer.learning_rate = float(member.rate * factor)  # the next epoch's: scikit-learn shows it there
-    return training
+
+
+def train_by_rule(estimator: Any, member: Member, task: Task, callbacks: Sequence[Callable[..., Any]]) -> None:
+    """solver="auto": the rule of `auto.py` makes the network and trains it."""
+    X, Y, weight = task.rows
+    drawn, total = member.network, X.shape[1] if weight is None else float(weight.sum())
+
+    def make(seed: int) -> Network:
+        network = copy.deepcopy(drawn)
+        network.l2 = float(estimator.alpha) / total
+        network.penalty_per_batch = False
+        draw_weights(network, Stream(np.random.RandomState(seed)), estimator.activation)
+        return network
+
+    limit = estimator.max_iter if estimator.max_iter != estimator._defaults["max_iter"] else None
+    solution = solve(
+        make,
+        X,
+        Y,
+        weight,
+        validation=task.held_out,
+        seed=int(member.stream.legacy.randint(2**31)),
+        max_epochs=limit,
+        max_seconds=estimator.max_time,
+        engine=estimator.engine,
+        n_threads=estimator.n_threads if estimator.n_networks == 1 else 1,
+        callbacks=callbacks,
+    )
+    member.network, member.history, member.chosen = solution
+    member.engine, member.predictor = str(estimator.engine), None
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 """Looking inside a fitted estimator: its network, worked numbers, gradients, importances, hidden activations."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netwright.arguments import Array, numeric
 from netwright.estimators.checking import check_X, check_X_y
+from netwright.estimators.scaling import Scaling, fold
 from netwright.network import Network
 
 
@@ -110,8 +112,13 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         else:
             raise ValueError("no rows of the last fit are here any more: give diagnose(X, y) some")
         names, classes = getattr(self, "feature_names_in_", None), getattr(self, "classes_", None)
+        network = member.network
+        if self.solver == "auto":  # it has scaled already: look at what it saw
+            scaling = Scaling.fit(*seen, loss=network.loss if network.linked else None)
+            network, seen = copy.deepcopy(network), scaling(*seen)
+            fold(network, scaling.inverse())
         return diagnose(
-            member.network,
+            network,
             *seen,
             history=member.history,
             initial_learning_rate=float(self.learning_rate_init),
@@ -123,6 +130,31 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             target_names=[str(name) for name in classes] if isinstance(classes, np.ndarray) else None,
             face="estimator",
         )
+
+    def summary(self) -> str:
+        """What it was made with, what goes in and comes out, its network and how long it learned; for a terminal."""
+        members = self._fitted()
+        history, network = members[0].history, members[0].network
+        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        lines = [repr(self), "", f"{network.inputs} features" + (f" ({', '.join(names)})" if names else "")]
+        if (classes := getattr(self, "classes_", None)) is not None:
+            several = classes if isinstance(classes, list) else [classes]
+            lines += [f"classes {', '.join(map(repr, each.tolist()))}" for each in several]
+        lines += ["", network.summary(), ""]
+        lines += [f"and {len(members) - 1} more networks of these layers"] * (len(members) > 1)
+        return "\n".join([*lines, f"epochs of the last fit: {len(history)}; {history.stopped}"])
+
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to one safetensors file, atomically; `netwright.load(path)` brings it back.
+
+        It goes on learning there to the same bits: optimizer, random numbers and curves are kept. An `Activation` or
+        `Loss` of your own is kept by name; give it to `load` again. ValueError names a parameter that no file can keep,
+        such as a function of your own; OSError when the file can't be written.
+        """
+        from netwright.estimators.files import save
+
+        self._fitted()
+        save(self, path)
 
     def _fitted(self) -> Any:
         check_is_fitted(self)

@@ -77,6 +77,10 @@ def check(estimator: Any) -> None:
             f"schedule={estimator.schedule!r} says how the rate goes: leave out "
             f"learning_rate={estimator.learning_rate!r}"
         )
+    if estimator.solver == "auto":
+        for name in ("warm_start", "checkpoint"):
+            if getattr(estimator, name):
+                raise ValueError(f"solver='auto' begins anew each time: leave out {name}={getattr(estimator, name)!r}")
     if estimator.resume and estimator.checkpoint is None:
         raise ValueError("resume=True goes on from `checkpoint`; give that too")
 

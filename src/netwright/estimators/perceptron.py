@@ -176,28 +176,30 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
         try:
             if len(members) == 1:
-                trainings = [train_member(self, members[0], task, 0, callbacks)]
+                train_member(self, members[0], task, 0, callbacks)
             else:
                 with ThreadPoolExecutor(self.n_threads or min(len(members), parameters.cores())) as pool:
                     jobs = [
                         pool.submit(train_member, self, member, task, place, callbacks if place == 0 else [])
                         for place, member in enumerate(members)
                     ]
-                trainings = [job.result() for job in jobs]
+                for job in jobs:
+                    job.result()
         except FloatingPointError as error:
             self._note(members[0], task)
             self._give_up(task, error)
             return
         self._note(members[0], task)
-        self._no_improvement_count = trainings[0].waited
-        self.engine_ = trainings[0].engine.name
-        for training in trainings:
+        for member in members:
             if not task.incremental:
-                watching.warn(self, training)
+                watching.warn(self, member)
 
     def _note(self, member: Member, task: Task) -> None:
         """The fitted attributes, from the first network's history."""
         history = self.history_ = member.history
+        self._no_improvement_count, self.engine_ = member.waited, member.engine
+        if member.chosen:
+            self.chosen_ = member.chosen
         self.n_iter_ = len(history)
         self.t_ += self.n_iter_ * task.rows[0].shape[1] * isinstance(member.optimizer, Optimizer)
         self.loss_curve_ += history.cost

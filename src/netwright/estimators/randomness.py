@@ -37,10 +37,10 @@ class Stream(np.random.Generator):
         return _Bits(self)
 
     def __reduce__(self) -> Any:
-        return _stream, (self.bit_generator.state,)
+        return stream_at, (self.bit_generator.state,)
 
     def __deepcopy__(self, memo: Any) -> "Stream":
-        return _stream(self.bit_generator.state)
+        return stream_at(self.bit_generator.state)
 
 
 class _Bits:
@@ -63,13 +63,21 @@ class _Bits:
             if not np.array_equal(np.sort(order), np.arange(order.size)):
                 raise ValueError("the last order is no permutation")
         bits = dict(state["bits"])
+        check_bits(bits)
         if "key" in bits["state"]:
             bits["state"] = bits["state"] | {"key": np.asarray(bits["state"]["key"], np.uint32)}  # a list in a file
         self.stream.bits.state = bits
         self.stream.order = order
 
 
-def _stream(state: dict[str, Any]) -> Stream:
+def check_bits(bits: dict[str, Any]) -> None:
+    """ValueError for a place beyond the Mersenne twister's 624 words, which NumPy would read all the same."""
+    if bits["bit_generator"] == "MT19937" and not 0 <= bits["state"]["pos"] <= 624:
+        raise ValueError(f"the random numbers' state has no place {bits['state']['pos']}")
+
+
+def stream_at(state: dict[str, Any]) -> Stream:
+    """A Stream that goes on from the state of another's `bit_generator`."""
     stream = Stream(np.random.RandomState(0))
     stream.bit_generator.state = state
     return stream

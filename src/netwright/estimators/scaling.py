@@ -45,6 +45,10 @@ class Scaling:
         """Both standardised."""
         return (X - self.x_mean) / self.x_spread, (Y - self.y_mean) / self.y_spread
 
+    def inverse(self) -> "Scaling":
+        """What takes standardised numbers back: x_spread·X + x_mean."""
+        return Scaling(-self.x_mean / self.x_spread, 1 / self.x_spread, -self.y_mean / self.y_spread, 1 / self.y_spread)
+
     def loss(self, loss: Loss) -> Loss:
         """The same loss of the standardised targets, up to a factor: huber's delta is in the target's unit."""
         if loss.name.partition(":")[0] != "huber" or (self.y_spread == 1).all():
@@ -67,13 +71,14 @@ def fold(network: Network, scaling: Scaling) -> None:
 
 def _mean_and_spread(values: Array, weight: Array | None) -> tuple[Array, Array]:
     """The mean and the standard deviation of each row, as columns; the spread of a constant is 1."""
-    kept = values if weight is None else values[:, weight > 0]
-    largest = np.abs(kept).max(axis=1, keepdims=True)
+    if weight is not None:
+        values, weight = values[:, weight > 0], weight[weight > 0]
+    largest = np.abs(values).max(axis=1, keepdims=True)
     largest[largest == 0] = 1
-    values = values / largest  # so that no square is too large
-    mean = np.average(values, axis=1, weights=weight)[:, None]
-    spread = np.sqrt(np.average((values - mean) ** 2, axis=1, weights=weight))[:, None]
-    constant = (kept == kept[:, :1]).all(axis=1)[:, None]  # rounding may leave it a spread
-    mean, spread = np.where(constant, kept[:, :1], mean * largest), np.where(constant, 1.0, spread * largest)
+    parts = values / largest  # so that no square is too large
+    mean = np.average(parts, axis=1, weights=weight)[:, None]
+    spread = np.sqrt(np.average((parts - mean) ** 2, axis=1, weights=weight))[:, None]
+    constant = (values == values[:, :1]).all(axis=1)[:, None]  # rounding may leave it a spread
+    mean, spread = np.where(constant, values[:, :1], mean * largest), np.where(constant, 1.0, spread * largest)
     spread[spread == 0] = 1
     return mean, spread

@@ -10,6 +10,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from netwright.arguments import Array
 
+KINDS = ("binary", "multiclass", "multilabel", "multioutput")
+
 
 @dataclass
 class Labels:
@@ -63,6 +65,13 @@ class Labels:
         if self.kind == "multioutput":
             return f"softmax:{','.join(str(classes.size) for classes in self.classes)}"
         return "softmax" if self.kind == "multiclass" else "sigmoid"
+
+    def check(self) -> None:
+        """ValueError unless the classes are what the kind says; what comes from a file may be anything."""
+        several = self.classes if self.kind == "multioutput" else [self.classes]
+        good = isinstance(several, list) and all(isinstance(c, np.ndarray) and c.ndim == 1 and c.size for c in several)
+        if not good or self.kind not in KINDS or (self.kind == "binary" and self.classes.size > 2):
+            raise ValueError(f"its labels are {self.kind!r} of {self.classes!r}")
 
     def encode(self, y: Any, dtype: Any) -> Array:
         """Y, (outputs, samples), of 0 and 1. ValueError names classes that are not known."""

@@ -12,7 +12,6 @@ from netwright.arguments import Array
 from netwright.estimators.fitting import Member, Rows
 from netwright.history import History
 from netwright.layer import Layer
-from netwright.loop import Training
 from netwright.network import Network
 from netwright.optimizers import Optimizer
 from netwright.scores import SCORES, Score
@@ -85,13 +84,13 @@ def scoring(estimator: Any, held_out: Rows, y_val: Any) -> Callable[[Member], Ma
     return scores
 
 
-def warn(estimator: Any, training: Training) -> None:
+def warn(estimator: Any, member: Member) -> None:
     """scikit-learn's warnings, in its words."""
-    stopped = training.history.stopped
+    stopped = member.history.stopped
     if stopped.startswith("interrupted"):
         warnings.warn("Training interrupted by user.", stacklevel=6)
-    elif stopped.startswith(("all", "ended")):
-        if isinstance(training.optimizer, Optimizer):
+    elif stopped.startswith(("all", "ended")) and estimator.solver != "auto":
+        if isinstance(member.optimizer, Optimizer):
             said = (
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
                 f"converged yet."
