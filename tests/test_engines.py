@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import threadpoolctl
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from netwright import ENGINES, OPTIMIZERS, Activation, Network, engines
@@ -318,3 +319,26 @@ def test_auto_takes_the_fused_engine_for_smaller_jobs_once_it_is_warm(seconds, c
         for each in others:
             assert ENGINES["auto"](each).name == cold
         assert ENGINES["auto"](replace(listed[0], max_seconds=0.04)).name == "plain"
+
+
+@pytest.mark.parametrize(("samples", "threads"), [(100, 1), (100_000, 2)])
+def test_plain_keeps_blas_to_one_thread_where_products_are_small(samples, threads):
+    def seen():
+        found = threadpoolctl.threadpool_info()
+        return {
+            info["num_threads"] for info in found if info["user_api"] == "blas" and "scipy.libs" not in info["filepath"]
+        }
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        X = np.random.default_rng(0).normal(size=(20, samples))
+        network, within = Network([20, 30, 1], rng=0), []
+        network.train(
+            X,
+            X[:1] > 0,
+            epochs=1,
+            batch_size=samples,
+            engine="plain",
+            callbacks=lambda network, history: within.append(seen()),
+        )
+        assert within == [{threads}]
+        assert seen() == {2}, "as it was"

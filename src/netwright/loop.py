@@ -7,6 +7,7 @@ history go back to where they stood before.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,12 +70,14 @@ class Training:
         optimizer = self.optimizer
         if isinstance(optimizer, Optimizer) and not optimizer.fits(self.network.theta):
             optimizer.start(self.network.theta)  # new, or last used on another network
+        hold = getattr(self.engine, "hold", lambda *job: nullcontext())
         try:
             self.keep_up()
-            if isinstance(optimizer, LBFGS):
-                self.minimize(optimizer)
-            else:
-                self.descend(optimizer)
+            with hold(self.network, self.batch_size):
+                if isinstance(optimizer, LBFGS):
+                    self.minimize(optimizer)
+                else:
+                    self.descend(optimizer)
             self.write_checkpoint()
         except KeyboardInterrupt:
             self.history.stopped = f"interrupted after {len(self.history)} epochs"

@@ -23,7 +23,8 @@ class Engine(Protocol):
     """What training needs of an engine. X (inputs, n), Y (outputs, n), weight (n,) or None: checked, of one dtype.
 
     One with `run_epochs` too, which takes orders (epochs, n) and rates (epochs, steps) and returns the costs of all, is
-    given many epochs at once while nothing watches.
+    given many epochs at once while nothing watches. One with `hold`, which takes the network and the samples of a
+    batch, trains inside the context that this returns.
     """
 
     name: str

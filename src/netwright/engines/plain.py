@@ -4,19 +4,31 @@ What it adds is memory: batches are gathered into one array, and layers write ov
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
 from netwright.arguments import Array
+from netwright.engines.threads import one_thread
+from netwright.layer import Layer
 from netwright.network import Network
 from netwright.optimizers import Optimizer
+
+SHARED = 5e7  # floating-point operations in a matrix product, from which sharing it between threads pays
 
 
 class Plain:
     """See `netwright.engines.Engine`."""
 
     name = "plain"
+
+    def hold(self, network: Network, samples: int) -> AbstractContextManager[None]:
+        """Keeps BLAS to one thread where products with so many samples are too small to be shared.
+
+        Two threads that wait for each other in each of them would be slower than one, and far slower on a busy machine.
+        """
+        largest = max(layer.W.size for layer in network.layers if isinstance(layer, Layer))
+        return one_thread("numpy") if 2 * largest * samples < SHARED else nullcontext()
 
     def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
         return network.backpropagate(X, Y, weight)

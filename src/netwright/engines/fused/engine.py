@@ -11,7 +11,7 @@ import numpy as np
 
 from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array, columns
-from netwright.engines.fused.blas import blas, one_thread
+from netwright.engines.fused.blas import blas
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
 from netwright.engines.fused.machine import announced
@@ -27,6 +27,7 @@ from netwright.engines.fused.rows import (
     uses_Z,
 )
 from netwright.engines.fused.workers import Workers, default_threads
+from netwright.engines.threads import one_thread
 from netwright.layer import Layer
 from netwright.layers import Dropout
 from netwright.losses import LOSSES
@@ -278,7 +279,7 @@ class Fused:
             plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
         program.floats[[Float.L2, Float.L1]] = network.penalties(batch_size)
         program.floats[[Float.LAST_L2, Float.LAST_L1]] = network.penalties(n % batch_size or batch_size)
-        with one_thread():
+        with one_thread("scipy"):
             self.workers.run(program.loop, plan, program.threads, (program, network, arrays, descent, costs))
         if program.gradients is not None:
             network.grad = program.gradients[0]
@@ -319,7 +320,7 @@ class Predictor:
         few = len(X) <= 4 * TILE  # a second thread would only delay them
         program = self.programs[TILE] if few else list(self.programs.values())[-1]
         # Holding BLAS to one thread costs a tenth of a millisecond, which only more workers, or a wish, are worth.
-        with self.lock, one_thread() if program.threads > 1 or self.limited else nullcontext():
+        with self.lock, one_thread("scipy") if program.threads > 1 or self.limited else nullcontext():
             plan = program.plan(len(X), X=X, OUTPUT=A)
             self.workers.run(program.loop, plan, program.threads, (program, self.network, X, A))
         return A.T
