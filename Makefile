@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test tiny check bench clean
+.PHONY: demo test test-sklearn tiny check bench clean
 
 .venv/made:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'netwright needs Python 3.11 or newer')"
@@ -27,6 +27,11 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
+	$(MAKE) test-sklearn
+
+# scikit-learn's own tests of its MLP, with ours in its place; tests/sklearn_suite/ says how.
+test-sklearn: .venv/installed-dev
+	PYTHONPATH=tests/sklearn_suite $(BIN)/python -m pytest -c tests/sklearn_suite/pytest.ini
 
 tiny: .venv/installed-dev
 	$(BIN)/python -m pytest -q tests/test_tiny.py

@@ -259,7 +259,7 @@ def test_a_plateau_divides_the_rate_and_ends_training_at_the_floor():
     assert rate == pytest.approx(0.02 / 25)
     assert waited == 3
     assert history.stopped == "no lower cost for 3 epochs"
-    with pytest.raises(ValueError, match="plateau.* give patience"):
+    with pytest.raises(ValueError, match=r"plateau.* give patience"):
         net().train(X, Y, schedule="plateau")
 
 

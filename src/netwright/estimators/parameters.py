@@ -85,6 +85,15 @@ def check(estimator: Any) -> None:
         raise ValueError("resume=True goes on from `checkpoint`; give that too")
 
 
+def check_same(name: str, now: Any, then: Any) -> None:
+    """ValueError unless a warm start or partial_fit finds that parameter as it was."""
+    if now != then:
+        raise ValueError(
+            f"{name} was {then} in the last fit, which this one goes on from, and is {now} now; leave it, or begin "
+            f"anew with warm_start=False"
+        )
+
+
 def hidden_sizes(estimator: Any) -> list[int]:
     """The hidden layers' sizes; ValueError for one below 1."""
     sizes = estimator.hidden_layer_sizes

@@ -86,8 +86,11 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         parameters.check(self)
         if self.early_stopping and step:
             raise ValueError("partial_fit does not support early_stopping=True")
-        parameters.hidden_sizes(self)
+        sizes = parameters.hidden_sizes(self)
         fresh = not hasattr(self, "coefs_") or not (self.warm_start or step)
+        if not fresh and hasattr(self, "_members"):
+            parameters.check_same("hidden_layer_sizes", sizes, [len(b) for b in self.intercepts_[:-1]])
+            parameters.check_same("n_networks", self.n_networks, len(self._members))
         X, y = check_X_y(self, X, y, reset=fresh)
         weight = check_weight(sample_weight, X)
         if weight is not None and not weight.all():  # a weight of 0 is as if the row were not there
@@ -141,6 +144,8 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         rows, (X_val, y_val, weight_val) = columns(X, y, weight), held_out
         if (X_val is None) != (y_val is None) or (X_val is None and weight_val is not None):
             raise ValueError("X_val and y_val, and with them sample_weight_val, belong together: give both or neither")
+        if groups is not None and self.validation_splitter is None:
+            raise ValueError("groups are for validation_splitter, which says how to split by them; give that too")
         if X_val is not None:
             X_val, y_val = check_X_y(self, X_val, y_val, reset=False)
             return rows, columns(X_val, y_val, check_weight(weight_val, X_val)), y_val

@@ -1,0 +1,272 @@
+"""Training in parts is training: warm starts, partial_fit, checkpoints, kills and Ctrl-C, to the bit."""
+
+import contextlib
+import copy
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from netwright import MLPClassifier
+from small_problems import KINDS
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+posix = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 4))
+Y = X[:, 0] * X[:, 1] + 0.3 * RNG.normal(size=120)
+WEIGHT = RNG.uniform(0.5, 2, 120)
+ENDLESS = {"tol": 0.0, "n_iter_no_change": np.inf, "hidden_layer_sizes": (8,), "batch_size": 16, "random_state": 5}
+CASES = {  # one for each way of training that has something of its own to remember
+    "adam": {},
+    "sgd": {"solver": "sgd", "learning_rate_init": 0.05},
+    "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.5},
+    "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.01, "n_iter_no_change": 2},
+    "adamw, dropout, clipped": {"solver": "adamw", "dropout": 0.3, "clip_norm": 0.5},
+    "no shuffling": {"shuffle": False},
+    "several networks": {"n_networks": 2},
+}
+
+
+def estimator(kind, case, **options):
+    return kind(**ENDLESS | CASES[case] | options)
+
+
+def target(kind):
+    return (Y > 0).astype(int) if kind is MLPClassifier else Y
+
+
+def same(one, other):
+    """Whether two have learned the same, to the bit."""
+    for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert one.loss_curve_ == other.loss_curve_
+    assert one.t_ == other.t_
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+# ── in parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "adaptive"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_warm_starts_and_partial_fits_are_one_long_fit(kind, case):
+    y = target(kind)
+    whole = estimator(kind, case, max_iter=40).fit(X, y, sample_weight=WEIGHT)
+    warm = estimator(kind, case, max_iter=10, warm_start=True)
+    for _ in range(4):
+        warm.fit(X, y, sample_weight=WEIGHT)
+    same(whole, warm)
+    single = estimator(kind, case, max_iter=1, warm_start=True)
+    partly = estimator(kind, case)
+    for _ in range(40):
+        single.fit(X, y, sample_weight=WEIGHT)
+        partly.partial_fit(X, y, sample_weight=WEIGHT, **({"classes": [0, 1]} if kind is MLPClassifier else {}))
+    same(whole, single)
+    same(whole, partly)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_warm_start_of_another_network_is_refused(kind):
+    warm = estimator(kind, "adam", max_iter=1, warm_start=True).fit(X, target(kind))
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        warm.set_params(hidden_layer_sizes=(9,)).fit(X, target(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_as_random_state_goes_on_too(kind):
+    y = target(kind)
+    whole = estimator(kind, "adam", max_iter=20, random_state=np.random.RandomState(9)).fit(X, y)
+    warm = estimator(kind, "adam", max_iter=5, warm_start=True, random_state=np.random.RandomState(9))
+    for _ in range(4):
+        warm.fit(X, y)
+    same(whole, warm)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_early_stopping_keeps_its_rows_across_warm_starts(kind):
+    """scikit-learn splits anew, so that rows once trained on come to judge."""
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append(np.asarray(X).tobytes())
+        return 0.0
+
+    options = {"early_stopping": True, "max_iter": 3, "warm_start": True, "random_state": None, "scoring": scorer}
+    warm = estimator(kind, "adam", **options)
+    for _ in range(3):
+        warm.fit(X, target(kind))
+    assert len(seen) >= 9
+    assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_in_the_middle_goes_on_alike(kind):
+    """GridSearchCV, joblib and users copy estimators; a clone starts anew."""
+    y = target(kind)
+    whole = estimator(kind, "adam", max_iter=20).fit(X, y)
+    half = estimator(kind, "adam", max_iter=10, warm_start=True).fit(X, y)
+    for other in (copy.deepcopy(half), pickle.loads(pickle.dumps(half))):
+        same(whole, other.fit(X, y))
+    same(clone(half).fit(X, y), estimator(kind, "adam", max_iter=10).fit(X, y))
+
+
+# ── checkpoints ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+HELD = {"early_stopping": True, "n_iter_no_change": 10_000}
+RESUMABLE = CASES | {"early stopping": HELD, "lbfgs": {"solver": "lbfgs", "batch_size": "auto", "tol": 1e-9}}
+RESUMABLE |= {"cosine": {"schedule": "cosine"}}
+
+
+def checkpointed(kind, case, **options):
+    return kind(**ENDLESS | RESUMABLE[case] | options)
+
+
+@pytest.mark.parametrize("case", [case for case in RESUMABLE if case != "cosine"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_and_then_the_other_half(kind, case, tmp_path):
+    path, y = tmp_path / "checkpoint", target(kind)
+    half = 100 if case == "lbfgs" else 40  # L-BFGS goes on where it starts a new picture
+    whole = checkpointed(kind, case, max_iter=2 * half, checkpoint=tmp_path / "other").fit(X, y)
+    checkpointed(kind, case, max_iter=half, checkpoint=path).fit(X, y)
+    same(whole, checkpointed(kind, case, max_iter=2 * half, checkpoint=path, resume=True).fit(X, y))
+
+
+class Killed(SystemExit):
+    """As a kill: nothing is tidied up."""
+
+
+@pytest.mark.parametrize("case", [case for case in RESUMABLE if case not in ("lbfgs", "several networks")])
+def test_a_fit_that_was_killed_and_is_resumed_ends_with_the_same_bits(case, tmp_path, monkeypatch):
+    monkeypatch.setattr("netwright.loop.Training.keep_up", lambda self: self.write_checkpoint())
+    epochs = count(1)
+
+    def scorer(estimator, X, y):
+        if next(epochs) in kills:
+            raise Killed
+        return estimator.score(X, y)
+
+    y = target(MLPClassifier)
+    kills = set()
+    options = {"early_stopping": True, "n_iter_no_change": 10_000, "scoring": scorer, "max_iter": 30}
+    whole = checkpointed(MLPClassifier, case, **options).fit(X, y)
+    path, epochs, kills = tmp_path / "checkpoint", count(1), {4, 5, 17}
+    for _ in kills:
+        with pytest.raises(Killed):
+            checkpointed(MLPClassifier, case, **options, checkpoint=path, resume=True).fit(X, y)
+    resumed = checkpointed(MLPClassifier, case, **options, checkpoint=path, resume=True).fit(X, y)
+    same(whole, resumed)
+    assert whole.validation_scores_ == resumed.validation_scores_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_of_something_else_is_refused(kind, tmp_path):
+    path, y = tmp_path / "checkpoint", target(kind)
+    estimator(kind, "adam", max_iter=3, checkpoint=path).fit(X, y)
+    for options in ({"hidden_layer_sizes": (9,)}, {"solver": "rmsprop"}, {"batch_size": 17}):
+        with pytest.raises(ValueError, match="checkpoint"):
+            estimator(kind, "adam", checkpoint=path, resume=True).set_params(**options, max_iter=5).fit(X, y)
+    with pytest.raises(ValueError, match="checkpoint"):
+        estimator(kind, "adam", checkpoint=path, resume=True, max_iter=5).fit(X + 1, y)
+    with pytest.raises(ValueError, match="checkpoint"):
+        estimator(kind, "adam", resume=True, max_iter=5).fit(X, y)
+    with pytest.raises(OSError, match="nowhere"):
+        estimator(kind, "adam", checkpoint=tmp_path / "nowhere" / "c", max_iter=5).fit(X, y)
+
+
+# ── killed and interrupted ───────────────────────────────────────────────────────────────────────────────────────────
+
+SCRIPT = """
+import sys, warnings
+sys.path.insert(0, {tests!r})
+from test_estimators_resumed import *
+from netwright import MLPClassifier, MLPRegressor
+warnings.simplefilter("ignore")
+kind = {kind}
+print("ready", flush=True)
+{do}
+"""
+
+
+def child(kind, do):
+    script = SCRIPT.format(tests=str(Path(__file__).parent), kind=kind.__name__, do=do)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.slow
+@posix
+def test_sigkill_at_random_moments(tmp_path):
+    kind, y, path = MLPClassifier, target(MLPClassifier), tmp_path / "checkpoint"
+    options = {"max_iter": 600, "dropout": 0.2, "engine": "plain"}
+    whole = checkpointed(kind, "early stopping", **options).fit(X, y)
+    options |= {"checkpoint": str(path), "resume": True}
+    do = f"""checkpointed(kind, "early stopping", **{options}).fit(X, target(kind))"""
+    kills = 0
+    for _ in range(3):
+        with child(kind, do) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(np.random.default_rng().uniform(0.05, 0.3))
+            kills += process.poll() is None
+            process.kill()
+    assert kills, "it must be killed at least once"
+    same(whole, checkpointed(kind, "early stopping", **options).fit(X, y))
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_keeps_the_best_so_far(kind):
+    calls = count(1)
+
+    def scorer(estimator, X, y):
+        if next(calls) == 9:
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+    stopped = estimator(kind, "adam", max_iter=500, scoring=scorer, early_stopping=True)
+    with pytest.warns(UserWarning, match="interrupted"):
+        stopped.fit(X[:80], target(kind)[:80], X_val=X[80:], y_val=target(kind)[80:])
+    assert stopped.n_iter_ in (8, 9)
+    score = stopped.score(X[80:], target(kind)[80:])
+    assert score == pytest.approx(max(stopped.validation_scores_), abs=1e-12) == stopped.best_validation_score_
+
+
+@posix
+def test_a_real_ctrl_c():
+    """The process goes on after fit, with an estimator that works."""
+    do = """
+epochs = count(1)
+def scorer(estimator, X, y):
+    if next(epochs) == 3:
+        print("training", flush=True)
+    return estimator.score(X, y)
+options = {"early_stopping": True, "scoring": scorer, "engine": "plain"}
+fitted = estimator(kind, "adam", max_iter=10**7, **options).fit(X, target(kind))
+print(fitted.n_iter_, len(fitted.predict(X)), fitted.best_validation_score_ == max(fitted.validation_scores_))"""
+    with child(MLPClassifier, do) as process:
+        assert process.stdout.readline() == "training\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert re.fullmatch(r"[1-9]\d* 120 True\n", said), said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_max_time(kind):
+    start = time.perf_counter()
+    timed = estimator(kind, "adam", max_iter=10**7, max_time=0.3).fit(X, target(kind))
+    assert 0.3 <= time.perf_counter() - start < 10
+    assert timed.n_iter_ >= 1
+    assert timed.history_.seconds[-2] <= 0.3 <= timed.history_.seconds[-1]
