@@ -24,7 +24,7 @@ GROUPS = {  # from the inside out; a new module needs its place here (a package 
     "network": "layer layers network gradcheck board explain persistence diagram",
     "engines": "engines",
     "training": "history checkpoint loop training evidence symptoms diagnosis",
-    "data": "frame csv_reading text_columns reading tables target model learning",
+    "data": "frame csv_reading text_columns reading columns tables target model learning",
     "faces": "page report progress xor options failures cli __main__ estimators export playground",
 }
 ORDER = list(GROUPS)
@@ -43,7 +43,7 @@ DOORS = {  # the only modules that import them; a package stands for all that is
     "sklearn": ("estimators",),
     "numba": ("engines.fused",),
     "llvmlite": ("engines.fused",),
-    "threadpoolctl": ("engines.fused",),
+    "threadpoolctl": ("engines.threads",),
     "safetensors": ("persistence",),
     "duckdb": ("reading",),
     "matplotlib": ("report",),

@@ -37,7 +37,7 @@ def save(network: Network, path: Any) -> None:
 
 
 def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
-    """What `save` wrote: a Network, or the TableModel that `netwright train` made; of a checkpoint, its best network.
+    """What `save` wrote: a Network, an estimator, or `netwright train`'s TableModel; of a checkpoint, its best network.
 
     `own`: the activations and losses of your own that it was made with. ValueError for a file that is damaged, not
     netwright's, from a newer version, or made with something of somebody's own that is not given; FileNotFoundError.
@@ -62,7 +62,11 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
             from netwright.model import TableModel
 
             return TableModel.from_header(network(tensors["theta"]), header)
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        if kind == "estimator":
+            from netwright.estimators.files import from_header
+
+            return from_header(header, tensors, activations, losses)
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path}: its header does not describe a {kind} ({type(error).__name__}: {error})") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
