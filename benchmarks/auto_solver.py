@@ -175,7 +175,7 @@ def reach(name, X, Y, n, hidden):
     """(seconds, held-out cost) of trainings of the strategy, longer and longer."""
     curve = []
     for share in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1):
-        options = STRATEGIES[name].options(n, False)
+        options = STRATEGIES[name].options(n, 0)
         options["epochs"] = max(1, round(options["epochs"] * share / (4 if name == "lbfgs" else 1)))
         network = Network([len(X), *hidden, 1], "relu", loss="squared_error", l2=1e-3, rng=0)
         start = time.process_time()

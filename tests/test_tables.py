@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from netwright.columns import moments
 from netwright.frame import Frame, spelling
 from netwright.reading import read_table
-from netwright.tables import TableEncoder, moments
+from netwright.tables import TableEncoder
 from netwright.target import TargetEncoder
 
 PENGUINS = Path(__file__).parent.parent / "examples" / "penguins.csv"

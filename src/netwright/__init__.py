@@ -17,7 +17,7 @@ from netwright.network import Network
 if TYPE_CHECKING:
     from netwright.diagnosis import diagnose
     from netwright.engines import ENGINES
-    from netwright.estimators import MLPClassifier, MLPRegressor
+    from netwright.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
     from netwright.explain import hidden_activations, input_gradient, permutation_importance, worked_step
     from netwright.gradcheck import check_gradient, numeric_gradient
     from netwright.history import History
@@ -40,6 +40,8 @@ _ON_FIRST_USE = {
     "SCHEDULES": "netwright.schedules",
     "SCORES": "netwright.scores",
     "TableModel": "netwright.model",
+    "TabularClassifier": "netwright.estimators",
+    "TabularRegressor": "netwright.estimators",
     "check_gradient": "netwright.gradcheck",
     "diagnose": "netwright.diagnosis",
     "hidden_activations": "netwright.explain",
@@ -69,6 +71,8 @@ __all__ = [
     "MLPRegressor",
     "Network",
     "TableModel",
+    "TabularClassifier",
+    "TabularRegressor",
     "check_gradient",
     "d_logloss",
     "d_sigmoid",

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from netwright.arguments import Array
+from netwright.columns import numbers_of
 from netwright.frame import Frame, spelling
 from netwright.history import History
 from netwright.network import Network
 from netwright.reading import read_table
 from netwright.scores import mae, r2, rmse
-from netwright.tables import TableEncoder, Unseen, numbers_of
+from netwright.tables import TableEncoder, Unseen
 from netwright.target import TargetEncoder
 
 SETTINGS: dict[str, Any] = {  # those that a model of a file cannot do without

@@ -4,231 +4,85 @@ Every column gets one decision at training (a number, categories, a date, or lef
 the same features of any later table. In the arrays a column is a sample, as everywhere in the core.
 """
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, TypeVar, get_origin
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from netwright import arguments
 from netwright.arguments import Array
-from netwright.frame import Frame, Place, kind_of, missing, spelling
+from netwright.columns import (
+    KINDS,
+    Category,
+    Column,
+    Date,
+    Levels,
+    Number,
+    Scaled,
+    features_of,
+    numbers_of,
+    restored,
+    weights_of,
+)
+from netwright.frame import Frame, missing, spelling
 from netwright.table import did_you_mean
 
 Unseen = dict[str, list[str]]
-Made = TypeVar("Made")
 
-OTHER = "(other)"
 MANY = 20  # below this, values being distinct, or few, says nothing
-DAY = 86_400_000_000  # microseconds
-
-
-def moments(values: Array, weight: Array) -> tuple[float, float]:
-    """Weighted mean and standard deviation (of the population); weight k counts as k copies."""
-    scale = float(np.abs(values).max(initial=0)) or 1.0  # at 1e300, and at 1e-300, squares would leave the floats
-    mean = float(np.average(values / scale, weights=weight))
-    off = values / scale - mean
-    spread = float(np.abs(off).max(initial=0)) or 1.0
-    return scale * mean, scale * spread * float(np.sqrt(np.average((off / spread) ** 2, weights=weight)))
-
-
-def weights_of(n_rows: int, weight: Any) -> Array:
-    """Weights as float64, shape (n_rows,); None is one for each row. ValueError for a negative or missing one."""
-    checked = arguments.weights(weight, n_rows, np.float64)
-    return np.ones(n_rows) if checked is None else checked
-
-
-def numbers_of(name: str, values: Array, place: Place) -> Array:
-    """A column as float64, NaN where missing. ValueError for a text that is no number, a date, or an infinity."""
-    kind = kind_of(values)
-    if kind == "date":
-        raise ValueError(f"column {name!r} holds dates; it held numbers in training")
-    if kind != "number":
-        numbers = np.full(len(values), np.nan)
-        for row in np.flatnonzero(~missing(values)).tolist():
-            try:
-                numbers[row] = values[row]
-            except ValueError:
-                raise ValueError(f"column {name!r}, {place(row)}: {values[row]!r} is not a number") from None
-        values = numbers
-    for row in np.flatnonzero(np.isinf(values))[:1].tolist():
-        raise ValueError(f"column {name!r}, {place(row)}: the value is {values[row]}, not a finite number")
-    return values
-
-
-def levels_of(values: Array, was: str) -> list[str | None]:
-    """A column's values as levels, None where missing, spelled as in training, where its kind `was` perhaps another."""
-
-    def level(value: Any) -> str | None:
-        if value is None or value != value:
-            return None
-        if was == "truth" and not isinstance(value, bool):
-            return {"1": "true", "0": "false"}.get(spelling(value), spelling(value).lower())
-        if was == "number" and isinstance(value, str):
-            try:
-                return spelling(float(value))
-            except ValueError:
-                return value
-        return spelling(value)
-
-    return [level(value) for value in (values if values.dtype.kind == "M" else values.tolist())]
-
-
-# ── one decision a column ──
+FEATURES = 256  # that the steps of all numbers may make together
+STEPS = 8  # of one number at most
+TOLD = ("number", "category", "drop")
 
 
 @dataclass(frozen=True)
-class Number:
-    """(x - mean) / std; a missing value becomes the mean."""
+class Decisions:
+    """What decides: how many levels are one-hot, which columns are told their kind, and what estimators want besides.
 
-    kind: ClassVar[str] = "number"
-    name: str
-    mean: float
-    std: float
-    marked: bool
+    With `targets`, (rows, outputs), numbers become `Scaled` with so many `steps`, and many levels `Levels`.
+    """
 
-    @classmethod
-    def fit(cls, name: str, values: Array, weight: Array) -> "Number":
-        known = ~missing(values)
-        mean, std = moments(values[known], weight[known])
-        return cls(name, mean, std or 1.0, not known.all())
+    max_levels: int
+    kinds: Mapping[str, str]
+    targets: Array | None = None
+    steps: int = 0
 
-    @property
-    def features(self) -> list[str]:
-        return [self.name]
+    def __call__(self, name: str, frame: Frame, weight: Array) -> Column | str:
+        """What becomes of one column: its features, or why it is left out."""
+        values, kind = frame.columns[name], frame.kind(name)
+        told = self.kinds.get(name)
+        if told == "drop":
+            return "as asked"
+        gone = missing(values)
+        known = values[~gone]
+        rows = float(weight[~gone].sum())  # copies of a row are no new values, and weight k is k copies
+        distinct = len(set(known.tolist()))
+        if not distinct:
+            return "no row has a value"
+        if distinct == 1 and not gone.any():
+            return f"every row has the same value, {spelling(known[0])!r}"
+        if told == "category":
+            return self.category(name, values, weight, distinct)
+        telling = distinct > MANY and told is None
+        if kind == "number":
+            numbers_of(name, values, frame.place)
+            once = len(known) == distinct and rows < distinct + 0.5 and not gone.any()
+            if telling and once and np.ptp(known) == distinct - 1 and np.all(known == np.floor(known)):
+                return f"it numbers the rows, from {spelling(known.min())} to {spelling(known.max())}"
+            if self.targets is None:
+                return Number.fit(name, values, weight)
+            return Scaled.fit(name, values, weight, self.steps)
+        if kind == "date":
+            return Date.fit(name, values, weight, week=self.targets is not None)
+        if kind == "text" and telling and distinct > 0.9 * rows:
+            return f"it names the rows: {distinct} different texts in {len(known)} rows"
+        return self.category(name, values, weight, distinct)
 
-    @property
-    def done(self) -> str:
-        return f"(x - {self.mean:.4g}) / {self.std:.4g}" + ", missing: the mean and a mark" * self.marked
-
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        """The features into out, zeros so far, shape (n_rows, n_features); returns levels new since training."""
-        numbers = numbers_of(self.name, values, place)
-        out[:, 0] = np.where(missing(numbers), 0, (numbers - self.mean) / self.std)
-        return []
-
-
-@dataclass(frozen=True)
-class Category:
-    """One-hot: a feature for each level, and one for all others if training had too many."""
-
-    kind: ClassVar[str] = "category"
-    name: str
-    levels: list[str]
-    other: bool
-    was: str
-    marked: bool
-
-    @classmethod
-    def fit(cls, name: str, values: Array, weight: Array, max_levels: int) -> "Category":
-        was, counts = kind_of(values), dict[str | None, float]()
-        for level, count in zip(levels_of(values, was), weight.tolist(), strict=True):
-            counts[level] = counts.get(level, 0) + count
-        marked = counts.pop(None, None) is not None
-        levels = [level for level in counts if level is not None]
-        kept = sorted(levels, key=lambda level: (-counts[level], level))[:max_levels]
-        return cls(name, sorted(kept), len(levels) > len(kept), was, marked)
-
-    @property
-    def features(self) -> list[str]:
-        return [f"{self.name} = {level}" for level in self.levels + [OTHER] * self.other]
-
-    @property
-    def done(self) -> str:
-        return f"one-hot, {len(self.levels)} levels" + ", others together" * self.other + ", missing" * self.marked
-
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        levels = levels_of(values, self.was)
-        codes = {level: code for code, level in enumerate(self.levels)}
-        unknown = len(codes) if self.other else -1
-        code = np.array([-1 if level is None else codes.get(level, unknown) for level in levels], dtype=np.intp)
-        rows = np.flatnonzero(code >= 0)
-        out[rows, code[rows]] = 1
-        # What "(other)" takes up may be new or merely rare: the model does not keep the rare levels' names.
-        return [each for each in dict.fromkeys(levels) if each is not None and each not in codes and not self.other]
-
-
-@dataclass(frozen=True)
-class Date:
-    """Standardised days since training's mean, the month and (where times of day vary) the hour on their circles."""
-
-    kind: ClassVar[str] = "date"
-    name: str
-    mean: float
-    std: float
-    month: bool
-    hour: bool
-    marked: bool
-
-    @classmethod
-    def fit(cls, name: str, values: Array, weight: Array) -> "Date":
-        known = ~missing(values)
-        days, month, hour = cls.parts(values[known])
-        mean, std = moments(days, weight[known])
-        return cls(name, mean, std or 1.0, bool(np.ptp(month) > 0), bool(np.ptp(hour) > 0), not known.all())
-
-    @staticmethod
-    def parts(values: Array) -> tuple[Array, Array, Array]:
-        """Days since 1970, and the parts of a turn that year and day have made."""
-        time = values.astype("datetime64[us]").astype(np.int64)
-        return time / DAY, values.astype("datetime64[M]").astype(np.int64) % 12 / 12, time % DAY / DAY
-
-    @property
-    def features(self) -> list[str]:
-        circles = ["month"] * self.month + ["hour"] * self.hour
-        return [f"{self.name} {part}" for part in ("days", *(f"{c} {f}" for c in circles for f in ("sin", "cos")))]
-
-    @property
-    def done(self) -> str:
-        start = np.datetime64(int(self.mean), "D")
-        return f"(days since {start}) / {self.std:.4g}" + ", month" * self.month + ", hour" * self.hour
-
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        known = ~missing(values)
-        for row in np.flatnonzero(known)[:1].tolist() if values.dtype.kind != "M" else []:
-            raise ValueError(f"column {self.name!r}, {place(row)}: {spelling(values[row])!r} is not a date")
-        days, month, hour = self.parts(values[known].astype("datetime64[us]"))
-        circles = [month] * self.month + [hour] * self.hour
-        turns = [part(2 * np.pi * circle) for circle in circles for part in (np.sin, np.cos)]
-        for j, feature in enumerate([(days - self.mean) / self.std, *turns]):
-            out[known, j] = feature
-        return []
-
-
-Column = Number | Category | Date
-KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, Category, Date)}
-
-
-def features_of(column: Column) -> list[str]:
-    """The names of its features; where training had missing values, the last one marks them."""
-    return column.features + [f"{column.name} is missing"] * column.marked
-
-
-def _decide(name: str, frame: Frame, weight: Array, categorical: bool, max_levels: int) -> Column | str:
-    """What becomes of one column: its features, or why it is left out."""
-    values, kind = frame.columns[name], frame.kind(name)
-    gone = missing(values)
-    known = values[~gone]
-    rows = float(weight[~gone].sum())  # copies of a row are no new values, and weight k is k copies
-    distinct = len(set(known.tolist()))
-    if not distinct:
-        return "no row has a value"
-    if distinct == 1 and not gone.any():
-        return f"every row has the same value, {spelling(known[0])!r}"
-    if categorical:
-        return Category.fit(name, values, weight, max_levels)
-    telling = distinct > MANY
-    if kind == "number":
-        numbers_of(name, values, frame.place)
-        once = len(known) == distinct and rows < distinct + 0.5 and not gone.any()
-        if telling and once and np.ptp(known) == distinct - 1 and np.all(known == np.floor(known)):
-            return f"it numbers the rows, from {spelling(known.min())} to {spelling(known.max())}"
-        return Number.fit(name, values, weight)
-    if kind == "date":
-        return Date.fit(name, values, weight)
-    if kind == "text" and telling and distinct > 0.9 * rows:
-        return f"it names the rows: {distinct} different texts in {len(known)} rows"
-    return Category.fit(name, values, weight, max_levels)
+    def category(self, name: str, values: Array, weight: Array, distinct: int) -> Column:
+        if self.targets is None or distinct <= self.max_levels:
+            return Category.fit(name, values, weight, self.max_levels)
+        return Levels.fit(name, values, weight, self.max_levels, self.targets)
 
 
 # ── all of them ──
@@ -243,25 +97,60 @@ class TableEncoder:
 
     @classmethod
     def fit(
-        cls, frame: Frame, *, categorical: Collection[str] = (), weight: Any = None, max_levels: int = 50
+        cls,
+        frame: Frame,
+        *,
+        categorical: Collection[str] = (),
+        weight: Any = None,
+        max_levels: int = 50,
+        kinds: Mapping[str, str] | None = None,
+        targets: Array | None = None,
     ) -> "TableEncoder":
         """One decision for each column of the frame, which holds no target any more.
 
         Columns in `categorical` are categories whatever they hold; `weight`, shape (n_rows,): k counts as k copies of
-        the row, 0 as none. ValueError for an infinity, and where no column is of use.
+        the row, 0 as none. `kinds` decides for a column: "number", "category" or "drop". With `targets`, shape
+        (n_rows, outputs), the features are those that the tabular estimators learn from: numbers softly cut and in
+        steps, many levels by their targets. ValueError for an infinity, and where no column is of use.
         """
-        for name in categorical:
+        kinds = {**dict.fromkeys(categorical, "category"), **(kinds or {})}
+        for name, kind in kinds.items():
             frame.column(name)
+            if kind not in TOLD:
+                raise ValueError(f"column {name!r} cannot be made {kind!r}; choose one of {', '.join(TOLD)}")
         arguments.whole("max_levels", max_levels)
         weight = weights_of(frame.n_rows, weight)
-        frame, weight = frame.take(weight > 0), weight[weight > 0]
-        made = {name: _decide(name, frame, weight, name in categorical, max_levels) for name in frame.names}
+        kept = weight > 0
+        frame, weight, targets = frame.take(kept), weight[kept], None if targets is None else targets[kept]
+        numbers = sum(frame.kind(name) == "number" for name in frame.names)
+        decide = Decisions(max_levels, kinds, targets, min(STEPS, FEATURES // max(1, numbers)))
+        made = {name: decide(name, frame, weight) for name in frame.names}
         dropped = [(name, why) for name, why in made.items() if isinstance(why, str)]
         columns = [column for column in made.values() if not isinstance(column, str)]
         if not columns:
             reasons = "; ".join(f"{name!r}: {why}" for name, why in dropped) or "there is none"
             raise ValueError(f"no column can be learned from ({reasons})")
         return cls(columns, dropped)
+
+    def training_features(self, frame: Frame, parts: Array, weight: Any, targets: Array) -> Array:
+        """`transform` of the rows that were fitted to, such that no row knows its own target.
+
+        What a level's targets say to the rows of a part, (n_rows,) of numbers, is told by the rows of other parts.
+        """
+        X, weight = self.transform(frame).T, weights_of(frame.n_rows, weight)
+        stops = np.cumsum([len(features_of(column)) for column in self.columns])
+        for column, stop in zip(self.columns, stops, strict=True):
+            if not isinstance(column, Levels):
+                continue
+            for part in np.unique(parts):
+                own, values = parts == part, frame.column(column.name)
+                others = column.means_of(values[~own], weight[~own], targets[~own])
+                place = slice(stop - len(features_of(column)), stop)
+                block = np.zeros_like(X[own, place])
+                replace(column, means=others.tolist()).fill(values[own], block, frame.place)
+                block[:, -1:] = X[own, stop - 1 : stop] if column.marked else block[:, -1:]
+                X[own, place] = block
+        return X.T
 
     @property
     def feature_names(self) -> list[str]:
@@ -318,14 +207,3 @@ class TableEncoder:
         """The encoder that `to_dict` described. ValueError, KeyError or TypeError for anything else."""
         columns = [restored(KINDS[each.pop("kind")], each) for each in map(dict, data["columns"])]
         return restored(cls, {**data, "columns": columns, "dropped": [(name, why) for name, why in data["dropped"]]})
-
-
-def restored(cls: type[Made], data: Any) -> Made:
-    """The dataclass of which `data` is the dict. ValueError or TypeError for a dict that it cannot have made."""
-    made = cls(**data)
-    for field in fields(cls):  # type: ignore[arg-type]
-        kind: Any = get_origin(field.type) or field.type
-        value: Any = getattr(made, field.name)
-        if not isinstance(value, kind) or (field.name == "std" and not 0 < value < np.inf):
-            raise ValueError(f"{field.name!r} of a {cls.__name__} is {value!r}, which it cannot be")
-    return made

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from netwright.arguments import Array
+from netwright.columns import levels_of, moments, numbers_of, restored, weights_of
 from netwright.frame import Place, as_column, kind_of, missing, spelling
-from netwright.tables import MANY, levels_of, moments, numbers_of, restored, weights_of
+from netwright.tables import MANY
 
 TASKS = ("classification", "regression")
 

@@ -32,7 +32,9 @@ MANY = 20_000  # rows, from which one training with a tenth of them held out rep
 DECAYS = tuple(10 ** (-k / 2) for k in range(8, -1, -1))  # ½·decay·ΣW² beside the mean loss of a standardised problem
 MIDDLE = 0.01  # the decay to begin with
 EVIDENCE = 2.0  # nats by which a classifier's rows held out must be foretold better than by the classes' shares
-FITS = 0.05  # of what knowing nothing costs: another start could hardly be better
+FITS = 0.01  # of what knowing nothing costs: another start could hardly be better
+HARD = 0.8  # of the same: if classes are not foretold better than that, trials are repeated `LONGER` times as long
+LONGER = 5
 LEARNT = 0.003  # of the same: a classifier needs no lower cost
 
 
@@ -95,11 +97,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Strategy:
-    """`options(rows, trial)` are `Network.train`'s; a trial is for comparing decays, and shorter."""
+    """`options(rows, trial)` are `Network.train`'s. Trials, which compare decays, are short (1) or longer (5 is five times
+    as long); 0 is the training itself.
+    """
 
     words: str
     suits: Callable[[Network, int], bool]  # the network, and how many rows
-    options: Callable[[int, bool], dict[str, Any]]
+    options: Callable[[int, int], dict[str, Any]]
     starts: Callable[[Network, int], int]  # at most so many first weights
 
 
@@ -108,19 +112,19 @@ def _few_rows(network: Network, rows: int) -> bool:
     return rows <= 5000 and not dropout and not network.loss.name.startswith(("absolute_error", "quantile"))
 
 
-def _lbfgs(rows: int, trial: bool) -> dict[str, Any]:
-    return {"optimizer": LBFGS(restart=None), "epochs": 100 if trial else 2000}
+def _lbfgs(rows: int, trial: int) -> dict[str, Any]:
+    return {"optimizer": LBFGS(restart=None), "epochs": 100 * trial or 2000}
 
 
 def _lbfgs_starts(network: Network, rows: int) -> int:
-    """Small networks get stuck, wide ones hardly do."""
+    """Three where that is cheap, more for small networks, which get stuck more often."""
     size = network.theta.size
-    return int(max(1, min(10, 1000 / size, 2e6 / (rows * size))))
+    return int(max(1, min(10, max(3, 1000 / size), 2e6 / (rows * size))))
 
 
-def _adam(rows: int, trial: bool) -> dict[str, Any]:
+def _adam(rows: int, trial: int) -> dict[str, Any]:
     batch = min(256, max(16, 2 ** round(math.log2(rows / 40))))
-    steps, rate = (500, 0.02) if trial else (4000, 0.01)
+    steps, rate = (500 * trial, 0.02) if trial else (4000, 0.01)
     epochs = max(10, math.ceil(steps * batch / rows))
     return {"batch_size": batch, "learning_rate": rate, "schedule": "one_cycle", "epochs": epochs}
 
@@ -212,7 +216,9 @@ def solve(
         why = f"the epoch with the lowest cost on {watched:,} rows held out"
     else:
         parts = rows.folds(loss, rng) if held is None else [(rows, held)]
-        decay, why = choose_decay(task, own, parts, seeds[-1])
+        decay, why, share = choose_decay(task, own, parts, seeds[-1])
+        if task.base and share > HARD:  # it may take longer before anything shows
+            decay, why, _ = choose_decay(task, own, parts[:1], seeds[-1], LONGER)
 
     best: tuple[float, Network, History] | None = None
     starts, most = 0, strategy.starts(network, len(rows))
@@ -244,7 +250,7 @@ class Task:
     callbacks: list[Callback]
 
     def train(
-        self, seed: int, decay: float, learn: Rows, watch: Rows | None = None, trial: bool = False
+        self, seed: int, decay: float, learn: Rows, watch: Rows | None = None, trial: int = 0
     ) -> tuple[Network, History]:
         """A network of that seed and decay that has learnt; a trial only serves to compare decays."""
         network = self.make(seed)
@@ -259,7 +265,8 @@ class Task:
             options["max_seconds"] = max(left / 20 if trial else left, 1e-3)
         callbacks = [] if trial else self.callbacks
         if "schedule" not in options:  # which is to run to its end
-            callbacks = [*callbacks, stalled(20, 1e-3, self.base) if trial else stalled(50, 1e-4, self.base)]
+            ending = stalled(20, 1e-3, 0.0) if trial == 1 else stalled(50, 1e-5 if self.base else 1e-4, self.base)
+            callbacks = [*callbacks, ending]
         history = network.train(
             learn.X,
             learn.Y,
@@ -281,13 +288,13 @@ class Task:
 
 
 def stalled(iterations: int, share: float, base: float) -> Callback:
-    """Ends a training when so many iterations have lowered the cost by less than a share of it, or of `base`."""
+    """Ends a training when so many iterations have lowered the cost by less than a share of it, or of a `base` above 0."""
 
     def callback(network: Network, history: History) -> None:
         costs = history.cost
         if costs[-1] < LEARNT * base:
             history.stopped = f"converged after {len(costs)} epochs (all is learnt)"
-        elif len(costs) > iterations and costs[-1 - iterations] - costs[-1] < share * max(abs(costs[-1]), base):
+        elif len(costs) > iterations and costs[-1 - iterations] - costs[-1] < share * (base or abs(costs[-1])):
             history.stopped = f"converged after {len(costs)} epochs (the cost falls no more)"
 
     return callback
@@ -300,8 +307,13 @@ def nothing(loss: Loss, learn: Rows, watch: Rows) -> float:
     return float(np.average(loss.value(Z + 0 * watch.Y, watch.Y).sum(axis=0), weights=watch.weight))
 
 
-def choose_decay(task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: int) -> tuple[float, str]:
-    """The decay, at least one's own, with the lowest cost on the rows held out of each part, and how it was found."""
+def choose_decay(
+    task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: int, trial: int = 1
+) -> tuple[float, str, float]:
+    """The decay, at least one's own, with the lowest cost on the rows held out of each part.
+
+    Also how it was found, and that cost by the cost of knowing nothing.
+    """
     ladder = [own, *(decay for decay in DECAYS if decay > own)]
     shares = [float(len(watch) if watch.weight is None else watch.weight.sum()) for _, watch in parts]
 
@@ -313,7 +325,7 @@ def choose_decay(task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: i
         costs = []
         for learn, watch in parts:
             try:
-                network, _ = task.train(seed, ladder[rung], learn, trial=True)
+                network, _ = task.train(seed, ladder[rung], learn, trial=trial)
                 costs.append(network.cost(watch.X, watch.Y, watch.weight))
             except FloatingPointError:
                 costs.append(math.inf)
@@ -328,14 +340,15 @@ def choose_decay(task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: i
             there = min(max(here - step, 0), here, min(here + step, len(ladder) - 1), key=cost)
     held = sum(len(watch) for _, watch in parts)
     without = mean(nothing(task.loss, *part) for part in parts)
-    if task.loss.targets in CLASSES and (without - cost(here)) * held < EVIDENCE:
-        return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares"
+    share = cost(here) / without
+    if task.base and (without - cost(here)) * held < EVIDENCE:
+        return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares", share
     decay = ladder[here]
     if 1 < here < len(ladder) - 1:  # the lowest point of a parabola through its neighbours
         left, right = cost(here - 1) - cost(here), cost(here + 1) - cost(here)
         if 0 < left + right < math.inf:
             decay *= math.sqrt(10) ** ((left - right) / (left + right) / 2)
-    return decay, f"cost {cost(here):.3g} on {held} rows held out, {without:.3g} knowing nothing"
+    return decay, f"cost {cost(here):.3g} on {held} rows held out, {without:.3g} knowing nothing", share
 
 
 def _check(network: Network, X: Any, Y: Any, weight: Any, where: str) -> Rows:

@@ -127,6 +127,7 @@ def make_network(estimator: Any, inputs: int, outputs: int, loss: str | Loss, la
         dropout=estimator.dropout,
         label_smoothing=getattr(estimator, "label_smoothing", 0.0),
         penalty_per_batch=True,
+        initializer="glorot_uniform",
         rng=0,
         dtype=dtype,
     )

@@ -223,8 +223,10 @@ class Fused:
         if not optimizer.fits(network.theta):
             optimizer.start(network.theta)
         t = optimizer.t + np.arange(1, rates.size + 1)
-        numbers = np.broadcast_arrays(*optimizer.coefficients(t, rates.reshape(-1)))
-        coefficients = np.ascontiguousarray(np.stack(numbers, axis=1).astype(program.F))
+        numbers = optimizer.coefficients(t, rates.reshape(-1))
+        coefficients = np.empty((rates.size, len(numbers)), program.F)
+        for place, number in enumerate(numbers):
+            coefficients[:, place] = number
         descent = {
             "COEFFICIENTS": coefficients,
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
