@@ -105,7 +105,7 @@ def train_by_neurons(F: Any) -> Any:
                         call(multiply, (P[Plan.GEMM], own, flags, r1 - r0, ni, m, mine, m, A1, ldb, dW))
                         db = g + (table[l, Column.B] + r0) * width
                         ones = own + places[Place.ONES]
-                        call(P[Plan.SUM_ROWS], (P[Plan.GEMV], own, r1 - r0, m, mine, ones, db))
+                        call(P[Plan.APPLY], (P[Plan.GEMV], own, r1 - r0, m, mine, ones, db))
                     if l > 0:
                         arrivals += T
                         barrier(P[Plan.BARRIER], arrivals)  # all of dA1 is there, and nobody needs the old W any more

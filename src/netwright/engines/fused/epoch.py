@@ -13,7 +13,7 @@ from numba import carray, njit, types
 
 from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, once, pointer
 from netwright.engines.fused.plan import COLUMNS, COST, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
-from netwright.engines.fused.products import SCALED, TRANSPOSE_A, TRANSPOSE_B, multiply, sum_rows
+from netwright.engines.fused.products import SCALED, TRANSPOSE_A, TRANSPOSE_B, apply, multiply
 from netwright.engines.fused.rows import TYPES
 
 sched_yield = types.ExternalFunction("sched_yield", types.int32())
@@ -48,7 +48,7 @@ def pieces(F: Any) -> dict[str, int]:
     key = np.dtype(F).name
     parts = {
         Plan.MULTIPLY: (multiply, 11),
-        Plan.SUM_ROWS: (sum_rows, 7),
+        Plan.APPLY: (apply, 7),
         Plan.GATHER_TARGETS: (_gather_targets, 5),
         Plan.GATHER_INPUTS: (_gather_inputs, 8),
         Plan.FEEDFORWARD: (_feedforward, 7),
@@ -70,7 +70,7 @@ def _feedforward(F: Any) -> Any:
     In training the last layer's Z stays as it is, without b, for the loss; unless the loss takes A.
     """
     item, width = TYPES[F], np.dtype(F).itemsize
-    zero = F(0)
+    zero, one = F(0), F(1)
 
     def feedforward(plan: int, arena: int, x: int, R: int, first: int, m: int, step: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -100,7 +100,12 @@ def _feedforward(F: Any) -> Any:
             W, b = theta + table[l, Column.W] * width, theta + table[l, Column.B] * width
             Z, A = arena + table[l, Column.Z], arena + table[l, Column.A]
             flags, ldb = (TRANSPOSE_B, ni) if l == 0 else (0, R)
-            call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, R, ni, W, ni, A1, ldb, Z))
+            if R == 1:
+                scales = carray(pointer(arena + SCALES, item), 2)
+                scales[0], scales[1] = one, zero
+                call(P[Plan.APPLY], (P[Plan.GEMV], arena, no, ni, W, A1, Z))
+            else:
+                call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, R, ni, W, ni, A1, ldb, Z))
             if l < L - 1 or P[Plan.LINKED] == 0 or step < 0:
                 call(table[l, Column.FORWARD], (Z, b, A, no, R, scratch, P[Plan.HELD]))
             A1 = A
@@ -198,7 +203,7 @@ def _back(F: Any) -> Any:
             dW = g + table[l, Column.W] * width
             call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, ni, R, dZ, R, A1, ldb, dW))
             db, ones = g + table[l, Column.B] * width, arena + places[Place.ONES]
-            call(P[Plan.SUM_ROWS], (P[Plan.GEMV], arena, no, R, dZ, ones, db))
+            call(P[Plan.APPLY], (P[Plan.GEMV], arena, no, R, dZ, ones, db))
             if l > 0:
                 dA1, W = arena + table[l - 1, Column.DA], theta + table[l, Column.W] * width
                 call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, TRANSPOSE_A, ni, R, no, W, ni, dZ, R, dA1))

@@ -48,7 +48,7 @@ class Plan(IntEnum):
     GEMM = auto()  # BLAS's
     GEMV = auto()
     MULTIPLY = auto()  # the pieces of `epoch`
-    SUM_ROWS = auto()
+    APPLY = auto()
     GATHER_TARGETS = auto()
     GATHER_INPUTS = auto()
     FEEDFORWARD = auto()

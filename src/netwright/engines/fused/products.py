@@ -65,30 +65,30 @@ def multiply(F: Any) -> Any:
     return product
 
 
-def sum_rows(F: Any) -> Any:
-    """sums = alpha·Σ over each row of A, (rows, columns), + beta·sums; alpha and beta stand at SCALES in the arena."""
+def apply(F: Any) -> Any:
+    """y = alpha·A·v + beta·y for A, (rows, columns); alpha and beta stand at SCALES in the arena."""
     item, width = TYPES[F], np.dtype(F).itemsize
     zero = F(0)
 
-    def sums_of_rows(gemv: int, arena: int, rows: int, columns: int, pA: int, ones: int, psums: int) -> None:
+    def matrix_by_vector(gemv: int, arena: int, rows: int, columns: int, pA: int, pv: int, py: int) -> None:
         numbers = carray(pointer(arena + SCALES, item), 2)
         if rows * columns > SMALL // 8:
-            # A·1 by BLAS: rows are short, and its kernels sum many of them at once
+            # rows are short, and BLAS's kernels sum many of them at once
             ints = carray(pointer(arena, types.int32), 8)
             ints[0], ints[1], ints[2], ints[6] = columns, rows, 1, 84  # "T": it counts by columns
             call(
                 gemv,
                 (
-                    arena + 24, arena, arena + 4, arena + SCALES, pA, arena, ones, arena + 8, arena + SCALES + width,
-                    psums, arena + 8,
+                    arena + 24, arena, arena + 4, arena + SCALES, pA, arena, pv, arena + 8, arena + SCALES + width,
+                    py, arena + 8,
                 ),
             )  # fmt: skip
             return
-        sums = carray(pointer(psums, item), rows)
+        v, y = carray(pointer(pv, item), columns), carray(pointer(py, item), rows)
         for i in range(rows):
             a, s = carray(pointer(pA + i * columns * width, item), columns), zero
             for j in range(columns):
-                s += a[j]
-            sums[i] = numbers[0] * s + (zero if numbers[1] == zero else numbers[1] * sums[i])
+                s += a[j] * v[j]
+            y[i] = numbers[0] * s + (zero if numbers[1] == zero else numbers[1] * y[i])
 
-    return sums_of_rows
+    return matrix_by_vector

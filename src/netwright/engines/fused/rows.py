@@ -253,7 +253,7 @@ def _cross_entropy(F: Any) -> Any:
 
 @once
 def softmax_kernel(F: Any) -> int:
-    """(Z, b, A, outputs, columns, scratch, held): A = softmax(Z + b) by blocks, in place of Z when A is Z."""
+    """(Z, b, -, outputs, columns, scratch, held): A = softmax(Z + b) by blocks, in place of Z."""
     item = TYPES[F]
 
     def make() -> Any:
@@ -261,7 +261,7 @@ def softmax_kernel(F: Any) -> int:
         zero, one, lowest = F(0), F(1), F(-np.inf)
 
         def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int, scratch: int, held: int) -> None:
-            Z, A = carray(pointer(pZ, item), outputs * columns), carray(pointer(pA, item), outputs * columns)
+            Z = carray(pointer(pZ, item), outputs * columns)
             b, work = carray(pointer(pb, item), outputs), carray(pointer(scratch, item), 2 * columns)
             highest, total = work[:columns], work[columns:]
             blocks, end, block = carray(pointer(held, types.int64), outputs), 0, 0
@@ -276,17 +276,16 @@ def softmax_kernel(F: Any) -> int:
                         z[j] += bias
                         highest[j] = z[j] if z[j] > highest[j] else highest[j]
                 for i in range(start, end):
-                    z, a = Z[i * columns : (i + 1) * columns], A[i * columns : (i + 1) * columns]
+                    z = Z[i * columns : (i + 1) * columns]
                     for j in range(columns):
-                        e = exp(z[j] - highest[j])
-                        a[j] = e
-                        total[j] += e
+                        z[j] = exp(z[j] - highest[j])
+                        total[j] += z[j]
                 for j in range(columns):
                     total[j] = one / total[j]
                 for i in range(start, end):
-                    a = A[i * columns : (i + 1) * columns]
+                    z = Z[i * columns : (i + 1) * columns]
                     for j in range(columns):
-                        a[j] *= total[j]
+                        z[j] *= total[j]
 
         return softmax
 
