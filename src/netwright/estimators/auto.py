@@ -97,9 +97,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Strategy:
-    """`options(rows, trial)` are `Network.train`'s. Trials, which compare decays, are short (1) or longer (5 is five times
-    as long); 0 is the training itself.
-    """
+    """`options(rows, trial)` are `Network.train`'s; trial is 0, or in a comparison of decays 1 (short) or `LONGER`."""
 
     words: str
     suits: Callable[[Network, int], bool]  # the network, and how many rows
@@ -288,7 +286,7 @@ class Task:
 
 
 def stalled(iterations: int, share: float, base: float) -> Callback:
-    """Ends a training when so many iterations have lowered the cost by less than a share of it, or of a `base` above 0."""
+    """Ends a training when so many iterations have lowered the cost by less than a share of it (or of a base)."""
 
     def callback(network: Network, history: History) -> None:
         costs = history.cost
