@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("plain", "suite")  # each a script beside this one that takes --quick
+BENCHMARKS = ("plain", "estimators", "suite")  # each a script beside this one that takes --quick
 
 
 def main() -> int:

@@ -473,3 +473,23 @@ def test_groups_need_a_splitter():
     X, y = problem(MLPClassifier)
     with pytest.raises(ValueError, match="groups are for validation_splitter"):
         MLPClassifier(**QUICK, early_stopping=True).fit(X, y, groups=np.zeros(len(y)))
+
+
+def test_the_spread_of_probabilities_over_networks():
+    X, y = problem(MLPClassifier)
+    several = MLPClassifier(**QUICK, n_networks=3).fit(X, y)
+    mean, std = several.predict_proba(X, return_std=True)
+    each = np.stack([network.predict(X.T).T for network in several.networks_])
+    each = np.concatenate([1 - each, each], axis=2) if each.shape[2] == 1 else each
+    np.testing.assert_allclose(mean, each.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(std, each.std(axis=0, ddof=1), rtol=1e-9)
+    np.testing.assert_array_equal(mean, several.predict_proba(X))
+    with pytest.raises(ValueError, match="n_networks above 1"):
+        MLPClassifier(**QUICK).fit(X, y).predict_proba(X, return_std=True)
+
+
+def test_an_output_range():
+    X, y = problem(MLPRegressor)
+    fitted = MLPRegressor(**QUICK, output_activation="sigmoid:-2,5").fit(X, y)
+    predicted = fitted.predict(1e3 * X)
+    assert -2 <= predicted.min() < predicted.max() <= 5
