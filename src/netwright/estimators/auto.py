@@ -214,8 +214,8 @@ def solve(
         why = f"the epoch with the lowest cost on {watched:,} rows held out"
     else:
         parts = rows.folds(loss, rng) if held is None else [(rows, held)]
-        decay, why, share = choose_decay(task, own, parts, seeds[-1])
-        if task.base and share > HARD:  # it may take longer before anything shows
+        decay, why, hard = choose_decay(task, own, parts, seeds[-1])
+        if task.base and hard:  # it may take longer before anything shows
             decay, why, _ = choose_decay(task, own, parts[:1], seeds[-1], LONGER)
 
     best: tuple[float, Network, History] | None = None
@@ -307,10 +307,10 @@ def nothing(loss: Loss, learn: Rows, watch: Rows) -> float:
 
 def choose_decay(
     task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: int, trial: int = 1
-) -> tuple[float, str, float]:
+) -> tuple[float, str, bool]:
     """The decay, at least one's own, with the lowest cost on the rows held out of each part.
 
-    Also how it was found, and that cost by the cost of knowing nothing.
+    Also how it was found, and whether they are `HARD` to foretell.
     """
     ladder = [own, *(decay for decay in DECAYS if decay > own)]
     shares = [float(len(watch) if watch.weight is None else watch.weight.sum()) for _, watch in parts]
@@ -338,15 +338,15 @@ def choose_decay(
             there = min(max(here - step, 0), here, min(here + step, len(ladder) - 1), key=cost)
     held = sum(len(watch) for _, watch in parts)
     without = mean(nothing(task.loss, *part) for part in parts)
-    share = cost(here) / without
+    hard = cost(here) > HARD * without
     if task.base and (without - cost(here)) * held < EVIDENCE:
-        return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares", share
+        return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares", hard
     decay = ladder[here]
     if 1 < here < len(ladder) - 1:  # the lowest point of a parabola through its neighbours
         left, right = cost(here - 1) - cost(here), cost(here + 1) - cost(here)
         if 0 < left + right < math.inf:
             decay *= math.sqrt(10) ** ((left - right) / (left + right) / 2)
-    return decay, f"cost {cost(here):.3g} on {held} rows held out, {without:.3g} knowing nothing", share
+    return decay, f"cost {cost(here):.3g} on {held} rows held out, {without:.3g} knowing nothing", hard
 
 
 def _check(network: Network, X: Any, Y: Any, weight: Any, where: str) -> Rows:
