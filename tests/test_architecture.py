@@ -35,6 +35,7 @@ OUTWARD = {  # the doors outward, opened only when something is asked for
     ("netwright.network", "netwright.engines"),  # network.predictor
     ("netwright.persistence", "netwright.model"),  # load, of a file that holds a table's model
     ("netwright.persistence", "netwright.estimators.files"),  # and of one that holds an estimator
+    ("netwright.persistence", "netwright.estimators.tabular_files"),  # of either kind
     ("netwright.history", "netwright.report"),  # history.plot
 }
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from netwright import ENGINES, OPTIMIZERS, Activation, Network, engines
 from netwright.engines import Job, cache
 from netwright.engines.plain import Plain, batches, clip
+from netwright.engines.threads import one_thread
 
 fused = pytest.importorskip("netwright.engines.fused")
 
@@ -342,3 +344,19 @@ def test_plain_keeps_blas_to_one_thread_where_products_are_small(samples, thread
         )
         assert within == [{threads}]
         assert seen() == {2}, "as it was"
+
+
+def test_the_limit_holds_on_a_second_thread_too():
+    """Whoever else has set a limit before: trainings side by side would make each other wait many times as long."""
+    limit, within = one_thread("numpy"), []
+
+    def look():
+        with limit:
+            within.extend(library.get_num_threads() for library in limit.libraries)
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        assert set(within) == {1}
+        assert {library.get_num_threads() for library in limit.libraries} == {2}

@@ -225,16 +225,22 @@ class Scaled:
     def fit(cls, name: str, values: Array, weight: Array, steps: int) -> "Scaled":
         known = ~missing(values)
         values, weight = values[known], weight[known]
-        distinct = np.unique(values)
+        distinct, which = np.unique(values, return_inverse=True)
+        count = np.bincount(which, weight)
         low, center, high = quantiles(values, weight, [0.25, 0.5, 0.75]).tolist()
-        scale = high - low if high > low else float(distinct[-1] / 2 - distinct[0] / 2)
+        scale = high - low
         if len(distinct) == 2:
             center, scale = float(distinct.mean()), float(distinct[1] / 2 - distinct[0] / 2)
-        edges: Array = np.zeros(0)
-        if steps > 1 and len(distinct) > 2:
-            spread = quantiles(values, weight, np.linspace(0, 1, steps + 1))
-            edges = distinct if len(distinct) <= steps + 1 else np.unique(spread)
-        return cls(name, center, scale or 1.0, edges.tolist() if len(edges) > 2 else [], not known.all())
+        elif len(distinct) > 2 and scale == 0:  # mostly one value: how far the others are from it
+            off = distinct != center
+            scale = float(quantiles(np.abs(distinct[off] - center), count[off], [0.5])[0])
+        edges = distinct
+        if len(distinct) > steps + 1 and steps > 1:
+            often = count > count.sum() / steps  # an edge of its own; the others share what is left
+            shares = np.linspace(0, 1, max(2, steps + 1 - int(often.sum())))
+            edges = np.unique(np.concatenate([distinct[often], quantiles(distinct[~often], count[~often], shares)]))
+        edges = edges if steps > 1 and len(edges) > 2 else edges[:0]
+        return cls(name, center, scale or 1.0, edges.tolist(), not known.all())
 
     @property
     def features(self) -> list[str]:

@@ -66,6 +66,10 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
             from netwright.estimators.files import from_header
 
             return from_header(header, tensors, activations, losses)
+        if kind == "tabular":
+            from netwright.estimators.tabular_files import from_header as tabular
+
+            return tabular(header, tensors)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path}: its header does not describe a {kind} ({type(error).__name__}: {error})") from None
     except ValueError as error:

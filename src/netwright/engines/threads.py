@@ -9,29 +9,36 @@ from typing import Any
 class Limit:
     """One BLAS library's limit, for all who want it at a time: the first sets it, the last takes it back."""
 
-    def __init__(self, libraries: Any):
+    def __init__(self, libraries: list[Any]):
         self.libraries = libraries
         self.lock, self.inside = threading.Lock(), 0
-        self.limiter: Any = None
+        self.before: list[int] = []
 
     def __enter__(self) -> None:
         with self.lock:
             self.inside += 1
             if self.inside == 1:
-                self.limiter = self.libraries.limit(limits=1)
+                self.before = [library.get_num_threads() for library in self.libraries]
+                self.set([1] * len(self.before))
 
     def __exit__(self, *error: object) -> None:
         with self.lock:
             self.inside -= 1
             if self.inside == 0:
-                self.limiter.restore_original_limits()
+                self.set(self.before)
+
+    def set(self, limits: list[int]) -> None:
+        for library, limit in zip(self.libraries, limits, strict=True):
+            # Newer threadpoolctl (3.8) listens to the first thread that ever set a limit, to no other while it lives;
+            # trainings on other threads, which share this limit, need it all the same.
+            getattr(library, "_real_set_num_threads", library.set_num_threads)(limit)
 
 
 @cache
 def _limit_of(files: tuple[str, ...]) -> Limit:
     from threadpoolctl import ThreadpoolController
 
-    return Limit(ThreadpoolController().select(filepath=list(files)))
+    return Limit(ThreadpoolController().select(filepath=list(files)).lib_controllers)
 
 
 @cache
