@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from itertools import count
 from pathlib import Path
@@ -270,3 +271,17 @@ def test_max_time(kind):
     assert 0.3 <= time.perf_counter() - start < 10
     assert timed.n_iter_ >= 1
     assert timed.history_.seconds[-2] <= 0.3 <= timed.history_.seconds[-1]
+
+
+@posix
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_ends_several_networks_at_once(kind):
+    y = target(kind)
+    several = estimator(kind, "several networks", max_iter=10**6)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.perf_counter()
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        several.fit(X, y)
+    assert time.perf_counter() - started < 30
+    assert 0 < several.n_iter_ < 10**6
+    assert np.isfinite(several.predict(X).astype(float)).all()

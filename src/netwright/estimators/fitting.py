@@ -1,8 +1,10 @@
 """How an estimator's parameters become trainings of the core's: the rows held out, one training for each network."""
 
 import copy
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +146,30 @@ def train_member(
             member.rate = training.learning_rate * training.fallen
             factor = training.schedule(len(training.history), training.epochs)
             optimizer.learning_rate = float(member.rate * factor)  # the next epoch's: scikit-learn shows it there
+
+
+def train_members(
+    estimator: Any, members: Sequence[Member], task: Task, callbacks: Sequence[Callable[..., Any]]
+) -> None:
+    """Train all of them side by side, each on a thread; Ctrl-C, which only the main thread hears, ends all."""
+    over = threading.Event()
+
+    def stop(network: Network, history: History) -> bool:
+        if over.is_set():
+            history.stopped = f"interrupted after {len(history)} epochs"
+        return over.is_set()
+
+    with ThreadPoolExecutor(estimator.n_threads or min(len(members), parameters.cores())) as pool:
+        jobs = []
+        try:
+            for place, member in enumerate(members):
+                watchers = [*(callbacks if place == 0 else ()), stop]
+                jobs.append(pool.submit(train_member, estimator, member, task, place, watchers))
+            wait(jobs)
+        except KeyboardInterrupt:
+            over.set()
+    for job in jobs:
+        job.result()
 
 
 def train_by_rule(estimator: Any, member: Member, task: Task, callbacks: Sequence[Callable[..., Any]]) -> None:

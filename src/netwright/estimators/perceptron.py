@@ -6,7 +6,6 @@ is `as_network()`; `coefs_` and `intercepts_` are views of its W and b.
 
 import math
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from netwright.arguments import Array
 from netwright.engines import warmed_up
 from netwright.estimators import parameters, watching
 from netwright.estimators.checking import check_weight, check_X, check_X_y
-from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member
+from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member, train_members
 from netwright.estimators.looking import Looking
 from netwright.estimators.randomness import draw_weights, streams
 from netwright.layer import Layer
@@ -183,13 +182,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
             if len(members) == 1:
                 train_member(self, members[0], task, 0, callbacks)
             else:
-                with ThreadPoolExecutor(self.n_threads or min(len(members), parameters.cores())) as pool:
-                    jobs = [
-                        pool.submit(train_member, self, member, task, place, callbacks if place == 0 else [])
-                        for place, member in enumerate(members)
-                    ]
-                for job in jobs:
-                    job.result()
+                train_members(self, members, task, callbacks)
         except FloatingPointError as error:
             self._note(members[0], task)
             self._give_up(task, error)
