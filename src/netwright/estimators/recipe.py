@@ -1,0 +1,359 @@
+"""How the tabular estimators learn: features and targets in, a mixture of networks out. From top to bottom:
+
+1. The rows are dealt into parts, alike in their targets. For each part a network learns from the other parts and is
+   watched on this one, so that every row is foretold by a network that never saw it (`learn`).
+2. Scouts go first. They say after how many epochs that network foretells its part best, and how much each column
+   tells (`explore`). The scouts' epochs, times `LONGER`, are what all networks train for: few rows are seen often, many
+   rows seldom, and what is mostly noise is left before it is learnt by heart.
+3. The networks start anew, with the columns turned up or down by what they told the scouts (`loud_as`), and with a
+   rate that falls to nothing. Each ends as it was when it foretold its part best (`train`).
+4. As many networks again learn from all rows, for as many epochs.
+5. Linear networks learn from the same parts; as far as they help to foretell the rows, they have a share in the
+   mixture, most where rows are few (`linear`, `share_of`).
+6. The same rows choose one exponent that sharpens or softens the probabilities (`temper`).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from netwright.arguments import Array
+from netwright.engines import ENGINES, Job
+from netwright.estimators.parameters import cores
+from netwright.explain import input_gradient
+from netwright.network import Network
+from netwright.optimizers import LBFGS, AdamW
+
+PARTS = 4
+REFITS = 4  # networks more, which learn from all rows
+HIDDEN, ACTIVATION, DROPOUT = (128, 128), "relu", 0.1
+RATE, DECAY, BETA2 = 3e-3, 0.1, 0.99
+WARM, FLAT = 0.05, 0.15  # of the training: the rate rises, stays, and falls by half a cosine
+SCOUTS = 2  # for each network, the second with the columns as loud as the first found them to tell
+LONGER, FEWEST = 2.5, 12  # epochs, against the scouts' best; and at least
+PATIENCE, LOOKS = 2.0, 20  # a scout gives up after so many times its best epoch; a training is looked at so often
+LOUDEST, FAINTEST = 5.0, 0.05  # of a column, to which the loudness of an average one is 1
+DOUBT = 2.0  # rows a column, by which loudness is trusted by half
+SHOWN = 400  # rows, which are enough to see what the columns tell
+PENALTIES = (0.1, 0.01, 0.001)  # ½·l2·ΣW² of the linear networks
+
+
+@dataclass(frozen=True)
+class Rows:
+    """X (inputs, samples) and Y (outputs, samples) of float32, weight (samples,) or None."""
+
+    X: Array
+    Y: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return int(self.X.shape[1])
+
+    def take(self, places: Array) -> "Rows":
+        weight = None if self.weight is None else self.weight[places]
+        return Rows(np.ascontiguousarray(self.X.T[places]).T, self.Y[:, places], weight)
+
+    def heard(self, loud: Array) -> "Rows":
+        return Rows(self.X * loud, self.Y, self.weight)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What all networks of one fit have in common. `column` says for each input which of the table's it comes from."""
+
+    loss: str
+    column: Array
+    seed: int
+    engine: Any = "fused"
+    n_threads: int | None = None
+    ends: float = math.inf  # of time.perf_counter()
+
+    def network(self, rows: Rows, hidden: tuple[int, ...], seed: list[int], **options: Any) -> Network:
+        sizes = [len(rows.X), *hidden, len(rows.Y)]
+        rng = np.random.default_rng([self.seed, *seed])
+        return Network(sizes, ACTIVATION, loss=self.loss, dtype=np.float32, rng=rng, **options)
+
+    def cost(self, A: Array, Y: Array, weight: Array | None) -> float:
+        """The mean loss of outputs A, (outputs, samples)."""
+        if self.loss == "squared_error":
+            each = ((A - Y) ** 2).sum(axis=0)
+        else:
+            P = np.clip(A, 1e-7, 1 - 1e-7)
+            each = -np.where(Y > 0.5, np.log(P), np.log(1 - P) if len(Y) == 1 else 0).sum(axis=0)
+        return float(np.average(each, weights=weight))
+
+
+@dataclass
+class Mixture:
+    """Networks and their shares in the outputs; `exponent` sharpens probabilities (above 1) or softens them."""
+
+    networks: list[Network]
+    shares: list[float]
+    exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Only networks with a share, in float64 from now on: a row's outputs then hardly depend on those beside it."""
+        used = [(_in_float64(net), share) for net, share in zip(self.networks, self.shares, strict=True) if share]
+        self.networks, self.shares = [net for net, _ in used], [share for _, share in used]
+
+    def __call__(self, X: Array) -> Array:
+        """The outputs, (outputs, samples), for X, (inputs, samples)."""
+        A = np.asarray(sum(share * net.predict(X) for net, share in zip(self.networks, self.shares, strict=True)))
+        return tempered(A, self.exponent) if self.exponent != 1 else A
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The numbers in float32, as they were learnt."""
+        kept = [(network.settings(), network.theta.astype(np.float32)) for network in self.networks]
+        return vars(self) | {"networks": kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        networks = [Network.from_settings(said, theta, {}, said["loss"]) for said, theta in state["networks"]]
+        vars(self).update(state, networks=networks)
+
+
+def _in_float64(network: Network) -> Network:
+    settings = network.settings() | {"dtype": "float64"}
+    return Network.from_settings(settings, network.theta, {}, settings["loss"])
+
+
+# ── the rule ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def learn(problem: Problem, rows: Rows, watch: Rows | None = None) -> Mixture:
+    """The mixture of networks that foretells Y from X. `watch` stands in the place of the parts held out of `rows`."""
+    rng = np.random.default_rng(problem.seed)
+    if watch is None:
+        part = deal(rows.Y, PARTS, rng)
+        held = [np.flatnonzero(part == i) for i in range(part.max() + 1)]
+        parts = [(rows.take(np.flatnonzero(part != i)), rows.take(places)) for i, places in enumerate(held)]
+        truth = rows.take(np.concatenate(held))
+    else:
+        parts = [(rows, watch)] * PARTS
+        truth = watch
+
+    def foretold(networks: list[Network]) -> Array:
+        """What the networks say to the rows of `truth`, each to those that it did not see."""
+        said = [net.predict(seen.X).astype(np.float64) for net, (_, seen) in zip(networks, parts, strict=False)]
+        return np.hstack(said) if watch is None else np.mean(said, axis=0)
+
+    workers = problem.n_threads or min(PARTS, cores())
+    scouting, training = (
+        Slots(problem.ends, len(parts), workers, 1 / 3),
+        Slots(problem.ends, len(parts) + REFITS, workers),
+    )
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(lambda i: explore(problem, *parts[i], i, scouting.end(i)), range(len(parts))))
+        epochs = max(FEWEST, round(LONGER * float(np.mean([best for best, _ in found]))))
+        training.begin()
+
+        def network(i: int) -> Network:
+            """The network of a part, or behind those one of all rows."""
+            if i < len(parts):
+                return train(problem, *parts[i], i, found[i][1], epochs, training.end(i))
+            loud = np.mean([each for _, each in found], axis=0)
+            return train(problem, rows, None, i, loud, epochs, training.end(i))
+
+        made = list(pool.map(network, range(len(parts) + (REFITS if watch is None else 0))))
+    networks, again = made[: len(parts)], made[len(parts) :]
+    flat = linear(problem, parts, foretold, truth) if time.perf_counter() < problem.ends else []
+
+    said, share = foretold(networks), 0.0
+    if flat:
+        share = share_of(problem, said, plain := foretold(flat), truth)
+        said = (1 - share) * said + share * plain
+    networks += again
+    shares = [(1 - share) / len(networks)] * len(networks) + [share / max(1, len(flat))] * len(flat)
+    mixture = Mixture(networks + flat, shares)
+    if problem.loss != "squared_error":
+        mixture.exponent = temper(problem, said, truth)
+    return mixture
+
+
+def deal(Y: Array, parts: int, rng: np.random.Generator) -> Array:
+    """Each row's part, (samples,): neighbours in the target (rows of one class) are spread over all parts."""
+    n = Y.shape[1]
+    parts = max(2, min(parts, n))
+    key = Y.argmax(axis=0) if len(Y) > 1 else Y[0]
+    order = rng.permutation(n)
+    order = order[np.argsort(key[order], kind="stable")]
+    part = np.empty(n, int)
+    part[order] = np.concatenate([rng.permutation(parts) for _ in range(math.ceil(n / parts))])[:n]
+    return part
+
+
+class Slots:
+    """The time that is left, or a share of it, divided among so many tasks that some workers do in their order."""
+
+    def __init__(self, ends: float, tasks: int, workers: int, share: float = 1.0):
+        self.ends, self.waves, self.workers, self.share = ends, math.ceil(tasks / workers), workers, share
+        self.begin()
+
+    def begin(self) -> None:
+        self.begun = time.perf_counter()
+
+    def end(self, task: int) -> float:
+        """When that task is to end."""
+        return self.begun + self.share * (self.ends - self.begun) * (task // self.workers + 1) / self.waves
+
+
+# ── networks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Descent:
+    """AdamW on the rows, some epochs at a time."""
+
+    problem: Problem
+    network: Network
+    rows: Rows
+
+    def __post_init__(self) -> None:
+        n = len(self.rows)
+        self.batch = min(n, 256, max(16, 2 ** round(math.log2(n / 12))))
+        self.steps = math.ceil(n / self.batch)  # an epoch
+        self.most = min(1000, max(LOOKS, round(1500 * (n / 1000) ** 0.4 / self.steps)))  # epochs
+        self.optimizer = AdamW(RATE, beta2=BETA2, weight_decay=DECAY)
+        job = Job(self.network, self.optimizer, n, self.batch, n_threads=1)
+        self.engine = ENGINES.find(self.problem.engine)(job)
+        mean = 1.0 if self.rows.weight is None else self.rows.weight.mean()
+        self.weight = None if self.rows.weight is None else (self.rows.weight / mean).astype(np.float32)
+
+    def __call__(self, factors: Array) -> None:
+        """An epoch for each row of factors, (epochs, steps), of the rate."""
+        rng, rates, data = self.network.rng, RATE * factors, (self.network, self.optimizer, self.rows.X, self.rows.Y)
+        orders = np.array([rng.permutation(len(self.rows)) for _ in rates])
+        if hasattr(self.engine, "run_epochs"):
+            self.engine.run_epochs(*data, self.weight, orders, self.batch, rates)
+        else:
+            for order, rate in zip(orders, rates, strict=True):
+                self.engine.run_epoch(*data, self.weight, order, self.batch, rate.tolist())
+
+    def cost(self, watch: Rows) -> float:
+        """That of the rows watched, infinite if it is no number."""
+        with np.errstate(all="ignore"):
+            cost = self.network.evaluate(watch.X, watch.Y, watch.weight)[0]
+        return cost if math.isfinite(cost) else math.inf
+
+
+def explore(problem: Problem, rows: Rows, watch: Rows, place: int, ends: float) -> tuple[int, Array]:
+    """(the best epoch at a steady rate, how loud each input is to be): what scouts find out, one after the other."""
+    best, loud = 0, np.ones((len(rows.X), 1), np.float32)
+    for scout in range(SCOUTS):
+        network = problem.network(rows, HIDDEN, [place, scout], dropout=DROPOUT)
+        heard, watched = rows.heard(loud), watch.heard(loud)
+        descent = Descent(problem, network, heard)
+        best, lowest, theta, done = 0, math.inf, network.theta.copy(), 0
+        most = descent.most if scout == SCOUTS - 1 else math.ceil(descent.most / 4)  # what tells is soon known
+        while done < most and time.perf_counter() < ends:
+            epochs = min(max(1, round(done / 4)), most - done)
+            step = np.arange(done * descent.steps, (done + epochs) * descent.steps).reshape(epochs, -1)
+            descent(np.minimum(1, (step + 1) / 20))
+            done += epochs
+            if (cost := descent.cost(watched)) < lowest:
+                best, lowest, theta = done, cost, network.theta.copy()
+            if cost == math.inf or done >= max(PATIENCE * best, best + 0.04 * descent.most):
+                break
+        network.theta = theta
+        loud = loud_as(network, heard, problem.column)
+    return best, loud
+
+
+def loud_as(network: Network, rows: Rows, column: Array) -> Array:
+    """How loud each input is to be, (inputs, 1): as much as its column moves the outputs, against an average column.
+
+    The root mean square of ∂A/∂x times the spread of x: the diagonal of the average gradient outer product, by which
+    recursive feature machines scale their inputs (Radhakrishnan et al. 2024).
+    """
+    shown = rows.X[:, :: math.ceil(len(rows) / SHOWN)]
+    gradient = input_gradient(network, shown).reshape(-1, *shown.shape)
+    told = (gradient**2).mean(axis=(0, 2)) * rows.X.var(axis=1)
+    told = (np.bincount(column, told) / np.bincount(column))[column]
+    trust = len(rows) / (len(rows) + DOUBT * (column.max() + 1))  # few rows cannot tell many columns apart
+    loud = (told / (told.mean() or 1.0)) ** (trust / 2)
+    return np.clip(loud, FAINTEST, LOUDEST)[:, np.newaxis].astype(np.float32)
+
+
+def train(
+    problem: Problem, rows: Rows, watch: Rows | None, place: int, loud: Array, epochs: int, ends: float
+) -> Network:
+    """A network that takes the inputs as they are, trained with them as loud as that.
+
+    Where time is short, the rate falls with the time that is left.
+    """
+    network = problem.network(rows, HIDDEN, [place, SCOUTS], dropout=DROPOUT)
+    heard, watched = rows.heard(loud), None if watch is None else watch.heard(loud)
+    descent, begun = Descent(problem, network, heard), time.perf_counter()
+    lowest, theta, spent = math.inf, network.theta.copy(), 0.0
+    epochs = min(epochs, descent.most)
+    looks = np.unique(np.linspace(0, epochs, LOOKS + 1).round().astype(int)).tolist()
+    for start, stop in pairwise(looks):
+        done = np.linspace(start, stop, (stop - start) * descent.steps, endpoint=False) / epochs
+        descent(schedule(np.maximum(done, spent)).reshape(stop - start, -1))
+        cost = descent.cost(heard if watched is None else watched)
+        if cost < lowest or (watch is None and cost < math.inf):
+            lowest, theta = cost, network.theta.copy()
+        spent = (time.perf_counter() - begun) / max(ends - begun, 1e-9)  # 0 without a limit
+        if cost == math.inf or spent >= 1:
+            break
+    network.theta = theta
+    network.layers[0].W = network.layers[0].W * loud.T  # W·(loud·x) = (W·loud)·x
+    return network
+
+
+def schedule(done: Array) -> Array:
+    """The factor of the rate when so much of the training is done: up, 1, and half a cosine down."""
+    fall = (1 + np.cos(np.pi * np.clip((done - FLAT) / (1 - FLAT), 0, 1))) / 2
+    return np.asarray(np.clip(done / WARM, 0.02, fall.clip(0.02)) * (fall > 0))
+
+
+def linear(problem: Problem, parts: Any, foretold: Callable[[list[Network]], Array], truth: Rows) -> list[Network]:
+    """A linear network for each part, with the penalty that foretells best: weaker ones as long as they get better."""
+
+    def fit(rows: Rows, penalty: float) -> Network:
+        network = problem.network(rows, (), [0], l2=penalty)
+        network.theta = np.zeros_like(network.theta)
+        optimizer = LBFGS(restart=None)
+        network.train(rows.X, rows.Y, weight=rows.weight, epochs=60, optimizer=optimizer, scores=(), engine="plain")
+        return network
+
+    lowest, best = math.inf, list[Network]()
+    for penalty in PENALTIES:
+        networks = [fit(rows, penalty) for rows, _ in parts]
+        if (cost := problem.cost(foretold(networks), truth.Y, truth.weight)) >= lowest:
+            break
+        lowest, best = cost, networks
+    return best
+
+
+# ── what the rows held out decide ────────────────────────────────────────────────────────────────────────────────────
+
+
+def share_of(problem: Problem, said: Array, plain: Array, truth: Rows) -> float:
+    """The linear networks' share of the mixture that foretells best, in twentieths."""
+    shares = np.linspace(0, 1, 21)
+    costs = [problem.cost((1 - share) * said + share * plain, truth.Y, truth.weight) for share in shares]
+    return float(shares[int(np.argmin(costs))])
+
+
+def tempered(P: Array, exponent: float) -> Array:
+    """Probabilities, (outputs, samples), to that power and normalised; of two classes the second's alone."""
+    P = np.clip(P, 1e-12, 1)
+    powers = P**exponent
+    other = np.clip(1 - P, 1e-12, 1) ** exponent if len(P) == 1 else 0
+    return np.asarray(powers / (powers.sum(axis=0) + other))
+
+
+def temper(problem: Problem, said: Array, truth: Rows) -> float:
+    """The exponent that foretells best, under a penalty by which few rows move it little (Guo et al. 2017)."""
+    exponents = np.exp(np.linspace(-1, 1, 41))
+    n = len(truth)
+    costs = [
+        problem.cost(tempered(said, each), truth.Y, truth.weight) + 6 * math.log(each) ** 2 / n for each in exponents
+    ]
+    return float(exponents[int(np.argmin(costs))])

@@ -1,0 +1,327 @@
+"""TabularClassifier and TabularRegressor: any table in, no option needed. `recipe.py` says how they learn."""
+
+import math
+import time
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    check_is_fitted,
+)
+
+from netwright.arguments import Array
+from netwright.columns import features_of, moments
+from netwright.estimators.frames import columns_of, frame_of
+from netwright.estimators.recipe import Mixture, Problem, Rows, learn
+from netwright.estimators.targets import class_weights, codes_of
+from netwright.frame import Frame
+from netwright.tables import TableEncoder
+
+TOLD = 20  # outputs, up to which the means of a level are told
+FAR = 0.1  # of the targets' range, by which predictions may leave it
+
+
+class Tabular(BaseEstimator):
+    """What the two have in common: a table's columns as features, and the mixture that learns from them."""
+
+    mixture_: Mixture | None
+    encoder_: TableEncoder | None
+
+    def __init__(self, given: dict[str, Any]):
+        """Keep the arguments as they are, as scikit-learn wants it: `fit` looks at them."""
+        self.__dict__.update((name, value) for name, value in given.items() if name not in ("self", "__class__"))
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:
+        """Learn from X, (rows, columns), any table, and y, (rows,).
+
+        sample_weight: (rows,); weight k counts as k copies of the row, 0 as none.
+        X_val, y_val, sample_weight_val: rows that decide when to stop and what to mix; by default those are the rows
+            themselves, each foretold by networks that did not learn from it.
+
+        ValueError names what is wrong with an argument or a column, before anything is learnt.
+        """
+        begun = time.perf_counter()
+        self._check_parameters()
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: give both or neither")
+        self._look(X)
+        frame = frame_of(X, self.columns or {}, {})
+        targets, weight = self._learn_targets(y, frame), self._weigh(sample_weight, y, frame)
+        kept = np.flatnonzero(weight > 0)
+        frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]
+        self._dates, self._taken = frame.date_formats, []
+        self.mixture_ = self.encoder_ = None
+        self._begin(targets, weight)
+        if (targets == targets[:, :1]).all():  # one class, or a constant: there is nothing to tell apart
+            return self
+        told = targets.T if len(targets) <= TOLD else targets.T[:, :0]
+        try:
+            self.encoder_ = TableEncoder.fit(
+                frame, weight=weight, max_levels=self.max_levels, kinds=self._kinds(frame), targets=told
+            )
+        except ValueError as error:
+            if "no column can be learned from" not in str(error):
+                raise
+            return self  # the table tells nothing: the shares of the classes, or the mean
+        self._taken = self.encoder_.names("category") + self.encoder_.names("many levels")
+        seed = check_random_state(self.random_state).randint(2**31)
+        counted = [len(features_of(column)) for column in self.encoder_.columns]
+        problem = Problem(
+            loss=self._loss(targets),
+            column=np.repeat(np.arange(len(counted)), counted),
+            seed=seed,
+            engine=self.engine,
+            n_threads=self.n_threads,
+            ends=math.inf if self.max_time is None else begun + self.max_time,
+        )
+        fold = np.random.default_rng(seed).integers(5, size=len(kept))
+        inputs = self.encoder_.training_features(frame, fold, weight, told)
+        watch = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
+        self.mixture_ = learn(problem, _rows(inputs, targets, weight), watch)
+        return self
+
+    def describe(self) -> list[tuple[str, str, str, list[str]]]:
+        """(column, kind, what was done to it, the features made of it) for every column of the training table."""
+        check_is_fitted(self, "mixture_")
+        return [] if self.encoder_ is None else self.encoder_.describe()
+
+    def save(self, path: Any) -> None:
+        """Write everything fitted to one safetensors file, atomically; `netwright.load(path)` brings it back.
+
+        ValueError names a parameter that no file can keep; OSError when the file can't be written.
+        """
+        from netwright.estimators.tabular_files import save
+
+        save(self, path)
+
+    # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look(self, X: Any) -> None:
+        """n_features_in_, and feature_names_in_ where the table has names of its own."""
+        table, named = columns_of(X)
+        self.n_features_in_ = len(table)
+        self.__dict__.pop("feature_names_in_", None)
+        if named:
+            self.feature_names_in_ = np.array(list(table), dtype=object)
+
+    def _kinds(self, frame: Frame) -> dict[str, str]:
+        """The user's decisions, by column; ValueError where a column told to hold numbers does not."""
+        kinds = dict(self.columns or {})
+        for name, kind in kinds.items():
+            if kind == "number" and frame.kind(name) != "number":
+                raise ValueError(f"columns: {name!r} is to be a number, but holds a {frame.kind(name)}")
+        return kinds
+
+    def _features(self, X: Any) -> Array:
+        """(inputs, rows) of a table to predict; ValueError says which column is missing or is not as in training."""
+        table, named = columns_of(X)
+        had = hasattr(self, "feature_names_in_")
+        if not (named and had) and len(table) != self.n_features_in_:
+            raise ValueError(
+                f"X has {len(table)} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                f"as input."
+            )
+        if named != had and had:
+            table = dict(zip(self.feature_names_in_, table.values(), strict=True))
+        if had and (absent := [name for name in self.feature_names_in_ if name not in table]):
+            raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which training had")
+        formats = dict(self._dates)
+        known = self.encoder_.names() if self.encoder_ else list(table)
+        if not had:
+            table = {f"x{j}": values for j, values in enumerate(table.values())}
+        frame = frame_of({name: table[name] for name in known}, self.columns or {}, formats, self._taken)
+        if self.encoder_ is None:
+            return np.zeros((0, frame.n_rows))
+        return self.encoder_.transform(frame)
+
+    def _outputs(self, X: Any) -> Array:
+        """What the mixture says, (outputs, rows)."""
+        check_is_fitted(self, "mixture_")
+        inputs = self._features(X)
+        if self.mixture_ is None:
+            return np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
+        return self.mixture_(inputs)
+
+    def _watch(self, X: Any, y: Any, weight: Any) -> Rows:
+        inputs = self._features(X)
+        weight = None if weight is None else _check_sample_weight(weight, inputs.T, ensure_non_negative=True)
+        return _rows(inputs, self._encode(y), weight)
+
+    def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
+        rows = np.zeros((frame.n_rows, 1))
+        weight = np.ones(frame.n_rows)
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+            if not weight.any():
+                raise ValueError("Sample weights must contain at least one number above zero: every weight is zero.")
+        return weight
+
+    def _check_parameters(self) -> None:
+        constraints = {
+            "columns": [dict, None],
+            "max_levels": [Interval(Integral, 1, None, closed="left")],
+            "max_time": [Interval(Real, 0, None, closed="neither"), None],
+            "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+            "random_state": ["random_state"],
+            "class_weight": [dict, StrOptions({"balanced"}), None],
+        }
+        given = self.get_params(deep=False)
+        validate_parameter_constraints(
+            {name: kinds for name, kinds in constraints.items() if name in given}, given, type(self).__name__
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+class TabularClassifier(ClassifierMixin, Tabular):
+    """Classifies the rows of any table.
+
+    columns: {column: "number", "category" or "drop"}, where `describe()` shows a decision that is to be another.
+    max_levels: of a category, up to which each is an input of its own.
+    class_weight: {class: weight} or "balanced".
+    max_time: stop after about so many seconds, with what is learnt by then.
+    random_state: decides parts, first weights and shuffles; the same seed gives the same bits.
+    engine: "fused", "plain" or "auto". n_threads: networks that train at a time, by default as many as there are cores.
+
+    Attributes: `classes_`; `encoder_`, the columns' decisions; `mixture_`, the networks and their shares.
+    """
+
+    classes_: Array
+
+    def __init__(
+        self,
+        *,
+        columns: Any = None,
+        max_levels: int = 40,
+        class_weight: Any = None,
+        max_time: float | None = None,
+        random_state: Any = None,
+        engine: Any = "fused",
+        n_threads: int | None = None,
+    ):
+        super().__init__(locals())
+
+    def predict_proba(self, X: Any) -> Array:
+        """(rows, classes) of probabilities, in the order of `classes_`."""
+        A = self._outputs(X)
+        if len(self.classes_) == 1:
+            return np.ones((A.shape[1], 1))
+        P = np.column_stack([1 - A[0], A[0]]) if len(A) == 1 else A.T
+        return np.asarray(P / P.sum(axis=1, keepdims=True))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithms of `predict_proba`."""
+        return np.asarray(np.log(np.clip(self.predict_proba(X), 1e-300, 1)))
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row, (rows,)."""
+        best = self.predict_proba(X).argmax(axis=1)  # first: it says so when there was no fit
+        return np.asarray(self.classes_[best])
+
+    def _learn_targets(self, y: Any, frame: Frame) -> Array:
+        y = _one_column(y, frame.n_rows)
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        return self._encode(y)
+
+    def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
+        weight = super()._weigh(sample_weight, y, frame)
+        return np.asarray(class_weights(self.class_weight, _one_column(y, frame.n_rows), weight))
+
+    def _encode(self, y: Any) -> Array:
+        code = codes_of(column_or_1d(y), self.classes_)
+        if len(self.classes_) <= 2:
+            return code[np.newaxis].astype(np.float64)
+        return np.eye(len(self.classes_))[code].T
+
+    def _begin(self, targets: Array, weight: Array) -> None:
+        self._prior = np.average(targets, axis=1, weights=weight)
+
+    def _loss(self, targets: Array) -> str:
+        return "logloss" if len(targets) == 1 else "cross_entropy"
+
+
+class TabularRegressor(RegressorMixin, Tabular):
+    """Predicts a number for the rows of any table.
+
+    The parameters, and the attributes but for `classes_`, are those of `TabularClassifier` without class_weight.
+    """
+
+    def __init__(
+        self,
+        *,
+        columns: Any = None,
+        max_levels: int = 40,
+        max_time: float | None = None,
+        random_state: Any = None,
+        engine: Any = "fused",
+        n_threads: int | None = None,
+    ):
+        super().__init__(locals())
+
+    def predict(self, X: Any) -> Array:
+        """A number for each row, (rows,), at most a tenth of training's range outside of it."""
+        A = self._outputs(X)[0]
+        low, high = self._range
+        return np.asarray(np.clip(self._mean + self._spread * A, low, high))
+
+    def _learn_targets(self, y: Any, frame: Frame) -> Array:
+        y = _one_column(y, frame.n_rows)
+        y = np.asarray(y, dtype=np.float64)
+        assert_all_finite(y, input_name="y")
+        return y[np.newaxis]
+
+    def _encode(self, y: Any) -> Array:
+        y = np.asarray(column_or_1d(y), dtype=np.float64)[np.newaxis]
+        return (y - self._mean) / self._spread
+
+    def _begin(self, targets: Array, weight: Array) -> None:
+        """Standardise the targets in place."""
+        self._mean, spread = moments(targets[0], weight)
+        self._spread = spread or 1.0
+        low, high = float(targets.min()), float(targets.max())
+        self._range = low - FAR * (high - low), high + FAR * (high - low)
+        targets -= self._mean
+        targets /= self._spread
+        self._prior = np.zeros(1)
+
+    def _loss(self, targets: Array) -> str:
+        return "squared_error"
+
+
+def _rows(inputs: Array, targets: Array, weight: Array | None) -> Rows:
+    alike = weight is None or (weight == weight[0]).all()
+    return Rows(inputs.astype(np.float32), targets.astype(np.float32), None if alike else weight)
+
+
+def _one_column(y: Any, rows: int) -> Array:
+    """y as (rows,); ValueError for another length, or a missing target."""
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None")
+    y = column_or_1d(y, warn=True)
+    if len(y) != rows:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {rows}, y has {len(y)}")
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
+    if y.dtype == object and any(value is None or value != value for value in y):
+        raise ValueError("Input y contains NaN: leave out the rows whose target is missing")
+    return y

@@ -1,0 +1,72 @@
+"""Model files of the tabular estimators: encoders and networks in one file, which runs no code when it is read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from netwright.arguments import Array
+from netwright.estimators import parameters
+from netwright.estimators.files import Spelling
+from netwright.estimators.recipe import Mixture
+from netwright.estimators.tabular import Tabular, TabularClassifier, TabularRegressor
+from netwright.persistence import rebuild, write
+from netwright.tables import TableEncoder
+
+CLASSES: dict[str, type[Tabular]] = {kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)}
+
+
+def save(estimator: Tabular, path: Any) -> None:
+    """Write a fitted estimator to `path`, atomically. ValueError names what a file cannot keep, OSError the path."""
+    kind = type(estimator)
+    if CLASSES.get(kind.__name__) is not kind:
+        raise ValueError(f"a model file keeps {' or '.join(CLASSES)}, and {kind.__qualname__} is a class of your own")
+    check_is_fitted(estimator, "mixture_")
+    spell, given = Spelling({}, {}, {}), parameters.defaults(kind)
+    mixture, encoder = estimator.mixture_, estimator.encoder_
+    kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
+    header: dict[str, Any] = {
+        "class": kind.__name__,
+        "parameters": {name: spell(name, getattr(estimator, name)) for name in given},
+        "fitted": {name: spell(name, value) for name, value in kept.items()},
+        "encoder": None if encoder is None else encoder.to_dict(),
+        "mixture": None,
+    }
+    if mixture is not None:
+        state = mixture.__getstate__()
+        header["mixture"] = {"shares": mixture.shares, "exponent": mixture.exponent}
+        header["networks"] = [settings for settings, _ in state["networks"]]
+        spell.tensors.update({f"theta.{i}": theta for i, (_, theta) in enumerate(state["networks"])})
+    write(path, "tabular", spell.tensors, header)
+
+
+def from_header(header: Mapping[str, Any], tensors: dict[str, Array]) -> Tabular:
+    """The estimator that `save` described; ValueError when its parts are not known or do not fit together."""
+    kind = CLASSES.get(header["class"])
+    if kind is None:
+        raise ValueError(f"it holds a {header['class']!r}, which this netwright does not know; upgrade netwright")
+    read = Spelling(tensors, {}, {}).read
+    estimator = kind(**{name: read(value) for name, value in header["parameters"].items()})
+    estimator._check_parameters()
+    fitted = {name: read(value) for name, value in header["fitted"].items()}
+    if taken := [name for name in fitted if hasattr(kind, name) or name in vars(estimator)]:
+        raise ValueError(f"it says that {taken[0]!r} was fitted")
+    estimator.__dict__.update(fitted, mixture_=None, encoder_=None)
+    if header["encoder"] is not None:
+        estimator.encoder_ = TableEncoder.from_dict(header["encoder"])
+    if header["mixture"] is not None:
+        if estimator.encoder_ is None:
+            raise ValueError("it has networks but no encoder")
+        networks = [
+            rebuild(settings, tensors[f"theta.{i}"].astype(np.float64), {}, {})
+            for i, settings in enumerate(header["networks"])
+        ]
+        said = header["mixture"]
+        estimator.mixture_ = Mixture(networks, [float(share) for share in said["shares"]], float(said["exponent"]))
+        inputs = {network.inputs for network in networks}
+        if inputs != {len(estimator.encoder_.feature_names)} or {net.outputs for net in networks} != {
+            estimator._prior.size
+        }:
+            raise ValueError("its networks and columns do not fit together")
+    return estimator
