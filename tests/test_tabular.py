@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from netwright import TabularClassifier, TabularRegressor, load
+from netwright.cli import main
 from netwright.columns import Levels, Scaled, quantiles
 from netwright.frame import Frame
 from netwright.tables import TableEncoder
@@ -123,6 +125,9 @@ def test_new_rows_in_another_form(fitted):
         mixed=pl.Series([None if v is None or v != v else str(v).removesuffix(".0") for v in X["mixed"]])
     )
     np.testing.assert_allclose(model.predict_proba(polars), expected, atol=1e-12)
+    np.testing.assert_array_equal(
+        model.predict_proba(X.drop(columns=["same", "id"])), expected
+    )  # of no use then or now
     strange = X.assign(shop="never seen", kind="neither")
     assert np.isfinite(model.predict_proba(strange)).all()
 
@@ -204,7 +209,17 @@ def test_nothing_to_tell_apart():
     np.testing.assert_array_equal(TabularRegressor().fit(X, np.full(30, 1e9)).predict(X), np.full(30, 1e9))
     blind = TabularClassifier().fit(np.ones((30, 2)), ["a"] * 20 + ["b"] * 10)  # columns that are all the same
     np.testing.assert_allclose(blind.predict_proba(np.ones((2, 2))), [[2 / 3, 1 / 3]] * 2)
-    assert blind.describe() == []
+    same = "every row has the same value, '1'"
+    assert blind.describe() == [("x0", "left out", same, []), ("x1", "left out", same, [])]
+
+
+def test_more_classes_than_a_level_tells():
+    rng = np.random.default_rng(0)
+    level = rng.integers(60, size=600)
+    table = {"level": [f"level {i}" for i in level], "x": rng.normal(size=600)}
+    model = TabularClassifier(random_state=0).fit(table, level % 25)
+    assert model.describe()[0][1] == "many levels"
+    assert model.score(table, level % 25) > 0.5
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
@@ -271,6 +286,7 @@ def test_a_saved_model_predicts_the_same_to_the_bit(fitted, tmp_path):
         np.testing.assert_array_equal(output(again, table), output(each, table))
         assert repr(again) == repr(each)
         assert again.describe() == each.describe()
+        assert CliRunner().invoke(main, ["show", str(tmp_path / "model")]).output.startswith(repr(each))
     model.save(tmp_path / "model")
     with pytest.raises(ValueError, match="no column 'size'"):
         load(tmp_path / "model").predict(X.drop(columns="size"))
@@ -366,6 +382,24 @@ def test_scaled_numbers_by_hand():
     np.testing.assert_allclose(out[0], [z / np.sqrt(1 + (z / 3) ** 2), 0.5, 0.5, 0, -0.5])
     np.testing.assert_allclose(out[1], [3, 0.5, 0.5, 0.5, 0.5], atol=1e-6)
     np.testing.assert_allclose(out[2], [0, 0.5, 0.5, -0.5, -0.5])
+
+
+def test_a_value_that_most_rows_have_is_an_edge():
+    values = np.r_[np.zeros(80), np.exp(np.linspace(0, 6, 20))]
+    column = Scaled.fit("x", values, np.ones(100), 4)
+    np.testing.assert_allclose(
+        column.edges, [0, *np.quantile(values[80:], [0, 1 / 3, 2 / 3, 1], method="inverted_cdf")]
+    )
+    assert (column.center, column.scale) == (0, np.quantile(values[80:], 0.5, method="inverted_cdf"))
+
+
+def test_the_largest_numbers_there_are():
+    values = np.array([-1.7e308, -1e308, 0, 1e308, 1.7e308])
+    column = Scaled.fit("x", values, np.ones(5), 4)
+    out = np.zeros((5, len(column.features)))
+    column.fill(values, out, PLACE)
+    assert np.isfinite(out).all()
+    assert (np.diff(out[:, 0]) > 0).all()
 
 
 def test_levels_by_hand_and_out_of_fold():

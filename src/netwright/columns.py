@@ -212,7 +212,8 @@ class Scaled:
     """z / √(1 + (z/3)²) with z = (x - center) / scale, median and distance of the quartiles: outliers end at ±3
     (Holzmüller et al. 2024, section 3). Then piecewise linear steps, (x - e) / (e' - e) - ½ cut to -½ … ½, for each
     two neighbouring edges e, e', quantiles of training (Gorishniy et al. 2022, equation 1): so a layer bends wherever
-    the data are, however long their tail. A missing value is as the median."""
+    the data are, however long their tail. A value that makes up more than a step is an edge, and where most values are
+    one, the scale is that of the others. A missing value is as the median."""
 
     kind: ClassVar[str] = "scaled number"
     name: str
@@ -228,12 +229,12 @@ class Scaled:
         distinct, which = np.unique(values, return_inverse=True)
         count = np.bincount(which, weight)
         low, center, high = quantiles(values, weight, [0.25, 0.5, 0.75]).tolist()
-        scale = high - low
+        scale = min(high - low, 1e308)
         if len(distinct) == 2:
             center, scale = float(distinct.mean()), float(distinct[1] / 2 - distinct[0] / 2)
         elif len(distinct) > 2 and scale == 0:  # mostly one value: how far the others are from it
             off = distinct != center
-            scale = float(quantiles(np.abs(distinct[off] - center), count[off], [0.5])[0])
+            scale = 2 * float(quantiles(np.abs(distinct[off] / 2 - center / 2), count[off], [0.5])[0])
         edges = distinct
         if len(distinct) > steps + 1 and steps > 1:
             often = count > count.sum() / steps  # an edge of its own; the others share what is left
@@ -258,7 +259,7 @@ class Scaled:
         z = np.clip(numbers / self.scale - self.center / self.scale, -1e9, 1e9)
         out[:, 0] = z / np.sqrt(1 + (z / 3) ** 2)
         for j, (low, high) in enumerate(pairwise(self.edges), 1):
-            out[:, j] = np.clip((numbers - low) / (high - low), 0, 1) - 0.5
+            out[:, j] = np.clip((numbers / 2 - low / 2) / (high / 2 - low / 2 or 1), 0, 1) - 0.5  # nothing overflows
         return []
 
 
@@ -293,11 +294,11 @@ class Levels:
     def means_of(self, values: Array, weight: Array, targets: Array) -> Array:
         """Each level's mean of the targets, (rows, outputs), smoothed, in standard deviations from the mean of all."""
         code, n = self.codes(levels_of(values, self.was)), len(self.levels)
-        mean, std = np.array([moments(column, weight) for column in targets.T]).T
+        mean, std = np.array([moments(column, weight) for column in targets.T]).reshape(-1, 2).T
         known, z = code < n, (targets - mean) / np.where(std > 0, std, 1)
         rows = np.bincount(code[known], weight[known], n)
         sums = np.array([np.bincount(code[known], weight[known] * column[known], n) for column in z.T])
-        return (sums / (rows + PRIOR)).T
+        return np.asarray((sums.reshape(-1, n) / (rows + PRIOR)).T)
 
     def codes(self, levels: list[str | None]) -> Array:
         """Each level's place, behind all for one that is not known, or missing."""

@@ -111,7 +111,7 @@ class TableEncoder:
         Columns in `categorical` are categories whatever they hold; `weight`, shape (n_rows,): k counts as k copies of
         the row, 0 as none. `kinds` decides for a column: "number", "category" or "drop". With `targets`, shape
         (n_rows, outputs), the features are those that the tabular estimators learn from: numbers softly cut and in
-        steps, many levels by their targets. ValueError for an infinity, and where no column is of use.
+        steps, many levels by their targets. ValueError for an infinity and, without targets, where no column is of use.
         """
         kinds = {**dict.fromkeys(categorical, "category"), **(kinds or {})}
         for name, kind in kinds.items():
@@ -127,7 +127,7 @@ class TableEncoder:
         made = {name: decide(name, frame, weight) for name in frame.names}
         dropped = [(name, why) for name, why in made.items() if isinstance(why, str)]
         columns = [column for column in made.values() if not isinstance(column, str)]
-        if not columns:
+        if not columns and targets is None:
             reasons = "; ".join(f"{name!r}: {why}" for name, why in dropped) or "there is none"
             raise ValueError(f"no column can be learned from ({reasons})")
         return cls(columns, dropped)

@@ -36,7 +36,7 @@ HIDDEN, ACTIVATION, DROPOUT = (128, 128), "relu", 0.1
 RATE, DECAY, BETA2 = 3e-3, 0.1, 0.99
 WARM, FLAT = 0.05, 0.15  # of the training: the rate rises, stays, and falls by half a cosine
 SCOUTS = 2  # for each network, the second with the columns as loud as the first found them to tell
-LONGER, FEWEST = 2.5, 12  # epochs, against the scouts' best; and at least
+LONGER, FEWEST = 4.0, 12  # epochs, against the scouts' best; and at least
 PATIENCE, LOOKS = 2.0, 20  # a scout gives up after so many times its best epoch; a training is looked at so often
 LOUDEST, FAINTEST = 5.0, 0.05  # of a column, to which the loudness of an average one is 1
 DOUBT = 2.0  # rows a column, by which loudness is trusted by half
@@ -65,10 +65,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Problem:
-    """What all networks of one fit have in common. `column` says for each input which of the table's it comes from."""
+    """What all networks of one fit have in common. `group` says for each input which others are as loud as it."""
 
     loss: str
-    column: Array
+    group: Array
     seed: int
     engine: Any = "fused"
     n_threads: int | None = None
@@ -260,12 +260,12 @@ def explore(problem: Problem, rows: Rows, watch: Rows, place: int, ends: float) 
             if cost == math.inf or done >= max(PATIENCE * best, best + 0.04 * descent.most):
                 break
         network.theta = theta
-        loud = loud_as(network, heard, problem.column)
+        loud = loud_as(network, heard, problem.group)
     return best, loud
 
 
-def loud_as(network: Network, rows: Rows, column: Array) -> Array:
-    """How loud each input is to be, (inputs, 1): as much as its column moves the outputs, against an average column.
+def loud_as(network: Network, rows: Rows, group: Array) -> Array:
+    """How loud each input is to be, (inputs, 1): as much as its group moves the outputs, against an average one.
 
     The root mean square of ∂A/∂x times the spread of x: the diagonal of the average gradient outer product, by which
     recursive feature machines scale their inputs (Radhakrishnan et al. 2024).
@@ -273,8 +273,8 @@ def loud_as(network: Network, rows: Rows, column: Array) -> Array:
     shown = rows.X[:, :: math.ceil(len(rows) / SHOWN)]
     gradient = input_gradient(network, shown).reshape(-1, *shown.shape)
     told = (gradient**2).mean(axis=(0, 2)) * rows.X.var(axis=1)
-    told = (np.bincount(column, told) / np.bincount(column))[column]
-    trust = len(rows) / (len(rows) + DOUBT * (column.max() + 1))  # few rows cannot tell many columns apart
+    told = (np.bincount(group, told) / np.bincount(group))[group]
+    trust = len(rows) / (len(rows) + DOUBT * (group.max() + 1))  # few rows cannot tell many columns apart
     loud = (told / (told.mean() or 1.0)) ** (trust / 2)
     return np.clip(loud, FAINTEST, LOUDEST)[:, np.newaxis].astype(np.float32)
 

@@ -32,7 +32,7 @@ class Tabular(BaseEstimator):
     """What the two have in common: a table's columns as features, and the mixture that learns from them."""
 
     mixture_: Mixture | None
-    encoder_: TableEncoder | None
+    encoder_: TableEncoder
 
     def __init__(self, given: dict[str, Any]):
         """Keep the arguments as they are, as scikit-learn wants it: `fit` looks at them."""
@@ -65,26 +65,19 @@ class Tabular(BaseEstimator):
         targets, weight = self._learn_targets(y, frame), self._weigh(sample_weight, y, frame)
         kept = np.flatnonzero(weight > 0)
         frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]
-        self._dates, self._taken = frame.date_formats, []
-        self.mixture_ = self.encoder_ = None
         self._begin(targets, weight)
-        if (targets == targets[:, :1]).all():  # one class, or a constant: there is nothing to tell apart
-            return self
         told = targets.T if len(targets) <= TOLD else targets.T[:, :0]
-        try:
-            self.encoder_ = TableEncoder.fit(
-                frame, weight=weight, max_levels=self.max_levels, kinds=self._kinds(frame), targets=told
-            )
-        except ValueError as error:
-            if "no column can be learned from" not in str(error):
-                raise
-            return self  # the table tells nothing: the shares of the classes, or the mean
-        self._taken = self.encoder_.names("category") + self.encoder_.names("many levels")
+        self.mixture_, self._dates = None, frame.date_formats
+        self.encoder_ = TableEncoder.fit(
+            frame, weight=weight, max_levels=self.max_levels, kinds=self._kinds(frame), targets=told
+        )
+        if not self.encoder_.columns or (targets == targets[:, :1]).all():
+            return self  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
         counted = [len(features_of(column)) for column in self.encoder_.columns]
         problem = Problem(
             loss=self._loss(targets),
-            column=np.repeat(np.arange(len(counted)), counted),
+            group=np.repeat(np.arange(len(counted)), counted),
             seed=seed,
             engine=self.engine,
             n_threads=self.n_threads,
@@ -99,7 +92,14 @@ class Tabular(BaseEstimator):
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
         """(column, kind, what was done to it, the features made of it) for every column of the training table."""
         check_is_fitted(self, "mixture_")
-        return [] if self.encoder_ is None else self.encoder_.describe()
+        return self.encoder_.describe()
+
+    def summary(self) -> str:
+        """What became of each column, and the networks."""
+        lines = [f"{name}: {kind}; {done}" for name, kind, done, _ in self.describe()]
+        networks = [] if self.mixture_ is None else self.mixture_.networks
+        shown = ["", f"{len(networks)} networks; the first:", networks[0].summary()] if networks else []
+        return "\n".join([repr(self), "", *lines, *shown])
 
     def save(self, path: Any) -> None:
         """Write everything fitted to one safetensors file, atomically; `netwright.load(path)` brings it back.
@@ -139,16 +139,15 @@ class Tabular(BaseEstimator):
             )
         if named != had and had:
             table = dict(zip(self.feature_names_in_, table.values(), strict=True))
-        if had and (absent := [name for name in self.feature_names_in_ if name not in table]):
-            raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which training had")
-        formats = dict(self._dates)
-        known = self.encoder_.names() if self.encoder_ else list(table)
         if not had:
             table = {f"x{j}": values for j, values in enumerate(table.values())}
-        frame = frame_of({name: table[name] for name in known}, self.columns or {}, formats, self._taken)
-        if self.encoder_ is None:
-            return np.zeros((0, frame.n_rows))
-        return self.encoder_.transform(frame)
+        encoder = self.encoder_
+        used = encoder.names() or list(table)  # what is left out may hold anything, or be missing
+        if absent := [name for name in used if name not in table]:
+            raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which training had")
+        categories = encoder.names("category") + encoder.names("many levels")
+        frame = frame_of({name: table[name] for name in used}, self.columns or {}, self._dates, categories)
+        return encoder.transform(frame)
 
     def _outputs(self, X: Any) -> Array:
         """What the mixture says, (outputs, rows)."""

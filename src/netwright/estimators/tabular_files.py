@@ -24,13 +24,13 @@ def save(estimator: Tabular, path: Any) -> None:
         raise ValueError(f"a model file keeps {' or '.join(CLASSES)}, and {kind.__qualname__} is a class of your own")
     check_is_fitted(estimator, "mixture_")
     spell, given = Spelling({}, {}, {}), parameters.defaults(kind)
-    mixture, encoder = estimator.mixture_, estimator.encoder_
+    mixture = estimator.mixture_
     kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
     header: dict[str, Any] = {
         "class": kind.__name__,
         "parameters": {name: spell(name, getattr(estimator, name)) for name in given},
         "fitted": {name: spell(name, value) for name, value in kept.items()},
-        "encoder": None if encoder is None else encoder.to_dict(),
+        "encoder": estimator.encoder_.to_dict(),
         "mixture": None,
     }
     if mixture is not None:
@@ -52,12 +52,8 @@ def from_header(header: Mapping[str, Any], tensors: dict[str, Array]) -> Tabular
     fitted = {name: read(value) for name, value in header["fitted"].items()}
     if taken := [name for name in fitted if hasattr(kind, name) or name in vars(estimator)]:
         raise ValueError(f"it says that {taken[0]!r} was fitted")
-    estimator.__dict__.update(fitted, mixture_=None, encoder_=None)
-    if header["encoder"] is not None:
-        estimator.encoder_ = TableEncoder.from_dict(header["encoder"])
+    estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_dict(header["encoder"]))
     if header["mixture"] is not None:
-        if estimator.encoder_ is None:
-            raise ValueError("it has networks but no encoder")
         networks = [
             rebuild(settings, tensors[f"theta.{i}"].astype(np.float64), {}, {})
             for i, settings in enumerate(header["networks"])
