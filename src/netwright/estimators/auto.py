@@ -339,7 +339,7 @@ def choose_decay(
     held = sum(len(watch) for _, watch in parts)
     without = mean(nothing(task.loss, *part) for part in parts)
     hard = cost(here) > HARD * without
-    if task.base and (without - cost(here)) * held < EVIDENCE:
+    if task.base and (without - cost(here)) * held < EVIDENCE < without * held:  # and there was something to foretell
         return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares", hard
     decay = ladder[here]
     if 1 < here < len(ladder) - 1:  # the lowest point of a parabola through its neighbours
