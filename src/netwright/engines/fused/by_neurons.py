@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from netwright.engines.fused.epoch import barrier, part
+from netwright.engines.fused.epoch import barrier, part, penalize
 from netwright.engines.fused.machine import call, call_for_cost, pointer
 from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
 from netwright.engines.fused.products import SCALED, TRANSPOSE_A, TRANSPOSE_B
@@ -116,13 +116,7 @@ def train_by_neurons(F: Any) -> Any:
                                 carray(pointer(theta + start * width, item), count),
                                 carray(pointer(dW, item), count),
                             )
-                            squares, sizes = zero, zero
-                            for i in range(count):
-                                t = W_[i]
-                                dW_[i] += l2 * t + (l1 if t > zero else -l1 if t < zero else zero)
-                                squares += t * t
-                                sizes += abs(t)
-                            cost += m * (0.5 * l2 * squares + l1 * sizes)
+                            cost += m * penalize(W_, dW_, l2, l1)
                         numbers = P[Plan.COEFFICIENTS] + step * P[Plan.NUMBERS] * width
                         for piece in range(2):  # W's rows, then b's
                             at = (start if piece == 0 else table[l, Column.B] + r0) * width

@@ -222,6 +222,23 @@ def _back(F: Any) -> Any:
     return back
 
 
+@njit(**SUMS)
+def penalize(W: Any, dW: Any, l2: Any, l1: Any) -> float:
+    """Add the penalties' derivative to dW; returns ½·l2·ΣW² + l1·Σ|W|."""
+    squares = sizes = zero = l2 - l2
+    if l1 == zero:
+        for i in range(W.size):
+            dW[i] += l2 * W[i]
+            squares += W[i] * W[i]
+        return 0.5 * l2 * squares
+    for i in range(W.size):
+        t = W[i]
+        dW[i] += l2 * t + (l1 if t > zero else -l1 if t < zero else zero)
+        squares += t * t
+        sizes += abs(t)
+    return 0.5 * l2 * squares + l1 * sizes
+
+
 def _finish(F: Any) -> Any:
     """Sum the workers' gradients for w's part of theta, and add the penalties'; their cost, times m, to the arena's."""
     item, width = TYPES[F], np.dtype(F).itemsize
@@ -233,10 +250,11 @@ def _finish(F: Any) -> Any:
         size, T = P[Plan.SIZE], P[Plan.WORKERS]
         low, high = part(size, w, T), part(size, w + 1, T)
         total = carray(pointer(P[Plan.GRADIENT], item), size)
+        mine = carray(pointer(P[Plan.GRADIENT] + low * width, item), high - low)
         for t in range(1, T):
-            other = carray(pointer(P[Plan.GRADIENT] + t * size * width, item), size)
-            for i in range(low, high):
-                total[i] += other[i]
+            other = carray(pointer(P[Plan.GRADIENT] + (t * size + low) * width, item), high - low)
+            for i in range(high - low):
+                mine[i] += other[i]
         pair = Float.L2 + 0 if m == P[Plan.BATCH] else Float.LAST_L2 + 0
         l2, l1 = floats[pair], floats[pair + 1]
         if l2 == zero and l1 == zero:
@@ -244,13 +262,11 @@ def _finish(F: Any) -> Any:
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
         theta, cost = carray(pointer(P[Plan.THETA], item), size), 0.0
         for l in range(P[Plan.LAYERS]):
-            start, squares, sizes = table[l, Column.W], zero, zero
-            for i in range(max(low, start), min(high, start + table[l, Column.INPUTS] * table[l, Column.NEURONS])):
-                t = theta[i]
-                total[i] += l2 * t + (l1 if t > zero else -l1 if t < zero else zero)
-                squares += t * t
-                sizes += abs(t)
-            cost += 0.5 * l2 * squares + l1 * sizes
+            start = table[l, Column.W]
+            # slices: an index that counts from 0 needs no look whether it is below, and the loop becomes vectors
+            first = max(low, start)
+            last = max(first, min(high, start + table[l, Column.INPUTS] * table[l, Column.NEURONS]))
+            cost += penalize(theta[first:last], total[first:last], l2, l1)
         carray(pointer(P[Plan.ARENA] + w * P[Plan.ARENA_BYTES] + COST, types.float64), 1)[0] += m * cost
 
     return finish
