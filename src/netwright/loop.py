@@ -262,7 +262,7 @@ class Training:
             history.stopped = f"no {what} for {self.patience} epochs"
         elif done >= self.epochs:
             history.stopped = f"all {self.epochs} epochs done"
-        elif self.max_seconds is not None and self.seconds() >= self.max_seconds:
+        elif self.max_seconds is not None and history.seconds[-1] >= self.max_seconds:
             history.stopped = f"time was up ({self.max_seconds:g} s) after {done} epochs"
         said = [callback(self.network, history) for callback in callbacks]
         if any(isinstance(word, bool | np.bool_) and word for word in said):
