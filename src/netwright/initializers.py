@@ -16,6 +16,11 @@ def normal(rng: Any, neurons: int, inputs: int) -> Array:
     return rng.standard_normal((neurons, inputs))
 
 
+def given(rng: Any, neurons: int, inputs: int) -> Array:
+    """0, and nothing drawn: whoever makes the network gives it its W."""
+    return np.zeros((neurons, inputs))
+
+
 def _scaled(variance: Callable[[int, int], float], uniform: bool) -> Initializer:
     """W with the given variance(neurons, inputs); uniform between ±√(3·variance), or normal."""
 
@@ -59,5 +64,6 @@ INITIALIZERS: Table[Initializer] = Table(
         "lecun_uniform": _scaled(_lecun, uniform=True),
         "lecun_normal": _scaled(_lecun, uniform=False),
         "orthogonal": orthogonal,
+        "given": given,
     },
 )

@@ -8,7 +8,7 @@ then simpler values. What has no spelling, such as a function of the user's own,
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ FITTED: dict[str, Any] = {  # what every fitted estimator has, and of which type
     "_noted": int,
 }
 
-MEMBER = {"stream": Stream, "rate": float, "history": History, "waited": int, "engine": str, "chosen": str}
+APART = ("network", "optimizer", "made_from", "predictor")  # of a member: spelt in their own way, or made anew
+MEMBER: dict[str, Any] = {each.name: each.type for each in fields(Member) if each.name not in APART}
 
 
 def save(estimator: Any, path: Any) -> None:

@@ -108,7 +108,9 @@ def activation(value: Any) -> Any:
     return THEIRS.get(value, value) if isinstance(value, str) else value
 
 
-def make_network(estimator: Any, inputs: int, outputs: int, loss: str | Loss, last: Any, dtype: Any) -> Network:
+def make_network(
+    estimator: Any, inputs: int, outputs: int, loss: str | Loss, last: Any, dtype: Any, rng: np.random.Generator
+) -> Network:
     """The network that the parameters describe, its weights still to be drawn."""
     sizes = hidden_sizes(estimator)
     given = estimator.activation
@@ -127,8 +129,8 @@ def make_network(estimator: Any, inputs: int, outputs: int, loss: str | Loss, la
         dropout=estimator.dropout,
         label_smoothing=getattr(estimator, "label_smoothing", 0.0),
         penalty_per_batch=True,
-        initializer="glorot_uniform",
-        rng=0,
+        initializer="given",
+        rng=rng,
         dtype=dtype,
     )
 

@@ -110,7 +110,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         loss, last = self._loss_and_last()
         members = []
         for stream in streams(self.random_state, self.n_networks):
-            network = parameters.make_network(self, inputs, self._width(), loss, last, dtype)
+            network = parameters.make_network(self, inputs, self._width(), loss, last, dtype, stream)
             draw_weights(network, stream, self.activation)
             members.append(Member(network, stream))
         self._members = members
@@ -119,12 +119,16 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         self.n_outputs_, self.out_activation_ = network.outputs, "logistic" if name == "sigmoid" else name
         self.n_layers_ = len(parameters.hidden_sizes(self)) + 2
         stopping = self.early_stopping
-        start = {"t_": 0, "loss_curve_": [], "validation_curve_": [], "_no_improvement_count": 0, "_noted": 0}
-        start |= {
+        start = {
+            "t_": 0,
+            "loss_curve_": [],
+            "best_loss_": None if stopping else np.inf,
+            "validation_curve_": [],
             "validation_scores_": [] if stopping else None,
             "best_validation_score_": -np.inf if stopping else None,
+            "_no_improvement_count": 0,
+            "_noted": 0,
         }
-        start |= {"best_loss_": None if stopping else np.inf}
         if fresh:
             self.__dict__.pop("_split_bits", None)
             self.__dict__.update(start)
