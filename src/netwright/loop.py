@@ -168,8 +168,9 @@ class Training:
 
         def after_iteration(intermediate_result: Any) -> None:
             nonlocal reached
-            network.theta = intermediate_result.x
-            self.record(float(intermediate_result.fun), 0.0)
+            network.theta, cost = intermediate_result.x, float(intermediate_result.fun)
+            self.check_finite(cost)
+            self.record(cost, 0.0)
             reached = self.state()
             self.tell(self.callbacks)
             if history.stopped or len(history) % part == 0:
@@ -205,7 +206,6 @@ class Training:
 
     def record(self, cost: float, rate: float) -> None:
         """Add the epoch to the history, and keep its parameters if they are the best."""
-        self.check_finite(cost)
         history = self.history
         if self.validation is not None:
             X, Y, weight = self.validation
@@ -215,7 +215,7 @@ class Training:
                 history.validation_scores[name].append(float(score(Y, A, weight)))
         history.learning_rate.append(rate)
         history.seconds.append(self.seconds())
-        history.cost.append(float(cost))
+        history.cost.append(cost)
         self.watch(len(history))
         if history.best_epoch == len(history):
             self.best = self.network.theta.copy()
@@ -262,7 +262,7 @@ class Training:
             history.stopped = f"no {what} for {self.patience} epochs"
         elif done >= self.epochs:
             history.stopped = f"all {self.epochs} epochs done"
-        elif self.max_seconds is not None and history.seconds[-1] >= self.max_seconds:
+        elif self.max_seconds is not None and done and history.seconds[-1] >= self.max_seconds:
             history.stopped = f"time was up ({self.max_seconds:g} s) after {done} epochs"
         said = [callback(self.network, history) for callback in callbacks]
         if any(isinstance(word, bool | np.bool_) and word for word in said):
