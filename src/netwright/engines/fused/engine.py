@@ -4,7 +4,6 @@ import ctypes
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -298,7 +297,6 @@ class Predictor:
 
     def __init__(self, network: Network, n_threads: int | None = None):
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
-        self.limited = n_threads is not None
         threads = n_threads or default_threads(network, 64 * TILE)
         with announced(network.dtype.name):
             self.programs = {
@@ -321,8 +319,7 @@ class Predictor:
         A = np.empty((len(X), self.network.outputs), self.network.dtype)
         few = len(X) <= 4 * TILE  # a second thread would only delay them
         program = self.programs[TILE] if few else list(self.programs.values())[-1]
-        # Holding BLAS to one thread costs a tenth of a millisecond, which only more workers, or a wish, are worth.
-        with self.lock, one_thread("scipy") if program.threads > 1 or self.limited else nullcontext():
+        with self.lock, one_thread("scipy"):
             plan = program.plan(len(X), X=X, OUTPUT=A)
             self.workers.run(program.loop, plan, program.threads, (program, self.network, X, A))
         return A.T
