@@ -93,7 +93,6 @@ def test_every_kind_of_column_at_once(fitted):
 def test_describe_tells_the_truth(fitted):
     model, X, _ = fitted
     said = {name: (kind, done, features) for name, kind, done, features in model.describe()}
-    assert list(X.columns) == sorted(said, key=list(X.columns).index)
     assert {name: kind for name, (kind, _, _) in said.items()} == {
         "size": "scaled number", "kind": "category", "shop": "many levels", "spelt": "scaled number",
         "mixed": "category", "yes": "category", "maybe": "category", "count": "scaled number", "day": "date",
@@ -157,7 +156,7 @@ def test_arrow_and_object_arrays():
     np.testing.assert_allclose(array.predict_proba(objects), expected)
 
 
-def test_a_user_decides_for_a_column(fitted):
+def test_a_user_decides_for_a_column():
     X, y = awkward(60)
     X = X[["size", "count", "kind"]]
     model = TabularClassifier(columns={"count": "category", "kind": "drop"}, random_state=0).fit(X, y)

@@ -68,6 +68,16 @@ def levels_of(values: Array, was: str) -> list[str | None]:
     return [level(value) for value in (values if values.dtype.kind == "M" else values.tolist())]
 
 
+def counted_levels(values: Array, weight: Array) -> tuple[dict[str, float], bool]:
+    """(the rows of each level, the most frequent first; whether some row has none); weight k counts as k copies."""
+    counts = dict[str | None, float]()
+    for level, count in zip(levels_of(values, kind_of(values)), weight.tolist(), strict=True):
+        counts[level] = counts.get(level, 0) + count
+    gone = counts.pop(None, None) is not None
+    levels = [(level, count) for level, count in counts.items() if level is not None]
+    return dict(sorted(levels, key=lambda pair: (-pair[1], pair[0]))), gone
+
+
 # ── one decision a column ──
 
 
@@ -115,13 +125,8 @@ class Category:
 
     @classmethod
     def fit(cls, name: str, values: Array, weight: Array, max_levels: int) -> "Category":
-        was, counts = kind_of(values), dict[str | None, float]()
-        for level, count in zip(levels_of(values, was), weight.tolist(), strict=True):
-            counts[level] = counts.get(level, 0) + count
-        marked = counts.pop(None, None) is not None
-        levels = [level for level in counts if level is not None]
-        kept = sorted(levels, key=lambda level: (-counts[level], level))[:max_levels]
-        return cls(name, sorted(kept), len(levels) > len(kept), was, marked)
+        counts, marked = counted_levels(values, weight)
+        return cls(name, sorted([*counts][:max_levels]), len(counts) > max_levels, kind_of(values), marked)
 
     @property
     def features(self) -> list[str]:
@@ -177,12 +182,8 @@ class Date:
     @property
     def done(self) -> str:
         start = np.datetime64(int(self.mean), "D")
-        return (
-            f"(days since {start}) / {self.std:.4g}"
-            + ", month" * self.month
-            + ", hour" * self.hour
-            + ", week" * self.week
-        )
+        circles = ", month" * self.month + ", hour" * self.hour + ", week" * self.week
+        return f"(days since {start}) / {self.std:.4g}{circles}"
 
     def fill(self, values: Array, out: Array, place: Place) -> list[str]:
         known = ~missing(values)
@@ -280,15 +281,8 @@ class Levels:
 
     @classmethod
     def fit(cls, name: str, values: Array, weight: Array, max_levels: int, targets: Array) -> "Levels":
-        was = kind_of(values)
-        found = levels_of(values, was)
-        counts = dict[str | None, float]()
-        for level, count in zip(found, weight.tolist(), strict=True):
-            counts[level] = counts.get(level, 0) + count
-        marked = counts.pop(None, None) is not None
-        levels = sorted((level for level in counts if level is not None), key=lambda level: (-counts[level], level))
-        rows = [counts[level] for level in levels]
-        new = cls(name, levels, rows, [], max_levels, was, marked)
+        counts, marked = counted_levels(values, weight)
+        new = cls(name, [*counts], [*counts.values()], [], max_levels, kind_of(values), marked)
         return replace(new, means=new.means_of(values, weight, targets).tolist())
 
     def means_of(self, values: Array, weight: Array, targets: Array) -> Array:
@@ -320,11 +314,10 @@ class Levels:
         code = self.codes(levels)
         rows = np.flatnonzero(code < self.shown)
         out[rows, code[rows]] = 1
-        out[:, self.shown] = np.log1p([*self.rows, 0.0])[code] / 3
+        out[:, self.shown] = np.log1p([*self.rows, 0.0])[code] / 3  # which brings it among the other features' sizes
         means = np.array(self.means)
-        out[:, self.shown + 1 : self.shown + 1 + means.shape[1]] = (
-            3 * np.vstack([means, np.zeros(means.shape[1])])[code]
-        )
+        means = np.vstack([means, np.zeros(means.shape[1])])  # of a level that is not known: that of all
+        out[:, self.shown + 1 : self.shown + 1 + means.shape[1]] = 3 * means[code]
         known = set(self.levels)
         return [each for each in dict.fromkeys(levels) if each is not None and each not in known]
 

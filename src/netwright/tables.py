@@ -137,24 +137,29 @@ class TableEncoder:
 
         What a level's targets say to the rows of a part, (n_rows,) of numbers, is told by the rows of other parts.
         """
-        X, weight = self.transform(frame).T, weights_of(frame.n_rows, weight)
-        stops = np.cumsum([len(features_of(column)) for column in self.columns])
-        for column, stop in zip(self.columns, stops, strict=True):
-            if not isinstance(column, Levels):
-                continue
-            for part in np.unique(parts):
-                own, values = parts == part, frame.column(column.name)
-                others = column.means_of(values[~own], weight[~own], targets[~own])
-                place = slice(stop - len(features_of(column)), stop)
-                block = np.zeros_like(X[own, place])
-                replace(column, means=others.tolist()).fill(values[own], block, frame.place)
-                block[:, -1:] = X[own, stop - 1 : stop] if column.marked else block[:, -1:]
-                X[own, place] = block
+        X, weight, start = self.transform(frame).T, weights_of(frame.n_rows, weight), 0
+        for column in self.columns:
+            stop = start + len(column.features)
+            if isinstance(column, Levels):
+                values = frame.column(column.name)
+                for part in np.unique(parts):
+                    own = parts == part
+                    others = column.means_of(values[~own], weight[~own], targets[~own])
+                    block = np.zeros((own.sum(), stop - start))
+                    replace(column, means=others.tolist()).fill(values[own], block, frame.place)
+                    X[own, start:stop] = block
+            start = stop + column.marked
         return X.T
 
     @property
     def feature_names(self) -> list[str]:
         return [feature for column in self.columns for feature in features_of(column)]
+
+    @property
+    def sources(self) -> Array:
+        """The number of the column that each feature is made of, (n_features,)."""
+        counts = [len(features_of(column)) for column in self.columns]
+        return np.repeat(np.arange(len(counts)), counts)
 
     @property
     def notes(self) -> list[str]:

@@ -15,10 +15,10 @@
 
 import math
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,23 @@ class Rows:
     def heard(self, loud: Array) -> "Rows":
         return Rows(self.X * loud, self.Y, self.weight)
 
+    @classmethod
+    def together(cls, several: list["Rows"]) -> "Rows":
+        weights = [rows.weight for rows in several if rows.weight is not None]
+        X, Y = (np.hstack([getattr(rows, name) for rows in several]) for name in "XY")
+        return cls(X, Y, np.concatenate(weights) if weights else None)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that a network learns from, and those that it is watched on, if there are any."""
+
+    rows: Rows
+    watch: Rows | None = None
+
+    def heard(self, loud: Array) -> "Part":
+        return Part(self.rows.heard(loud), None if self.watch is None else self.watch.heard(loud))
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -74,9 +91,10 @@ class Problem:
     n_threads: int | None = None
     ends: float = math.inf  # of time.perf_counter()
 
-    def network(self, rows: Rows, hidden: tuple[int, ...], seed: list[int], **options: Any) -> Network:
+    def network(self, rows: Rows, hidden: tuple[int, ...], *stream: int, **options: Any) -> Network:
+        """A new one, whose first weights and shuffles come from that stream of random numbers."""
         sizes = [len(rows.X), *hidden, len(rows.Y)]
-        rng = np.random.default_rng([self.seed, *seed])
+        rng = np.random.default_rng([self.seed, *stream])
         return Network(sizes, ACTIVATION, loss=self.loss, dtype=np.float32, rng=rng, **options)
 
     def cost(self, A: Array, Y: Array, weight: Array | None) -> float:
@@ -127,79 +145,65 @@ def _in_float64(network: Network) -> Network:
 
 def learn(problem: Problem, rows: Rows, watch: Rows | None = None) -> Mixture:
     """The mixture of networks that foretells Y from X. `watch` stands in the place of the parts held out of `rows`."""
-    rng = np.random.default_rng(problem.seed)
-    if watch is None:
-        part = deal(rows.Y, PARTS, rng)
-        held = [np.flatnonzero(part == i) for i in range(part.max() + 1)]
-        parts = [(rows.take(np.flatnonzero(part != i)), rows.take(places)) for i, places in enumerate(held)]
-        truth = rows.take(np.concatenate(held))
-    else:
-        parts = [(rows, watch)] * PARTS
-        truth = watch
-
-    def foretold(networks: list[Network]) -> Array:
-        """What the networks say to the rows of `truth`, each to those that it did not see."""
-        said = [net.predict(seen.X).astype(np.float64) for net, (_, seen) in zip(networks, parts, strict=False)]
-        return np.hstack(said) if watch is None else np.mean(said, axis=0)
-
+    parts = deal(rows, np.random.default_rng(problem.seed)) if watch is None else [Part(rows, watch)] * PARTS
+    everything = [Part(rows)] * REFITS if watch is None else []
     workers = problem.n_threads or min(PARTS, cores())
-    scouting, training = (
-        Slots(problem.ends, len(parts), workers, 1 / 3),
-        Slots(problem.ends, len(parts) + REFITS, workers),
-    )
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda i: explore(problem, *parts[i], i, scouting.end(i)), range(len(parts))))
+        ends = deadlines(problem.ends, len(parts), workers, 1 / 3)
+        found = list(pool.map(partial(explore, problem), parts, count(), ends))
         epochs = max(FEWEST, round(LONGER * float(np.mean([best for best, _ in found]))))
-        training.begin()
-
-        def network(i: int) -> Network:
-            """The network of a part, or behind those one of all rows."""
-            if i < len(parts):
-                return train(problem, *parts[i], i, found[i][1], epochs, training.end(i))
-            loud = np.mean([each for _, each in found], axis=0)
-            return train(problem, rows, None, i, loud, epochs, training.end(i))
-
-        made = list(pool.map(network, range(len(parts) + (REFITS if watch is None else 0))))
-    networks, again = made[: len(parts)], made[len(parts) :]
-    flat = linear(problem, parts, foretold, truth) if time.perf_counter() < problem.ends else []
-
-    said, share = foretold(networks), 0.0
-    if flat:
-        share = share_of(problem, said, plain := foretold(flat), truth)
-        said = (1 - share) * said + share * plain
-    networks += again
-    shares = [(1 - share) / len(networks)] * len(networks) + [share / max(1, len(flat))] * len(flat)
-    mixture = Mixture(networks + flat, shares)
-    if problem.loss != "squared_error":
-        mixture.exponent = temper(problem, said, truth)
-    return mixture
+        louds = [loud for _, loud in found]
+        louds += [np.mean(louds, axis=0)] * len(everything)
+        ends = deadlines(problem.ends, len(louds), workers)
+        networks = list(pool.map(partial(train, problem, epochs), parts + everything, count(), ends, louds))
+    return mix(problem, parts, networks)
 
 
-def deal(Y: Array, parts: int, rng: np.random.Generator) -> Array:
-    """Each row's part, (samples,): neighbours in the target (rows of one class) are spread over all parts."""
-    n = Y.shape[1]
-    parts = max(2, min(parts, n))
-    key = Y.argmax(axis=0) if len(Y) > 1 else Y[0]
+def mix(problem: Problem, parts: list[Part], networks: list[Network]) -> Mixture:
+    """The networks, those of the parts first, with linear ones and an exponent, as far as these help to foretell."""
+    truth, said, share = rows_watched(parts), foretold(parts, networks), 0.0
+    plain = linear(problem, parts) if time.perf_counter() < problem.ends else []
+    if plain:
+        straight = foretold(parts, plain)
+        share = share_of(problem, said, straight, truth)
+        said = (1 - share) * said + share * straight
+    shares = [(1 - share) / len(networks)] * len(networks) + [share / max(1, len(plain))] * len(plain)
+    exponent = 1.0 if problem.loss == "squared_error" else temper(problem, said, truth)
+    return Mixture(networks + plain, shares, exponent)
+
+
+# ── parts of the rows, and shares of the time ────────────────────────────────────────────────────────────────────────
+
+
+def deal(rows: Rows, rng: np.random.Generator) -> list[Part]:
+    """The parts: neighbours in the target (rows of one class) are spread over all of them."""
+    n = len(rows)
+    parts = max(2, min(PARTS, n))
+    key = rows.Y.argmax(axis=0) if len(rows.Y) > 1 else rows.Y[0]
     order = rng.permutation(n)
     order = order[np.argsort(key[order], kind="stable")]
     part = np.empty(n, int)
     part[order] = np.concatenate([rng.permutation(parts) for _ in range(math.ceil(n / parts))])[:n]
-    return part
+    return [Part(rows.take(np.flatnonzero(part != i)), rows.take(np.flatnonzero(part == i))) for i in range(parts)]
 
 
-class Slots:
-    """The time that is left, or a share of it, divided among so many tasks that some workers do in their order."""
+def rows_watched(parts: list[Part]) -> Rows:
+    """All rows that networks are watched on: those of every part, or the same for all."""
+    watched = [part.watch for part in parts if part.watch is not None]
+    return watched[0] if watched[0] is watched[-1] else Rows.together(watched)
 
-    def __init__(self, ends: float, tasks: int, workers: int, share: float = 1.0):
-        self.ends, self.waves, self.workers, self.share = ends, math.ceil(tasks / workers), workers, share
-        self.begin()
 
-    def begin(self) -> None:
-        self.begun = time.perf_counter()
+def foretold(parts: list[Part], networks: list[Network]) -> Array:
+    """What the networks of the parts say to the rows watched, (outputs, samples), each to those that it did not see."""
+    watched = [part.watch for part in parts if part.watch is not None]
+    said = [net.predict(rows.X).astype(np.float64) for net, rows in zip(networks, watched, strict=False)]
+    return np.asarray(np.mean(said, axis=0) if watched[0] is watched[-1] else np.hstack(said))
 
-    def end(self, task: int) -> float:
-        """When that task is to end."""
-        return self.begun + self.share * (self.ends - self.begun) * (task // self.workers + 1) / self.waves
+
+def deadlines(ends: float, tasks: int, workers: int, share: float = 1.0) -> list[float]:
+    """When each task is to end: the time left, or a share of it, among tasks that so many workers do in their order."""
+    begun, waves = time.perf_counter(), math.ceil(tasks / workers)
+    return [begun + share * (ends - begun) * (task // workers + 1) / waves for task in range(tasks)]
 
 
 # ── networks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -207,46 +211,46 @@ class Slots:
 
 @dataclass
 class Descent:
-    """AdamW on the rows, some epochs at a time."""
+    """AdamW on a part's rows, some epochs at a time."""
 
     problem: Problem
     network: Network
-    rows: Rows
+    part: Part
 
     def __post_init__(self) -> None:
-        n = len(self.rows)
+        n, weight = len(self.part.rows), self.part.rows.weight
         self.batch = min(n, 256, max(16, 2 ** round(math.log2(n / 12))))
         self.steps = math.ceil(n / self.batch)  # an epoch
         self.most = min(1000, max(LOOKS, round(1500 * (n / 1000) ** 0.4 / self.steps)))  # epochs
         self.optimizer = AdamW(RATE, beta2=BETA2, weight_decay=DECAY)
         job = Job(self.network, self.optimizer, n, self.batch, n_threads=1)
         self.engine = ENGINES.find(self.problem.engine)(job)
-        mean = 1.0 if self.rows.weight is None else self.rows.weight.mean()
-        self.weight = None if self.rows.weight is None else (self.rows.weight / mean).astype(np.float32)
+        self.weight = None if weight is None else (weight / weight.mean()).astype(np.float32)
 
     def __call__(self, factors: Array) -> None:
         """An epoch for each row of factors, (epochs, steps), of the rate."""
-        rng, rates, data = self.network.rng, RATE * factors, (self.network, self.optimizer, self.rows.X, self.rows.Y)
-        orders = np.array([rng.permutation(len(self.rows)) for _ in rates])
+        rows, rates = self.part.rows, RATE * factors
+        orders = np.array([self.network.rng.permutation(len(rows)) for _ in rates])
+        data = self.network, self.optimizer, rows.X, rows.Y
         if hasattr(self.engine, "run_epochs"):
             self.engine.run_epochs(*data, self.weight, orders, self.batch, rates)
         else:
             for order, rate in zip(orders, rates, strict=True):
                 self.engine.run_epoch(*data, self.weight, order, self.batch, rate.tolist())
 
-    def cost(self, watch: Rows) -> float:
-        """That of the rows watched, infinite if it is no number."""
+    def cost(self) -> float:
+        """That of the rows watched, or else of those learned from; infinite if it is no number."""
+        seen = self.part.watch or self.part.rows
         with np.errstate(all="ignore"):
-            cost = self.network.evaluate(watch.X, watch.Y, watch.weight)[0]
+            cost = self.network.evaluate(seen.X, seen.Y, seen.weight)[0]
         return cost if math.isfinite(cost) else math.inf
 
 
-def explore(problem: Problem, rows: Rows, watch: Rows, place: int, ends: float) -> tuple[int, Array]:
+def explore(problem: Problem, part: Part, place: int, ends: float) -> tuple[int, Array]:
     """(the best epoch at a steady rate, how loud each input is to be): what scouts find out, one after the other."""
-    best, loud = 0, np.ones((len(rows.X), 1), np.float32)
+    best, loud = 0, np.ones((len(part.rows.X), 1), np.float32)
     for scout in range(SCOUTS):
-        network = problem.network(rows, HIDDEN, [place, scout], dropout=DROPOUT)
-        heard, watched = rows.heard(loud), watch.heard(loud)
+        network, heard = problem.network(part.rows, HIDDEN, place, scout, dropout=DROPOUT), part.heard(loud)
         descent = Descent(problem, network, heard)
         best, lowest, theta, done = 0, math.inf, network.theta.copy(), 0
         most = descent.most if scout == SCOUTS - 1 else math.ceil(descent.most / 4)  # what tells is soon known
@@ -255,12 +259,12 @@ def explore(problem: Problem, rows: Rows, watch: Rows, place: int, ends: float) 
             step = np.arange(done * descent.steps, (done + epochs) * descent.steps).reshape(epochs, -1)
             descent(np.minimum(1, (step + 1) / 20))
             done += epochs
-            if (cost := descent.cost(watched)) < lowest:
+            if (cost := descent.cost()) < lowest:
                 best, lowest, theta = done, cost, network.theta.copy()
             if cost == math.inf or done >= max(PATIENCE * best, best + 0.04 * descent.most):
                 break
         network.theta = theta
-        loud = loud_as(network, heard, problem.group)
+        loud = loud_as(network, heard.rows, problem.group)
     return best, loud
 
 
@@ -279,24 +283,21 @@ def loud_as(network: Network, rows: Rows, group: Array) -> Array:
     return np.clip(loud, FAINTEST, LOUDEST)[:, np.newaxis].astype(np.float32)
 
 
-def train(
-    problem: Problem, rows: Rows, watch: Rows | None, place: int, loud: Array, epochs: int, ends: float
-) -> Network:
+def train(problem: Problem, epochs: int, part: Part, place: int, ends: float, loud: Array) -> Network:
     """A network that takes the inputs as they are, trained with them as loud as that.
 
     Where time is short, the rate falls with the time that is left.
     """
-    network = problem.network(rows, HIDDEN, [place, SCOUTS], dropout=DROPOUT)
-    heard, watched = rows.heard(loud), None if watch is None else watch.heard(loud)
-    descent, begun = Descent(problem, network, heard), time.perf_counter()
+    network = problem.network(part.rows, HIDDEN, place, SCOUTS, dropout=DROPOUT)
+    descent, begun = Descent(problem, network, part.heard(loud)), time.perf_counter()
     lowest, theta, spent = math.inf, network.theta.copy(), 0.0
     epochs = min(epochs, descent.most)
     looks = np.unique(np.linspace(0, epochs, LOOKS + 1).round().astype(int)).tolist()
     for start, stop in pairwise(looks):
         done = np.linspace(start, stop, (stop - start) * descent.steps, endpoint=False) / epochs
         descent(schedule(np.maximum(done, spent)).reshape(stop - start, -1))
-        cost = descent.cost(heard if watched is None else watched)
-        if cost < lowest or (watch is None and cost < math.inf):
+        cost = descent.cost()
+        if cost < lowest or (part.watch is None and cost < math.inf):
             lowest, theta = cost, network.theta.copy()
         spent = (time.perf_counter() - begun) / max(ends - begun, 1e-9)  # 0 without a limit
         if cost == math.inf or spent >= 1:
@@ -312,20 +313,20 @@ def schedule(done: Array) -> Array:
     return np.asarray(np.clip(done / WARM, 0.02, fall.clip(0.02)) * (fall > 0))
 
 
-def linear(problem: Problem, parts: Any, foretold: Callable[[list[Network]], Array], truth: Rows) -> list[Network]:
+def linear(problem: Problem, parts: list[Part]) -> list[Network]:
     """A linear network for each part, with the penalty that foretells best: weaker ones as long as they get better."""
 
     def fit(rows: Rows, penalty: float) -> Network:
-        network = problem.network(rows, (), [0], l2=penalty)
+        network = problem.network(rows, (), 0, l2=penalty)
         network.theta = np.zeros_like(network.theta)
         optimizer = LBFGS(restart=None)
         network.train(rows.X, rows.Y, weight=rows.weight, epochs=60, optimizer=optimizer, scores=(), engine="plain")
         return network
 
-    lowest, best = math.inf, list[Network]()
+    truth, lowest, best = rows_watched(parts), math.inf, list[Network]()
     for penalty in PENALTIES:
-        networks = [fit(rows, penalty) for rows, _ in parts]
-        if (cost := problem.cost(foretold(networks), truth.Y, truth.weight)) >= lowest:
+        networks = [fit(part.rows, penalty) for part in parts]
+        if (cost := problem.cost(foretold(parts, networks), truth.Y, truth.weight)) >= lowest:
             break
         lowest, best = cost, networks
     return best

@@ -9,12 +9,8 @@ from netwright.layer import Layer
 from netwright.losses import Loss, huber
 from netwright.network import Network
 
-SCALED = (
-    "squared_error",
-    "absolute_error",
-    "huber",
-    "quantile",
-)  # change only their unit with the target's
+# Losses that change only their unit with the target's.
+SCALED = ("squared_error", "absolute_error", "huber", "quantile")
 
 
 @dataclass(frozen=True)

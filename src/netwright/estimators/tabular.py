@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,14 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    assert_all_finite,
-    check_is_fitted,
-)
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 
 from netwright.arguments import Array
-from netwright.columns import features_of, moments
+from netwright.columns import moments
 from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.recipe import Mixture, Problem, Rows, learn
 from netwright.estimators.targets import class_weights, codes_of
@@ -28,15 +25,19 @@ TOLD = 20  # outputs, up to which the means of a level are told
 FAR = 0.1  # of the targets' range, by which predictions may leave it
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Tabular(BaseEstimator):
-    """What the two have in common: a table's columns as features, and the mixture that learns from them."""
+    """What the two have in common: a table's columns as features, and the mixture that learns from them.
 
-    mixture_: Mixture | None
-    encoder_: TableEncoder
+    A dataclass keeps its arguments as they are, as scikit-learn wants it: `fit` looks at them.
+    """
 
-    def __init__(self, given: dict[str, Any]):
-        """Keep the arguments as they are, as scikit-learn wants it: `fit` looks at them."""
-        self.__dict__.update((name, value) for name, value in given.items() if name not in ("self", "__class__"))
+    columns: Any = None
+    max_levels: int = 40
+    max_time: float | None = None
+    random_state: Any = None
+    engine: Any = "fused"
+    n_threads: int | None = None
 
     def fit(
         self,
@@ -67,17 +68,17 @@ class Tabular(BaseEstimator):
         frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]
         self._begin(targets, weight)
         told = targets.T if len(targets) <= TOLD else targets.T[:, :0]
-        self.mixture_, self._dates = None, frame.date_formats
+        self.mixture_: Mixture | None = None
+        self._dates = frame.date_formats
         self.encoder_ = TableEncoder.fit(
             frame, weight=weight, max_levels=self.max_levels, kinds=self._kinds(frame), targets=told
         )
         if not self.encoder_.columns or (targets == targets[:, :1]).all():
             return self  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
-        counted = [len(features_of(column)) for column in self.encoder_.columns]
         problem = Problem(
             loss=self._loss(targets),
-            group=np.repeat(np.arange(len(counted)), counted),
+            group=self.encoder_.sources,
             seed=seed,
             engine=self.engine,
             n_threads=self.n_threads,
@@ -164,11 +165,9 @@ class Tabular(BaseEstimator):
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         rows = np.zeros((frame.n_rows, 1))
-        weight = np.ones(frame.n_rows)
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-            if not weight.any():
-                raise ValueError("Sample weights must contain at least one number above zero: every weight is zero.")
+        weight = np.asarray(_check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True))
+        if not weight.any():
+            raise ValueError("Sample weights must contain at least one number above zero: every weight is zero.")
         return weight
 
     def _check_parameters(self) -> None:
@@ -191,6 +190,7 @@ class Tabular(BaseEstimator):
         return tags
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TabularClassifier(ClassifierMixin, Tabular):
     """Classifies the rows of any table.
 
@@ -204,20 +204,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
     Attributes: `classes_`; `encoder_`, the columns' decisions; `mixture_`, the networks and their shares.
     """
 
-    classes_: Array
-
-    def __init__(
-        self,
-        *,
-        columns: Any = None,
-        max_levels: int = 40,
-        class_weight: Any = None,
-        max_time: float | None = None,
-        random_state: Any = None,
-        engine: Any = "fused",
-        n_threads: int | None = None,
-    ):
-        super().__init__(locals())
+    class_weight: Any = None
 
     def predict_proba(self, X: Any) -> Array:
         """(rows, classes) of probabilities, in the order of `classes_`."""
@@ -259,23 +246,12 @@ class TabularClassifier(ClassifierMixin, Tabular):
         return "logloss" if len(targets) == 1 else "cross_entropy"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TabularRegressor(RegressorMixin, Tabular):
     """Predicts a number for the rows of any table.
 
     The parameters, and the attributes but for `classes_`, are those of `TabularClassifier` without class_weight.
     """
-
-    def __init__(
-        self,
-        *,
-        columns: Any = None,
-        max_levels: int = 40,
-        max_time: float | None = None,
-        random_state: Any = None,
-        engine: Any = "fused",
-        n_threads: int | None = None,
-    ):
-        super().__init__(locals())
 
     def predict(self, X: Any) -> Array:
         """A number for each row, (rows,), at most a tenth of training's range outside of it."""
