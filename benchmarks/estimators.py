@@ -101,7 +101,8 @@ def measure(quick):
 
 
 def overhead(rounds):
-    """Seconds of a `fit` and of a one-row `predict` beyond the bare engine's, on digits: medians of differences."""
+    """Seconds on digits of a `fit` beyond the bare engine's epoch, and beyond the core's own training (a network
+    drawn, checked and trained); and a one-row `predict` beyond the bare engine's: medians of differences."""
     task = make(WORKS["digits"])
     model = estimators(task.work, 1)["netwright"].fit(task.X, task.y)
     network, X, Y = model.as_network(), task.X.T, np.eye(10, dtype="f4")[task.y].T
@@ -109,21 +110,25 @@ def overhead(rounds):
     engine = ENGINES["fused"](Job(network, optimizer, task.X.shape[0], task.work.batch))
     rates, order = [0.001] * steps, np.random.default_rng(0).permutation(task.X.shape[0])
     one, predict = task.X[:1], network.predictor()
-    pairs = {
-        "fit": (
-            lambda: model.fit(task.X, task.y),
-            lambda: engine.run_epoch(network, optimizer, X, Y, None, order, task.work.batch, rates),
+
+    def core():
+        own = netwright.Network(task.work.sizes, "relu", loss="cross_entropy", rng=0, dtype="f4")
+        own.train(X, Y, epochs=1, batch_size=task.work.batch, patience=2, tolerance=0, engine="fused")
+
+    ours = {"fit": lambda: model.fit(task.X, task.y), "predict": lambda: [model.predict(one) for _ in range(1000)]}
+    bare = {
+        "fit beyond the bare epoch": (
+            lambda: engine.run_epoch(network, optimizer, X, Y, None, order, task.work.batch, rates)
         ),
-        "predict one row": (
-            lambda: [model.predict(one) for _ in range(1000)],
-            lambda: [predict(one.T) for _ in range(1000)],
-        ),
+        "fit beyond the core's training": core,
+        "predict of one row beyond the bare engine's": lambda: [predict(one.T) for _ in range(1000)],
     }
     found = {}
-    for name, (ours, bare) in pairs.items():
-        times = in_turns({"ours": ours, "bare": bare}, rounds)
+    for what, call in bare.items():
+        name = what.split()[0]
+        times = in_turns({"ours": ours[name], "bare": call}, rounds)
         differences = [a - b for a, b in zip(times["ours"], times["bare"], strict=True)]
-        found[name] = statistics.median(differences) / (1000 if name.startswith("predict") else 1)
+        found[what] = statistics.median(differences) / (1000 if name == "predict" else 1)
     return found
 
 
@@ -153,7 +158,7 @@ def main():
     results["versions"] = {"scikit-learn": sklearn.__version__, "netwright": netwright.__version__}
     print(table(results))
     over = ", ".join(f"{name} {spell(value)}" for name, value in results["overhead"].items())
-    print(f"\nthe estimator beyond the bare engine: {over}")
+    print(f"\nwhat the estimator adds: {over}")
     if not asked.quick:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         if asked.page:
