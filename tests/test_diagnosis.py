@@ -4,15 +4,32 @@ import copy
 import inspect
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import compose, feature_selection, pipeline, preprocessing
 from threadpoolctl import threadpool_limits
 
 from netwright import ACTIVATIONS, History, MLPClassifier, MLPRegressor, Network, diagnose
+from netwright.evidence import Evidence
 from strategies import LOSS_NAMES, targets
-from trainings import GD, HEALTHY, MEASURES, REG, SICK, Problem, bent, column_off, digits, wave
+from trainings import (
+    CLASSES,
+    GD,
+    HEALTHY,
+    MEASURES,
+    REG,
+    SICK,
+    Problem,
+    bent,
+    column_off,
+    contradictory,
+    digits,
+    rare_of_three,
+    wave,
+)
 
 
 @pytest.mark.parametrize("name", SICK)
@@ -31,6 +48,58 @@ def test_nothing_is_found_where_nothing_is_wrong(name):
     found = HEALTHY[name].diagnose()
     assert not found, f"\n{found}"
     assert str(found).startswith("Nothing wrong found: the cost is ")
+
+
+@pytest.mark.parametrize(("last", "sign"), [("sigmoid", 1), ("softmax", 1), ("softsign", 1), ("leaky_relu", -1)])
+def test_targets_at_the_ends_of_the_outputs_are_within_reach(last, sign):
+    X, Y = bent()
+    problem = Problem(X, sign * np.vstack([Y, 1 - Y]), activation=["relu", last], net=REG, train={"epochs": 3})
+    assert "reach" not in str(problem.diagnose())
+
+
+def test_an_l1_penalty_is_told_and_lowered():
+    problem = Problem(*bent(), activation="tanh", net={"l1": 0.3, "l2": 0.2})
+    found = problem.diagnose()
+    assert "penalty" in found[0].problem
+    assert "0.2/2 · ΣW² + 0.3 · Σ|W| is " in found[0].evidence
+    assert found[0].change == "Network(..., l2=0.0001, l1=0.0001)"
+    cured = problem.changed(Problem(*bent(), activation="tanh", net={"l1": 0.3}).diagnose()[0].change)
+    assert cured.net == {"l1": 0.0001, "l2": 0.2}
+
+
+def test_the_cost_never_may_fall_by_more_than_it_is():
+    """The history's cost has the penalties too, and would fall further."""
+    problem = Problem(*wave(), net=REG | {"l1": 0.1, "l2": 0.3, "penalty_per_batch": True})
+    cost, gain = re.fullmatch(
+        r"the cost is (\S+), falls by \S+ an epoch, and may fall by another (\S+)", problem.diagnose()[0].evidence
+    ).groups()
+    assert gain == cost
+
+
+@pytest.mark.parametrize("loss", ["quantile:0.9", "absolute_error", "huber:0.2"])
+def test_no_floor_is_told_where_the_best_constant_is_not_the_mean(loss):
+    assert "Equal samples" not in str(Problem(*contradictory(), net={"loss": loss}).diagnose())
+
+
+def several_labels():
+    X, _ = bent(0, 1000)
+    labels = np.array([np.random.default_rng(1).random(1000) < 0.05, X[1] > 0], float)
+    X[0] += 1.3 * labels[0]
+    return X, labels
+
+
+def a_class_without_samples():
+    X, Y = rare_of_three()
+    return X, np.vstack([Y, 0 * Y[:1]])
+
+
+@pytest.mark.parametrize(("data", "net"), [(several_labels, {}), (a_class_without_samples, CLASSES)])
+def test_weights_for_a_rare_class_keep_every_sample(data, net):
+    problem = Problem(*data(), sizes=(), net=net, train={"learning_rate": 0.003})
+    found = problem.diagnose()
+    assert "rare class" in found[0].problem
+    weight = problem.changed(found[0].change).train["weight"]
+    assert ((weight > 0) & np.isfinite(weight)).all()
 
 
 # ── the report ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,6 +180,20 @@ def test_without_a_history_nothing_is_said_of_rates_and_epochs():
         assert not re.search("rate|epoch", str(problem.diagnose(history=None, initial_learning_rate=None)))
 
 
+def test_of_a_training_without_rates_such_as_lbfgs_none_is_told():
+    problem = SICK["rate-low-adam"][0]
+    history = replace(problem.trained[1], learning_rate=[0.0] * 100)
+    assert "rate" not in str(problem.diagnose(history=history, initial_learning_rate=0.001))
+
+
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.99])
+def test_knowing_nothing_costs_what_the_quantile_does(level):
+    X, Y = wave(samples=1000)
+    network = Network([5, 1], loss=f"quantile:{level}", rng=0)
+    best = network.loss.value(np.quantile(Y, level) + 0 * Y, Y).mean()
+    assert Evidence(network, X, Y, None, History()).base == pytest.approx(best, rel=0.01)
+
+
 def test_samples_of_weight_0_are_not_there():
     X, Y = bent()
     weight = np.ones(300)
@@ -188,12 +271,16 @@ def test_the_estimators_change_is_code_of_parameters_that_exist(name):
     names["TransformedTargetRegressor"] = compose.TransformedTargetRegressor
     names["VarianceThreshold"] = feature_selection.VarianceThreshold
     names |= {word: getattr(preprocessing, word) for word in ("StandardScaler", "QuantileTransformer")}
-    if "pd." in code:
-        compile(code, name, "exec")
-    else:
-        exec(code, names)
+    exec(code, names | {"pd": pd, "X": problem.X.T, "y": problem.Y[0]})
 
 
-def test_a_wrong_face_is_told():
-    with pytest.raises(ValueError, match="face must be one of network, estimator, got 'estimators'"):
-        diagnose(Network([6, 1], rng=0), *bent(), face="estimators")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"face": "estimators"}, "face must be one of network, estimator, got 'estimators'"),
+        ({"start": [1, 2]}, "start must have 7 numbers, got 2"),
+    ],
+)
+def test_a_wrong_argument_is_told(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        diagnose(Network([6, 1], rng=0), *bent(), **wrong)

@@ -356,7 +356,7 @@ def test_the_articles_chain_gives_the_linked_step():
 
 @pytest.mark.parametrize("link", sorted({loss.link for loss in LOSSES.values()}))
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_unlink_goes_back_through_the_link(link, dtype):
+def test_a_link_goes_back_through_the_link(link, dtype):
     Z = np.random.default_rng(0).normal(size=(3, 20)).astype(dtype)
     A = ACTIVATIONS[link].f(Z)
     back, slope = LINKS[link].back(A)
@@ -408,8 +408,9 @@ def test_ones_own_loss_works_wherever_a_name_does(own, dtype):
         (lambda: Loss("mine", lambda Z, Y: Z, lambda Z, A, Y: 1), r"must be elementwise.*, dZ \(\)"),
         (lambda: Loss("mine", lambda Z, Y: Z - Y, 3), "'mine' failed"),
         (lambda: Loss("mine", lambda Z, Y: np.sqrt(Z), lambda Z, A, Y: 0.5 / np.sqrt(Z)), "not the derivative"),
-        (lambda: cubic(""), "name"),
-        (lambda: cubic(None), "name"),
+        (lambda: Loss("mine", lambda Z, Y: Z, lambda Z, A, Y: np.eye(len(Z))[:, :1] + 0 * Z), "not the derivative"),
+        (lambda: cubic(""), "a loss's name must be a word, got ''"),
+        (lambda: cubic(None), "a loss's name must be a word, got None"),
     ],
 )
 def test_a_wrong_loss_is_told_what_is_wrong(make, message):

@@ -6,11 +6,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from netwright import report
 from netwright.history import History
-from netwright.page import MEANINGS
-from netwright.report import PICTURES, REPORTS, check_suffix, plot_history, write_report
+from netwright.page import MEANINGS, PICTURES, REPORTS, check_suffix
+from netwright.report import plot_history, write_report
 
 NO_CLASSES = {"classes": None, "probabilities": None}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -105,6 +108,13 @@ def test_class_table_shows_precision_recall_and_f1(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("rows", "folded"), [(40, False), (41, True)])
+def test_a_long_table_is_folded(rows, folded, tmp_path):
+    names = [f"c{i:02}" for i in range(rows)]
+    found = sections(classification(tmp_path / "r.html", truth=names, predicted=names, **NO_CLASSES))
+    assert (found["Classes"].find("details/summary") is not None) == folded
+
+
 def test_a_class_that_is_never_predicted_has_no_precision(tmp_path):
     found = sections(classification(tmp_path / "r.html", truth=["a", "b"], predicted=["a", "a"], **NO_CLASSES))
     assert table(found["Classes"]) == [["a", "1", "0.500", "1.000", "0.667"], ["b", "1", "–", "0.000", "0.000"]]
@@ -134,6 +144,15 @@ def test_reliability_is_the_mean_distance_of_the_bins(tmp_path):
     distance = sum(abs(p[b].mean() - hit[b].mean()) * b.mean() for b in bins if b.any())
     assert f"mean distance is {distance:.3f}" in found.find("p").text
     assert "probability of “yes”" in words(found)
+
+
+def test_reliability_has_wilsons_intervals():
+    true, p = np.repeat([0, 1], [30, 10]), np.full(40, 0.25)
+    figure = Figure()
+    report._reliability(["no", "yes"], true, np.column_stack([1 - p, p])).draw(figure)
+    (bar,) = figure.axes[0].collections[0].get_segments()
+    interval = binomtest(10, 40).proportion_ci(0.95, method="wilson")
+    np.testing.assert_allclose(bar[:, 1], [interval.low, interval.high], rtol=1e-4)
 
 
 def test_regression_page_says_what_the_mean_would_do(tmp_path):

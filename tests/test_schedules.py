@@ -73,6 +73,7 @@ def test_one_cycle_is_continuous_with_its_ends_and_peak_where_it_says():
         (lambda: OneCycle(peak=1), "OneCycle's peak must be a finite number between 0 and 1, both excluded"),
         (lambda: OneCycle(start=0.5), "OneCycle's start must be a finite number of at least 1"),
         (lambda: OneCycle(end=0), "OneCycle's end"),
+        (lambda: SCHEDULES["plateau"](divide=1), "Plateau's divide must be a finite number above 1, got 1"),
         (lambda: find_schedule("cosin"), "unknown schedule 'cosin'; did you mean 'cosine'"),
         (lambda: find_schedule(Cosine), "unknown schedule <class .*Cosine"),
         (lambda: find_schedule(0.5), "unknown schedule 0.5"),

@@ -200,6 +200,7 @@ def _d_silu(Z: Array, A: Array) -> Array:
 
 
 def softplus(Z: Array) -> Array:
+    """log(1 + exp(Z)), written with exp(-|Z|) so that nothing overflows."""
     return np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
 
 

@@ -240,9 +240,7 @@ class Board:
         steps = [template.format(A=operand(a), Y=operand(y)) for a, y in pairs]
         steps = [re.sub(r"(^|[(|]|, )\((-[^()]*)\)", r"\1\2", step) for step in steps]  # ((-1) - 2) as (-1 - 2)
         letters = template.format(A="A", Y="Y") or words
-        self.rows(
-            f"{name} = {letters}{note}", name, A, *([equal(steps)] if template else []), equal(self.column(values))
-        )
+        self.rows(f"{name} = {letters}{note}", name, A, *[equal(steps)] * bool(template), equal(self.column(values)))
 
     def column(self, v: Array) -> list[str]:
         """The numbers of a column vector that are shown."""

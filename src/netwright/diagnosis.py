@@ -12,9 +12,9 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.evidence import Evidence
+from netwright.explain import dense
 from netwright.history import History
-from netwright.layer import Layer
-from netwright.network import Network
+from netwright.network import Network, assign
 from netwright.symptoms import CHECKS, columns, digit, say
 
 
@@ -73,7 +73,7 @@ CHANGES: dict[str, Change] = {
     ),
     "constant": Change(0.92, "X = X[np.ptp(X, axis=1) > 0]", "make_pipeline(VarianceThreshold(), {model}(...))"),
     "scale": Change(0.9, SCALE.format("X"), "make_pipeline(StandardScaler(), {model}(...))" + AUTO),
-    "reach": Change(0.88, 'Network(..., {hidden} + ["{link}"])', "{model}(..., output_activation=None)"),
+    "reach": Change(0.88, "Network(..., {linked})", "{model}(..., output_activation=None)"),
     "target": Change(
         0.85, SCALE.format("Y"), "TransformedTargetRegressor({model}(...), transformer=StandardScaler())" + AUTO
     ),
@@ -84,9 +84,9 @@ CHANGES: dict[str, Change] = {
         "{model}(..., learning_rate_init={lower:g}, clip_norm=1.0)",
     ),
     "too high": Change(0.78, "train(..., learning_rate={lower:g})", "{model}(..., learning_rate_init={lower:g})"),
-    "saturated": Change(0.76, 'Network(..., initializer="glorot_uniform")', '{model}(..., activation="relu")'),
+    "saturated": Change(0.76, 'Network(..., "relu", initializer="he_normal")', '{model}(..., activation="relu")'),
     "dead": Change(0.74, 'Network(..., "leaky_relu"){slower[0]}', '{model}(..., activation="leaky_relu"{slower[1]})'),
-    "penalty": Change(0.7, "Network(..., l2={l2:g})", "{model}(..., alpha={alpha:g})"),
+    "penalty": Change(0.7, "Network(..., {lighter})", "{model}(..., alpha={alpha:g})"),
     "too low": Change(0.65, "train(..., learning_rate={higher:g})", "{model}(..., learning_rate_init={higher:g})"),
     "tolerance": Change(
         0.62, "train(..., epochs={epochs}, tolerance=None)", "{model}(..., max_iter={epochs}, tol=0.0)"
@@ -94,7 +94,7 @@ CHANGES: dict[str, Change] = {
     "epochs": Change(0.6, "train(..., epochs={epochs})", "{model}(..., max_iter={epochs})"),
     "rare": Change(0.5, "weight = {balance}", '{model}(..., class_weight="balanced")'),
     "too small": Change(
-        0.45, 'Network({wider}, "relu")', '{model}(..., hidden_layer_sizes={units}, activation="relu")'
+        0.45, 'Network({wider}, "relu", loss="{loss}")', '{model}(..., hidden_layer_sizes={units}, activation="relu")'
     ),
     "overfit": Change(
         0.4,
@@ -103,7 +103,8 @@ CHANGES: dict[str, Change] = {
     ),
     "contradiction": Change(
         0.35,
-        SAME.format(axis=1) + "Y = np.array([(np.bincount(same, y) / np.bincount(same))[same] for y in Y])",
+        SAME.format(axis=1)
+        + "Y = np.array([(np.bincount(same, y) / np.bincount(same))[same] for y in np.atleast_2d(Y)])",
         SAME.format(axis=0) + "y = pd.Series(y).groupby(same).transform({middle})",
     ),
     "leak": Change(0.25, "X = np.delete(X, {columns}, axis=0)", "X = np.delete(X, {columns}, axis=1)"),
@@ -145,19 +146,24 @@ def diagnose(
     if face not in FACES:
         raise ValueError(f"face must be one of {', '.join(FACES)}, got {face!r}")
     X, Y, weight = network.check(X, Y, weight)
+    if start is not None:
+        assign("start", np.empty_like(network.theta), start)
     history = History() if history is None else history  # one without epochs may tell why it has none
     with np.errstate(all="ignore"):  # a network that diverged overflows
         size = min(batch_size or 200, X.shape[1])
+        l2, l1 = network.penalties(size)
+        first = next(iter(history.learning_rate), initial_learning_rate or 0.0)
         seen = Evidence(
             network,
             X,
             Y,
             weight,
             history,
-            rate=initial_learning_rate or next(iter(history.learning_rate), 0.0),
+            rate=first and (initial_learning_rate or first),  # L-BFGS has none, whatever it was given
             epochs=max_epochs or len(history),
             tolerance=tolerance or 0.0,
-            l2=network.penalties(size)[0] or (alpha or 0.0) / size,
+            l2=l2 or (alpha or 0.0) / size,
+            l1=l1,
             start=start,
             names=list(names or ()),
             labels=list(target_names or ()),
@@ -176,28 +182,32 @@ def diagnose(
 def _words(seen: Evidence, size: int) -> dict[str, Any]:
     """What the changes speak of."""
     network = seen.network
-    dense = [layer for layer in network.layers if isinstance(layer, Layer)]
-    hidden = [layer.neurons for layer in dense[:-1]]
+    *before, _ = dense(network)
+    hidden = [layer.neurons for layer in before]
     units = [max(32, 4 * hidden[0]) if hidden else 32, *hidden[1:]]
-    l2, more = digit(min(seen.l2 / 100, 1e-4)), digit(max(seen.l2 * 10, 0.003))
+    less = {name: digit(min(value / 100, 1e-4)) for name, value in (("l2", seen.l2), ("l1", seen.l1)) if value}
+    more = digit(max(seen.l2 * 10, 0.003))
     share = size if network.penalty_per_batch else 1
     lower = digit(seen.rate / 10)
     slower = (f"; train(..., learning_rate={lower:g})", f", learning_rate_init={lower:g}") if lower else ("", "")
-    one = "np.where(Y > 0.5, 1 / Y.mean(), 1 / (1 - Y.mean())).reshape(-1)"
+    even = "(Y / np.maximum(Y.mean(axis=1, keepdims=True), 1e-12)).sum(axis=0)"
+    if seen.link == "sigmoid":  # each output is a yes or no of its own
+        yes = "Y.mean(axis=-1, keepdims=True)"
+        even = f"np.atleast_2d(np.where(Y > 0.5, 1 / {yes}, 1 / (1 - {yes}))).sum(axis=0)"
     return {
         "model": "MLPClassifier" if seen.classes else "MLPRegressor",
-        "hidden": [layer.activation.name for layer in dense[:-1]],
-        "link": network.loss.link,
+        "linked": [*(layer.activation.name for layer in before), network.loss.link],
+        "loss": network.loss.name,
         "lower": lower or 1e-4,  # where the rate is not known
         "slower": slower,
-        "l2": digit(l2 * share),
-        "alpha": digit(l2 * size),
+        "lighter": ", ".join(f"{name}={digit(value * share):g}" for name, value in less.items()),
+        "alpha": digit(less.get("l2", 0.0) * size),
         "more_l2": digit(more * share),
         "more_alpha": digit(more * size),
         "wider": [network.inputs, *units, network.outputs],
         "units": tuple(units),
         "middle": "lambda some: some.mode()[0]" if seen.classes else '"mean"',
-        "balance": one if network.outputs == 1 else "(Y / Y.mean(axis=1, keepdims=True)).sum(axis=0)",
+        "balance": even,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netwright.arguments import Array
+from netwright.explain import dense
 from netwright.history import History
 from netwright.layer import Layer
 from netwright.layers import Dropout
@@ -42,14 +43,15 @@ class Evidence:
     rate: float = 0.0  # of the first epoch; 0 where there was none, as with L-BFGS
     epochs: int = 0  # asked for
     tolerance: float = 0.0
-    l2: float = 0.0
+    l2: float = 0.0  # of a batch
+    l1: float = 0.0
     start: Array | None = None  # theta before training
     names: list[str] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.samples = self.X.shape[1]
-        take = np.arange(self.samples) if self.weight is None else np.flatnonzero(self.weight)
+        take = np.arange(self.X.shape[1]) if self.weight is None else np.flatnonzero(self.weight)
+        self.samples = take.size
         take = take[np.linspace(0, take.size - 1, min(take.size, SAMPLES)).astype(int)]
         self.X, self.Y, self.weight = self.part(take)
         self.cost, self.A = self.network.evaluate(self.X, self.Y, self.weight)
@@ -88,13 +90,16 @@ class Evidence:
         if self.link in LINKS and self.link != "identity":
             levels = [LINKS[self.link].back(mean)[0]]
         else:
-            levels = [mean, *np.quantile(Y, np.linspace(0.05, 0.95, 19), axis=1)[:, :, None]]
+            levels = [mean, *np.quantile(Y, np.linspace(0, 1, 101), axis=1)[:, :, None]]
         costs = [np.average(loss.value(Z + 0 * Y, Y), axis=1, weights=self.weight) for Z in levels]
         return float(np.min(costs, axis=0).sum())
 
     @cached_property
     def floor(self) -> float:
-        """The part of the cost that no network gets under: equal samples of X with different Y, each at their mean."""
+        """The part of the cost that no network gets under: equal samples of X with different Y, each at their mean.
+
+        0 for a loss that is least elsewhere, such as at a quantile.
+        """
         loss, Y = self.network.loss, self.Y
         if self.link not in LINKS:
             return 0.0
@@ -106,6 +111,8 @@ class Evidence:
             return 0.0
         mean = np.array([(np.bincount(group, weight * y) / total)[group] for y in Y])
         Z, Z_alone = LINKS[self.link].back(mean)[0], LINKS[self.link].back(Y.astype(np.float64))[0]
+        if not np.allclose(loss.dZ(Z, mean, Y), mean - Y):
+            return 0.0
         return float(np.average((loss.value(Z, Y) - loss.value(Z_alone, Y)).sum(axis=0), weights=self.weight))
 
     @cached_property
@@ -168,12 +175,8 @@ class Evidence:
                 layer.rate = 0.0
         cost = twin.backpropagate(X, Y, weight)
         theta, down = twin.theta.copy(), -twin.grad
-        dense = [layer for layer in twin.layers if isinstance(layer, Layer)]
-        weights = [layer.W for layer in dense]
-        ww, wd, dd = (
-            float(sum(np.vdot(getattr(layer, a), getattr(layer, b)) for layer in dense))
-            for a, b in (("W", "W"), ("W", "dW"), ("dW", "dW"))
-        )
+        W, dW = (np.concatenate([layer.views[name].ravel() for layer in dense(twin)]) for name in ("W", "dW"))
+        ww, wd, dd = float(W @ W), float(W @ dW), float(dW @ dW)
         size = float(np.linalg.norm(down))
         if not (math.isfinite(cost) and 0 < size < math.inf):
             return 0.0, 0.0, 0.0
@@ -182,7 +185,7 @@ class Evidence:
             t = first if factor > 1 else first * factor
             for _ in range(8):
                 twin.theta = theta + t * down
-                now = twin.evaluate(X, Y, weight)[0] + sum(0.5 * l2 * float(np.vdot(W, W)) for W in weights)
+                now = twin.evaluate(X, Y, weight)[0] + twin.penalize(1)
                 if now < best:
                     best, t = now, t * factor
                 elif factor > 1 or best < cost:

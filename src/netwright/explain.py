@@ -101,11 +101,11 @@ def permutation_importance(
     rng, judge = generator(rng), _judge(network, Y, weight, score)
     layers, samples = dense(network), X.shape[1]
     first, tiles = layers[0], list(_tiles(network, samples))
-    true = np.concatenate([_last_Z(layers, first.pre_activation(X[:, tile])) for tile in tiles], axis=1)
-    best, scores = judge(true), []
+    intact = np.concatenate([_last_Z(layers, first.pre_activation(X[:, tile])) for tile in tiles], axis=1)
+    best, scores = judge(intact), []
     side = min(SIDE, max(1, BLOCK // (samples * (network.outputs + 1))))
     for start in range(0, len(shuffles), side):
-        block = [(group, rng.permutation(samples), true.copy()) for group in shuffles[start : start + side]]
+        block = [(group, rng.permutation(samples), intact.copy()) for group in shuffles[start : start + side]]
         for tile in tiles:
             Z1 = first.pre_activation(X[:, tile])
             for group, order, Z in block:

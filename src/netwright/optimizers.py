@@ -173,6 +173,7 @@ class Adam(Optimizer):
         self.eps = number("eps", self.eps, 0, above=True)
 
     def decay(self, rate: Any) -> Any:
+        """The share of theta that a step with this rate takes off."""
         return 0.0
 
     def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:

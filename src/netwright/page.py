@@ -44,6 +44,13 @@ class Panel:
     wide: bool = False
 
 
+def tables(settings: Mapping[str, Any], notes: Iterable[str]) -> list[Panel]:
+    """What a training was asked for and what there is to say of it, as panels."""
+    listed = [(words(name), setting(value)) for name, value in settings.items()]
+    said = [(clean(note),) for note in notes]
+    return [Panel("Settings", rows=listed, words=2), Panel("Notes", rows=said, wide=True)]
+
+
 def check_suffix(path: Any, suffixes: tuple[str, ...] = REPORTS) -> str:
     """The path's suffix; ValueError names those there are when it is none of them."""
     suffix = Path(path).suffix.lower()

@@ -21,10 +21,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from netwright import page
 from netwright.arguments import Array
 from netwright.history import History
-from netwright.page import PICTURES, REPORTS, Panel, check_suffix
+from netwright.page import PICTURES, Panel, check_suffix
 from netwright.persistence import write_atomically
-
-__all__ = ["PICTURES", "REPORTS", "check_suffix", "plot_history", "write_report"]
 
 BLUE, ORANGE, INK, GREY, LINE = "#2f6db3", "#d9722e", "#1f2328", "#57606a", "#d8dce1"
 SCORES = ("#3d8b5f", "#7b5aa6", "#b0446c", "#8a7a2f")  # a colour each: no more are drawn
@@ -78,7 +76,7 @@ def write_report(
     scores: by name, of these rows. settings: by name, whatever `str` can say. notes: sentences.
     The same input gives the same bytes. ValueError for a suffix, task or shape that is wrong; OSError, with the path.
     """
-    suffix = check_suffix(path, REPORTS)
+    suffix = check_suffix(path)
     if np.ndim(truth) != 1 or np.shape(truth) != np.shape(predicted):
         raise ValueError(f"truth and predicted must be (rows,) both, got {np.shape(truth)} and {np.shape(predicted)}")
     if task == "classification":
@@ -87,16 +85,13 @@ def write_report(
         baseline, panels = _regression(truth, predicted)
     else:
         raise ValueError(f"unknown task {task!r}; choose one of classification, regression")
-    if history is not None and len(history):
+    if history:
         why = page.clean(history.stopped) or "no reason given"
         caption = f"Stopped after {page.count(len(history), 'epoch')}: {why}."
         if settings.get("l2") or settings.get("dropout"):
             caption += " The cost is that of training, with its penalty and dropout; the validation cost is without."
         panels.insert(0, Panel("Learning curve", caption, lambda figure: _draw_history(figure, history)))
-    listed = [(page.words(name), page.setting(value)) for name, value in settings.items()]
-    panels.append(Panel("Settings", rows=listed, words=2))
-    panels.append(Panel("Notes", rows=[(page.clean(note),) for note in notes], wide=True))
-    panels = [panel for panel in panels if panel.draw or panel.rows]
+    panels = [panel for panel in (*panels, *page.tables(settings, notes)) if panel.draw or panel.rows]
     title = page.clean(title)
     lead = f"{task.capitalize()}, judged on {page.count(len(truth), 'row')}. {baseline}".strip()
     cards = [(*page.meaning(name), page.number(score)) for name, score in scores.items()]
@@ -115,8 +110,8 @@ def write_report(
 def _draw_history(figure: FigureBase, history: History) -> Axes:
     costs = {"cost": _drawable(history.cost), "validation cost": _drawable(history.validation_cost)}
     scores = _legible({name: _drawable(values) for name, values in history.validation_scores.items()})
-    two = bool(scores)
-    parts = figure.subplots(1 + two, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + two])[:, 0]
+    heights = [2, 1] if scores else [1]
+    parts = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     axes, below = parts[0], parts[-1]
     for part, curves, colours in ((axes, costs, (BLUE, ORANGE)), (below, scores, SCORES)):
         for (name, values), colour in zip(curves.items(), colours, strict=False):
@@ -409,9 +404,8 @@ def _image(figure: Figure, suffix: str, prefix: str = "d") -> bytes:
         return buffer.getvalue()
     # matplotlib's ids are hashes of coordinates, whose last bit may differ from run to run: ours are counted.
     ids: dict[str, str] = {}
-
-    def counted(link: re.Match[str]) -> str:
-        return link[1] + ids.setdefault(link[2], f"{prefix}{len(ids)}")
-
-    inside_a_tag = r'( id="|url\(#|href="#)([^")]+)(?=[^<>]*>)'
-    return re.sub(inside_a_tag, counted, buffer.getvalue().decode()).encode()
+    return re.sub(
+        r'( id="|url\(#|href="#)([^")]+)(?=[^<>]*>)',  # inside a tag
+        lambda link: link[1] + ids.setdefault(link[2], f"{prefix}{len(ids)}"),
+        buffer.getvalue().decode(),
+    ).encode()

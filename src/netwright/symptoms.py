@@ -1,8 +1,8 @@
 """What a training that went wrong looks like: each check yields what it finds in the `Evidence`.
 
-(a key of diagnosis.CHANGES, the problem, its evidence, and perhaps a dict of words for the change). `before`: whether a
-cause was found before, of which what a check sees may be a consequence. The thresholds are where trainings that went
-well and trainings that were spoilt on purpose come apart.
+What it yields is (a key of `diagnosis.CHANGES`, the problem, its evidence, and perhaps a dict of words for the change).
+`before`: whether a cause was found before, of which what a check sees may be a consequence. The thresholds are where
+trainings that went well and trainings that were spoilt on purpose come apart.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.evidence import Evidence, everywhere
-from netwright.layer import Layer
+from netwright.explain import dense
 
 Found = Iterator[tuple[Any, ...]]
 
@@ -20,26 +20,25 @@ Found = Iterator[tuple[Any, ...]]
 def columns(seen: Evidence, before: bool) -> Found:
     """Tails, constants, and what is far from a mean of 0 and a spread of 1."""
     X, mean, spread = seen.X, seen.mean, seen.spread
-    low, middle, high = np.quantile(X, [0.25, 0.5, 0.75], axis=1)
-    reach = np.abs(X - middle[:, None]).max(axis=1)
-    tails = (high > low) & (reach > 50 * (high - low)) & (reach > 5)
+    width, reach = _extent(X)
+    tails = (width > 0) & (reach > 50 * width) & (reach > 5)
     constant = (spread == 0) & (np.abs(mean) > 2)
-    off = (spread > 20) | ((np.abs(mean) > 10 * spread) & (np.abs(mean) > 2)) | ((reach < 0.15) & (high > low))
+    off = (spread > 20) | ((np.abs(mean) > 10 * spread) & (np.abs(mean) > 2)) | ((reach < 0.15) & (width > 0))
     off &= ~tails & (spread > 0)
-    typical = say(float(np.median(spread[spread > 0]))) if spread.any() else "0"
     if tails.any():
-        i, also = _worst(tails, reach / np.where(tails, high - low, 1))
+        i, also = _worst(tails, reach / np.where(tails, width, 1), "and so has", "and so have")
         yield (
             "tails",
             f"{seen.column(i)} has values far outside the others{also}",
-            f"half of its values lie within {say(high[i] - low[i])}, the farthest is {say(reach[i])} from the middle",
+            f"half of its values lie within {say(width[i])}, the farthest is {say(reach[i])} from the middle",
         )
     if constant.any():
-        i, also = _worst(constant, np.abs(mean))
+        i, also = _worst(constant, np.abs(mean), "and so is", "and so are")
         yield "constant", f"{seen.column(i)} is constant{also}", f"it is {mean[i]:g} in every sample"
     if off.any():
         far = np.where(off, np.maximum(spread, np.abs(mean)), 1)
-        i, also = _worst(off, np.maximum(far, 1 / np.where(off, reach, 1)))
+        i, also = _worst(off, np.maximum(far, 1 / np.where(off, reach, 1)), "nor is", "nor are")
+        typical = say(float(np.median(spread[spread > 0])))
         yield (
             "scale",
             f"{seen.column(i)} is not scaled{also}",
@@ -47,10 +46,16 @@ def columns(seen: Evidence, before: bool) -> Found:
         )
 
 
-def _worst(which: Array, measure: Array) -> tuple[int, str]:
-    """The one of these where the measure is largest, and words for the others."""
+def _extent(M: Array) -> tuple[Array, Array]:
+    """For each row: how wide its middle half lies, and how far from its median the farthest value is."""
+    low, middle, high = np.quantile(M, [0.25, 0.5, 0.75], axis=1)
+    return high - low, np.abs(M - middle[:, None]).max(axis=1)
+
+
+def _worst(which: Array, measure: Array, one: str, many: str) -> tuple[int, str]:
+    """The one of these where the measure is largest, and words for the others, which begin with `one` or `many`."""
     others = int(which.sum()) - 1
-    also = f", nor {'is' if others == 1 else 'are'} {others} other{'s' * (others > 1)}" if others else ""
+    also = f", {one if others == 1 else many} {others} other{'s' * (others > 1)}" if others else ""
     return int(np.argmax(np.where(which, measure, -1))), also
 
 
@@ -62,7 +67,9 @@ def targets(seen: Evidence, before: bool) -> Found:
     mean, spread = Y.mean(axis=1), Y.std(axis=1)
     if not seen.network.linked:
         last = seen.network.layers[-1].activation
-        ends = last.f(everywhere(seen.network.layers[-1]))
+        Z = everywhere(seen.network.layers[-1])
+        Z[0, [0, -1]] = -1e9, 1e9  # a leaky relu goes on and on; alone, as a softmax's outputs depend on each other
+        ends = last.f(Z)[0].round(6)  # a sigmoid's are 0 and 1
         least, most = (end if abs(end) < 20 else np.copysign(np.inf, end) for end in (ends.min(), ends.max()))
         outside = float(((least > Y) | (most < Y)).mean())
         if outside > 0.05:
@@ -71,16 +78,15 @@ def targets(seen: Evidence, before: bool) -> Found:
                 f"The outputs cannot reach the targets: {last.name} stays within {least:g} and {most:g}",
                 f"{outside:.0%} of the targets are outside, up to {say(Y.max())} and down to {say(Y.min())}",
             )
-    low, middle, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=1)
-    reach = np.abs(Y - middle[:, None]).max(axis=1)
-    tails = reach > 50 * (high - low)
+    width, reach = _extent(Y)
+    tails = (width > 0) & (reach > 50 * width)
     i = int(np.argmax(np.maximum(spread, np.abs(mean))))
-    if seen.network.loss.name == "squared_error" and (tails & (high > low)).any():
+    if seen.network.loss.name == "squared_error" and tails.any():
         j = int(np.argmax(tails))
         yield (
             "target tails",
             "A few targets are far outside the others, and squared they outweigh them",
-            f"half of the targets lie within {say(high[j] - low[j])}, the farthest is {say(reach[j])} from the middle",
+            f"half of the targets lie within {say(width[j])}, the farthest is {say(reach[j])} from the middle",
         )
     elif spread[i] > 10 or abs(mean[i]) > max(10, 5 * spread[i]) or 0 < reach.max() < 0.1:
         yield (
@@ -153,18 +159,19 @@ def units(seen: Evidence, before: bool) -> Found:
 
 def penalty(seen: Evidence, before: bool) -> Found:
     """Weights that the penalty holds down: near 0, or the data pull them outwards and would gain by it."""
-    if not (seen.harmed and (seen.l2 or seen.network.l1)):
+    if not (seen.harmed and (seen.l2 or seen.l1)):
         return
-    dense = [layer for layer in seen.network.layers if isinstance(layer, Layer)]
-    sizes = [float(np.sqrt(np.mean(layer.W**2) * layer.inputs)) for layer in dense]
+    weights = [layer.W for layer in dense(seen.network)]
+    sizes = [float(np.sqrt(np.mean(W**2) * W.shape[1])) for W in weights]
     gain, outwards, balanced = seen.step(0.0)
-    value = 0.5 * seen.l2 * sum(float(np.vdot(layer.W, layer.W)) for layer in dense)
+    value = float(sum(0.5 * seen.l2 * np.sum(W**2) + seen.l1 * np.sum(np.abs(W)) for W in weights))
+    terms = [f"{say(seen.l2)}/2 · ΣW²"] * bool(seen.l2) + [f"{say(seen.l1)} · Σ|W|"] * bool(seen.l1)
     held = outwards > 0.7 and gain > 0.05 * seen.cost and seen.l2 > 0.5 * balanced
     if min(sizes) < 0.05 or held or value > seen.base:
         yield (
             "penalty",
             "The penalty holds the weights down",
-            f"{say(seen.l2)}/2 · ΣW²{' and L1' if seen.network.l1 else ''} is {say(value)}; in one layer the weights "
+            f"{' + '.join(terms)} is {say(value)}; in one layer the weights "
             f"into a unit have a length of {say(min(sizes))}; the data alone pull outwards (cosine {outwards:.2f})",
         )
 
@@ -180,7 +187,7 @@ def time(seen: Evidence, before: bool) -> Found:
     if seen.fall:
         gain, pace, more = seen.fall
         if near > own + 0.2 or done < 10:  # there is more to learn: it may go on as it did
-            gain = max(gain, min(pace * max(done, 10), seen.cost))
+            gain = max(gain, pace * max(done, 10))
     elif done < 3:  # too few to see a fall: one good step tells
         gain = pace = seen.step(seen.l2)[0]
         more = 100
@@ -190,6 +197,7 @@ def time(seen: Evidence, before: bool) -> Found:
         return
     epochs = {"epochs": int(digit(max(done + more, 2 * done, 50)))}
     early = done < seen.epochs or seen.history.stopped.startswith("no ")
+    gain = min(gain, seen.cost)  # the history's cost has penalties too
     evidence = f"the cost is {say(seen.cost)}, falls by {say(pace)} an epoch, and may fall by another {say(gain)}"
     if early and seen.tolerance and pace < 2 * seen.tolerance:
         evidence = f"{evidence}; an epoch counted only from {say(seen.tolerance)} on"
@@ -247,7 +255,7 @@ def capacity(seen: Evidence, before: bool) -> Found:
             "too small",
             "The network does not bend enough for these data",
             f"its outputs explain {own:.0%} of the targets, the mean of the 5 nearest samples {near:.0%}; the cost is "
-            f"{say(seen.cost)} and no longer falls, where a constant costs {say(seen.base)}",
+            f"{say(seen.cost)}, where a constant costs {say(seen.base)}",
         )
     elif not before and seen.harm > 0.97 and near < 0.05:
         yield (
