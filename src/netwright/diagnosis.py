@@ -12,7 +12,6 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.evidence import Evidence
-from netwright.explain import dense
 from netwright.history import History
 from netwright.network import Network, assign
 from netwright.symptoms import CHECKS, columns, digit, say
@@ -182,7 +181,7 @@ def diagnose(
 def _words(seen: Evidence, size: int) -> dict[str, Any]:
     """What the changes speak of."""
     network = seen.network
-    *before, _ = dense(network)
+    *before, _ = network.dense
     hidden = [layer.neurons for layer in before]
     units = [max(32, 4 * hidden[0]) if hidden else 32, *hidden[1:]]
     less = {name: digit(min(value / 100, 1e-4)) for name, value in (("l2", seen.l2), ("l1", seen.l1)) if value}

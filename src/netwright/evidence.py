@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netwright.arguments import Array
-from netwright.explain import dense
 from netwright.history import History
 from netwright.layer import Layer
 from netwright.layers import Dropout
@@ -175,7 +174,7 @@ class Evidence:
                 layer.rate = 0.0
         cost = twin.backpropagate(X, Y, weight)
         theta, down = twin.theta.copy(), -twin.grad
-        W, dW = (np.concatenate([layer.views[name].ravel() for layer in dense(twin)]) for name in ("W", "dW"))
+        W, dW = (np.concatenate([layer.views[name].ravel() for layer in twin.dense]) for name in ("W", "dW"))
         ww, wd, dd = float(W @ W), float(W @ dW), float(dW @ dW)
         size = float(np.linalg.norm(down))
         if not (math.isfinite(cost) and 0 < size < math.inf):

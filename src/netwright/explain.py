@@ -32,7 +32,7 @@ def input_gradient(network: Network, X: Array, output: int | None = None) -> Arr
     gradient = np.empty((len(wanted), *X.shape), network.dtype)
     for tile in _tiles(network, X.shape[1], len(wanted)):
         A, kept = X[:, tile], []
-        for layer in dense(network):
+        for layer in network.dense:
             Z = layer.pre_activation(A)
             A = layer.activation.f(Z)
             kept.append((layer, Z[:, None], A[:, None]))
@@ -51,7 +51,7 @@ def hidden_activations(network: Network, X: Array, layer: int = -1) -> Array:
     `layer` counts the dense hidden layers from 0, or back from the last one, -1; ValueError when there is no such one.
     """
     A = columns("X", X, network.inputs, network.dtype)
-    *hidden, _ = dense(network)
+    *hidden, _ = network.dense
     if not hidden:
         raise ValueError(f"layer {layer!r}: this network has no hidden layer, its inputs go straight to its outputs")
     for each in hidden[: _place("layer", layer, len(hidden)) + 1]:
@@ -99,7 +99,7 @@ def permutation_importance(
     rows = _groups(groups, network.inputs)
     shuffles = [group for group in rows for _ in range(whole("repeats", repeats))]
     rng, judge = generator(rng), _judge(network, Y, weight, score)
-    layers, samples = dense(network), X.shape[1]
+    layers, samples = network.dense, X.shape[1]
     first, tiles = layers[0], list(_tiles(network, samples))
     intact = np.concatenate([_last_Z(layers, first.pre_activation(X[:, tile])) for tile in tiles], axis=1)
     best, scores = judge(intact), []
@@ -146,11 +146,6 @@ def worked_step(
     return write_step(network, X, Y, rate, names, digits)
 
 
-def dense(network: Network) -> list[Layer]:
-    """The layers that compute: in prediction the other kind, Dropout, hands on what it gets."""
-    return [layer for layer in network.layers if isinstance(layer, Layer)]
-
-
 def _last_Z(layers: list[Layer], Z: Array) -> Array:
     """The last layer's Z from the first one's."""
     for before, layer in pairwise(layers):
@@ -160,7 +155,7 @@ def _last_Z(layers: list[Layer], Z: Array) -> Array:
 
 def _tiles(network: Network, samples: int, copies: int = 1) -> Iterator[slice]:
     """Slices of the samples, for arrays with `copies` numbers for each sample and neuron."""
-    widest = max(max(layer.inputs, layer.neurons) for layer in dense(network))
+    widest = max(max(layer.inputs, layer.neurons) for layer in network.dense)
     size = max(1, TILE // (widest * copies))
     return (slice(start, start + size) for start in range(0, samples, size))
 

@@ -131,7 +131,7 @@ class Network:
             if layer.inputs is not None and width not in (None, layer.inputs):
                 raise ValueError(f"layers[{i}], {layer!r}, takes {layer.inputs} inputs but gets {width}")
             width = layer.neurons or width
-        dense = [layer for layer in self.layers if isinstance(layer, Layer)]
+        dense = self.dense
         if len({layer.dtype for layer in dense}) > 1:
             raise ValueError("all layers must have one dtype, got " + ", ".join(str(layer.dtype) for layer in dense))
         self.inputs: int = dense[0].inputs
@@ -172,6 +172,11 @@ class Network:
         for layer in self.layers:
             if isinstance(layer, Dropout):
                 layer.rng = rng
+
+    @property
+    def dense(self) -> list[Layer]:
+        """The layers that compute: the other kind, Dropout, hands on in prediction what it gets."""
+        return [layer for layer in self.layers if isinstance(layer, Layer)]
 
     @property
     def linked(self) -> bool:

@@ -12,7 +12,6 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.evidence import Evidence, everywhere
-from netwright.explain import dense
 
 Found = Iterator[tuple[Any, ...]]
 
@@ -161,7 +160,7 @@ def penalty(seen: Evidence, before: bool) -> Found:
     """Weights that the penalty holds down: near 0, or the data pull them outwards and would gain by it."""
     if not (seen.harmed and (seen.l2 or seen.l1)):
         return
-    weights = [layer.W for layer in dense(seen.network)]
+    weights = [layer.W for layer in seen.network.dense]
     sizes = [float(np.sqrt(np.mean(W**2) * W.shape[1])) for W in weights]
     gain, outwards, balanced = seen.step(0.0)
     value = float(sum(0.5 * seen.l2 * np.sum(W**2) + seen.l1 * np.sum(np.abs(W)) for W in weights))

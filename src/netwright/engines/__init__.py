@@ -10,7 +10,6 @@ from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array
 from netwright.engines.cache import cache_directory, mark_warm, warmed_up
 from netwright.engines.plain import Plain
-from netwright.layer import Layer
 from netwright.losses import is_known
 from netwright.network import Network
 from netwright.optimizers import OPTIMIZERS, Optimizer
@@ -72,12 +71,12 @@ class Job:
 
     def plain_seconds(self) -> float:
         """About what the plain engine takes: NumPy's calls for each layer and step, and the matrix products."""
-        dense = sum(isinstance(layer, Layer) for layer in self.network.layers)
-        return self.samples / self.batch_size * 60e-6 * dense + 6 * self.samples * self.network.theta.size / 15e9
+        calls = self.samples / self.batch_size * 60e-6 * len(self.network.dense)
+        return calls + 6 * self.samples * self.network.theta.size / 15e9
 
     def listed(self) -> bool:
         """Whether `warm_up` compiles all its rows: those of the tables, and of families whose numbers are data."""
-        rows = [layer.activation for layer in self.network.layers if isinstance(layer, Layer)]
+        rows = [layer.activation for layer in self.network.dense]
         known = is_known(self.network.loss) and type(self.optimizer) in OPTIMIZERS.values()
         return known and all(isinstance(row, Softmax) or row in ACTIVATIONS.values() for row in rows)
 

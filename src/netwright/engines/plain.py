@@ -10,7 +10,6 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.engines.threads import one_thread
-from netwright.layer import Layer
 from netwright.network import Network
 from netwright.optimizers import Optimizer
 
@@ -27,7 +26,7 @@ class Plain:
 
         Two threads that wait for each other in each of them would be slower than one, and far slower on a busy machine.
         """
-        largest = max(layer.W.size for layer in network.layers if isinstance(layer, Layer))
+        largest = max(layer.W.size for layer in network.dense)
         return one_thread("numpy") if 2 * largest * samples < SHARED else nullcontext()
 
     def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:

@@ -18,7 +18,6 @@ from netwright.estimators import parameters
 from netwright.estimators.auto import solve
 from netwright.estimators.randomness import Stream, draw_weights
 from netwright.history import History
-from netwright.layer import Layer
 from netwright.losses import is_known
 from netwright.network import Network
 from netwright.optimizers import LBFGS, Optimizer
@@ -64,7 +63,7 @@ class Member:
     def __getstate__(self) -> dict[str, Any]:
         """All but the gradients."""
         network = self.network
-        used = [layer.activation for layer in network.layers if isinstance(layer, Layer)]
+        used = [layer.activation for layer in network.dense]
         own = {activation.name: activation for activation in used if not ACTIVATIONS.knows(activation)}
         loss = network.loss.name if is_known(network.loss) else network.loss
         return vars(self) | {"network": (network.settings(), network.theta, own, loss), "predictor": None}
@@ -184,7 +183,7 @@ def train_by_rule(estimator: Any, member: Member, task: Task, callbacks: Sequenc
         draw_weights(network, Stream(np.random.RandomState(seed)), estimator.activation)
         return network
 
-    limit = estimator.max_iter if estimator.max_iter != estimator._defaults["max_iter"] else None
+    limit = estimator.max_iter if estimator.max_iter != parameters.defaults(type(estimator))["max_iter"] else None
     solution = solve(
         make,
         X,

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netwright.arguments import Array, numeric
 from netwright.estimators.checking import check_X, check_X_y
+from netwright.estimators.fitting import Member
 from netwright.estimators.scaling import Scaling, fold
 from netwright.network import Network
 
@@ -17,7 +18,13 @@ from netwright.network import Network
 class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The methods that look inside, for both estimators."""
 
-    _members: Any
+    _members: list[Member]
+    classes_: Any
+    loss_curve_: list[float]
+    validation_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_validation_score_: Any  # a float, or None without early stopping
+    best_loss_: float | None
 
     def as_network(self) -> Network:
         """The first (or only) network, live: what is done to it is done to the estimator. Its X has a row a feature."""

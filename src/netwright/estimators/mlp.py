@@ -3,6 +3,7 @@
 What they share, from `fit` to the network underneath, is in `perceptron.py`; here is what y means to each.
 """
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from netwright.estimators.targets import Labels, class_weights
 from netwright.losses import find_loss
 
 
+@dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, Perceptron):
     """Classifies with a network, as scikit-learn's MLPClassifier, whose parameters come first and mean the same.
 
@@ -50,52 +52,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     MLPClassifier(activation='tanh', hidden_layer_sizes=(3,), random_state=1, solver='lbfgs')
     """
 
-    classes_: Any
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: Any = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: Any = 10,
-        max_fun: int = 15000,
-        class_weight: Any = None,
-        loss: Any = "log_loss",
-        output_activation: Any = None,
-        dropout: float = 0.0,
-        label_smoothing: float = 0.0,
-        alpha_scaling: str = "batch",
-        clip_norm: float | None = None,
-        schedule: Any = None,
-        scoring: Any = None,
-        validation_splitter: Any = None,
-        n_networks: int = 1,
-        max_time: float | None = None,
-        checkpoint: Any = None,
-        resume: bool = False,
-        engine: Any = "auto",
-        n_threads: int | None = None,
-    ):
-        super().__init__(locals())
+    hidden_layer_sizes: Any = (100,)
+    activation: Any = "relu"
+    _: KW_ONLY
+    loss: Any = "log_loss"
+    class_weight: Any = None
+    label_smoothing: float = 0.0
 
     @available_if(parameters.takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
@@ -181,6 +143,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return tags
 
 
+@dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, Perceptron):
     """Predicts numbers with a network, as scikit-learn's MLPRegressor, whose parameters come first and mean the same.
 
@@ -192,48 +155,9 @@ class MLPRegressor(RegressorMixin, Perceptron):
     scoring: by default R²; for several quantile levels the mean D² of their pinball losses.
     """
 
-    def __init__(
-        self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: Any = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: Any = 10,
-        max_fun: int = 15000,
-        output_activation: Any = None,
-        dropout: float = 0.0,
-        alpha_scaling: str = "batch",
-        clip_norm: float | None = None,
-        schedule: Any = None,
-        scoring: Any = None,
-        validation_splitter: Any = None,
-        n_networks: int = 1,
-        max_time: float | None = None,
-        checkpoint: Any = None,
-        resume: bool = False,
-        engine: Any = "auto",
-        n_threads: int | None = None,
-    ):
-        super().__init__(locals())
+    loss: Any = "squared_error"
+    hidden_layer_sizes: Any = (100,)
+    activation: Any = "relu"
 
     @available_if(parameters.takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:

@@ -2,8 +2,7 @@
 
 import copy
 import os
-from dataclasses import dataclass
-from inspect import signature
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -62,14 +61,14 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-def defaults(kind: type) -> dict[str, Any]:
+def defaults(kind: Any) -> dict[str, Any]:
     """The constructor's parameters and their defaults."""
-    return {name: parameter.default for name, parameter in signature(kind).parameters.items()}
+    return {each.name: each.default for each in fields(kind)}
 
 
 def check(estimator: Any) -> None:
     """InvalidParameterError (a ValueError) names the first parameter that is wrong. Defaults are known to be right."""
-    values, known = vars(estimator), type(estimator)._defaults
+    values, known = vars(estimator), defaults(type(estimator))
     given = {name: values[name] for name, default in known.items() if name in values and values[name] is not default}
     validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
     if estimator.schedule is not None and estimator.learning_rate != "constant":

@@ -6,6 +6,7 @@ is `as_network()`; `coefs_` and `intercepts_` are views of its W and b.
 
 import math
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from netwright.estimators.checking import check_weight, check_X, check_X_y
 from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member, train_members
 from netwright.estimators.looking import Looking
 from netwright.estimators.randomness import draw_weights, streams
-from netwright.layer import Layer
 from netwright.optimizers import Optimizer
 
 try:
@@ -33,25 +33,53 @@ except ImportError:  # before scikit-learn 1.9
         return method
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
-    """What the two have in common: everything but what y means."""
+    """What the two have in common: everything but what y means.
 
-    _defaults: dict[str, Any]
-    _members: list[Member]
-    loss_curve_: list[float]
-    validation_curve_: list[float]
-    validation_scores_: list[float] | None
-    best_validation_score_: Any  # a float, or None without early stopping
-    best_loss_: float | None
+    A dataclass keeps its arguments as they are, as scikit-learn wants it: `fit` looks at them.
+    """
 
-    def __init__(self, given: dict[str, Any]):
-        """Keep the arguments as they are, as scikit-learn wants it: `fit` looks at them."""
-        self.__dict__.update((name, value) for name, value in given.items() if name not in ("self", "__class__"))
+    solver: Any = "adam"
+    alpha: float = 0.0001
+    batch_size: Any = "auto"
+    learning_rate: str = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: Any = None
+    tol: float = 1e-4
+    verbose: Any = False
+    warm_start: bool = False
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: Any = 10
+    max_fun: int = 15000
+    output_activation: Any = None
+    dropout: float = 0.0
+    alpha_scaling: str = "batch"
+    clip_norm: float | None = None
+    schedule: Any = None
+    scoring: Any = None
+    validation_splitter: Any = None
+    n_networks: int = 1
+    max_time: float | None = None
+    checkpoint: Any = None
+    resume: bool = False
+    engine: Any = "auto"
+    n_threads: int | None = None
 
-    def __init_subclass__(cls, **given: Any) -> None:
-        super().__init_subclass__(**given)
-        own = cls._defaults = parameters.defaults(cls)
-        cls._parameter_constraints = {name: kinds for name, kinds in parameters.CONSTRAINTS.items() if name in own}
+    @property
+    def _parameter_constraints(self) -> dict[str, list[Any]]:
+        """What scikit-learn's own tools look at."""
+        own = parameters.defaults(type(self))
+        return {name: kinds for name, kinds in parameters.CONSTRAINTS.items() if name in own}
 
     # ── fit ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,7 +313,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
 
     def _show_weights(self) -> None:
         """`coefs_` (inputs, neurons) and `intercepts_` (neurons,): views of the first network's W and b."""
-        dense = [layer for layer in self._members[0].network.layers if isinstance(layer, Layer)]
+        dense = self._members[0].network.dense
         self.coefs_ = [layer.W.T for layer in dense]
         self.intercepts_ = [layer.b[:, 0] for layer in dense]
         self._shown = [*self.coefs_, *self.intercepts_]
@@ -296,7 +324,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if len(shown) != len(self.coefs_) + len(self.intercepts_) or any(
             given is not view for given, view in zip((*self.coefs_, *self.intercepts_), shown, strict=True)
         ):
-            dense = [layer for layer in self._members[0].network.layers if isinstance(layer, Layer)]
+            dense = self._members[0].network.dense
             for layer, W, b in zip(dense, self.coefs_, self.intercepts_, strict=True):
                 layer.W, layer.b = np.asarray(W).T, np.reshape(b, (-1, 1))
             self._show_weights()
@@ -305,11 +333,11 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
     def _loss_grad_lbfgs(self, packed: Array, X: Array, y: Array, sample_weight: Any, *unused: Any) -> Any:
         """(loss, gradient) at scikit-learn's packed parameters: its name, for those who check gradients by it."""
         network = self._members[0].network
-        views = [[layer.W.T, layer.b[:, 0]] for layer in network.layers if isinstance(layer, Layer)]
+        views = [[layer.W.T, layer.b[:, 0]] for layer in network.dense]
         ordered = [W for W, _ in views] + [b for _, b in views]
         ends = np.cumsum([view.size for view in ordered])
         for view, part in zip(ordered, np.split(packed, ends[:-1]), strict=True):
             view[...] = part.reshape(view.shape)
         loss = network.gradient(np.asarray(X).T, np.asarray(y, network.dtype).T, sample_weight)
-        dense = [layer for layer in network.layers if isinstance(layer, Layer)]
+        dense = network.dense
         return loss, np.concatenate([layer.dW.T.ravel() for layer in dense] + [layer.db.ravel() for layer in dense])

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from netwright.layer import Layer
 from netwright.network import Network
 
 
@@ -115,9 +114,8 @@ def draw_weights(network: Network, stream: Stream, activation: Any) -> None:
 
     `activation` is the estimator's: one for all hidden layers then decides for the output layer too.
     """
-    for layer in network.layers:
-        if isinstance(layer, Layer):
-            decides = activation if isinstance(activation, str) else layer.activation.name
-            bound = np.sqrt((2 if decides in ("logistic", "sigmoid") else 6) / (layer.inputs + layer.neurons))
-            layer.W = stream.legacy.uniform(-bound, bound, (layer.inputs, layer.neurons)).T
-            layer.b = stream.legacy.uniform(-bound, bound, layer.neurons).reshape(-1, 1)
+    for layer in network.dense:
+        decides = activation if isinstance(activation, str) else layer.activation.name
+        bound = np.sqrt((2 if decides in ("logistic", "sigmoid") else 6) / (layer.inputs + layer.neurons))
+        layer.W = stream.legacy.uniform(-bound, bound, (layer.inputs, layer.neurons)).T
+        layer.b = stream.legacy.uniform(-bound, bound, layer.neurons).reshape(-1, 1)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from netwright.arguments import Array
-from netwright.layer import Layer
 from netwright.losses import Loss, huber
 from netwright.network import Network
 
@@ -58,7 +57,7 @@ def fold(network: Network, scaling: Scaling) -> None:
 
     W·(x - m)/s + b = (W/s)·x + (b - (W/s)·m), and s·(W·a + b) + m = (s·W)·a + (s·b + m).
     """
-    dense = [layer for layer in network.layers if isinstance(layer, Layer)]
+    dense = network.dense
     first, last = dense[0], dense[-1]
     W = first.W / scaling.x_spread.T  # in float64, whatever the network's dtype
     first.W, first.b = W, first.b - W @ scaling.x_mean

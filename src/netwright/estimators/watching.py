@@ -11,7 +11,6 @@ from sklearn.metrics import get_scorer
 from netwright.arguments import Array
 from netwright.estimators.fitting import Member, Rows
 from netwright.history import History
-from netwright.layer import Layer
 from netwright.network import Network
 from netwright.optimizers import Optimizer
 from netwright.scores import SCORES, Score
@@ -44,12 +43,10 @@ def sklearn_callbacks(estimator: Any, X: Array, y: Any, sample_weight: Any) -> l
     context.call_on_fit_task_begin(**given)
 
     def epoch(network: Network, history: History) -> bool:
-        dense = [layer for layer in network.layers if isinstance(layer, Layer)]
-
         def weights() -> dict[str, Any]:
             return {
-                "coefs_": [layer.W.T.copy() for layer in dense],
-                "intercepts_": [layer.b[:, 0].copy() for layer in dense],
+                "coefs_": [layer.W.T.copy() for layer in network.dense],
+                "intercepts_": [layer.b[:, 0].copy() for layer in network.dense],
                 "n_iter_": len(history),
             }
 

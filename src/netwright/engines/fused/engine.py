@@ -47,7 +47,7 @@ class Program:
     def __init__(self, network: Network, columns: int, threads: int, *, by_neurons: bool = False, trains: bool = True):
         self.network, self.columns, self.threads, self.by_neurons = network, columns, threads, by_neurons
         self.F: Any = network.dtype.type
-        self.dense = [layer for layer in network.layers if isinstance(layer, Layer)]
+        self.dense = network.dense
         self.tile = columns if by_neurons else min(-(-columns // threads), TILE)
         places, self.bytes = offsets(network.inputs, network.outputs, self.tile, network.dtype.itemsize)
         self.places = np.array(places, np.int64)

@@ -8,7 +8,7 @@ from functools import partial
 from operator import call
 from typing import Any
 
-from netwright.layer import Layer
+from netwright.network import Network
 
 
 class Workers:
@@ -58,7 +58,7 @@ def available() -> int:
     return max(1, min(cores, int(limit)) if limit.isdigit() else cores)
 
 
-def default_threads(network: Any, columns: int) -> int:
+def default_threads(network: Network, columns: int) -> int:
     """How many workers pay: a step must be worth the barriers and the second gradient."""
-    work = 6 * columns * sum(layer.size for layer in network.layers if isinstance(layer, Layer))
+    work = 6 * columns * network.theta.size
     return available() if work > 4e6 else 1
