@@ -9,7 +9,8 @@ from netwright.engines.fused.machine import call, pointer
 from netwright.engines.fused.plan import SCALES
 from netwright.engines.fused.rows import TYPES
 
-SMALL = 2_048  # multiplications under which a product is quicker in place than through BLAS
+# Up to so many multiplications a product, and up to so many rows a product with a vector, is quicker in place.
+SMALL, FEW = 100, 16
 
 # flags of `multiply`
 TRANSPOSE_A, TRANSPOSE_B, SCALED = 1, 2, 4
@@ -44,23 +45,23 @@ def multiply(F: Any) -> Any:
             )  # fmt: skip
             return
         alpha, beta = numbers[0], numbers[1]
-        A, B = carray(pointer(pA, item), M * lda + K * lda), carray(pointer(pB, item), N * ldb + K * ldb)
-        C = carray(pointer(pC, item), M * N)
+        A = carray(pointer(pA, item), M * lda + K * lda)
         step, stride = (lda, 1) if ta else (1, lda)
         for i in range(M):
+            row = carray(pointer(pC + i * N * width, item), N)
             for j in range(N):
-                C[i * N + j] = zero if beta == zero else beta * C[i * N + j]
+                row[j] = zero if beta == zero else beta * row[j]
             if tb:
                 for j in range(N):
-                    s = zero
+                    other, s = carray(pointer(pB + j * ldb * width, item), K), zero
                     for q in range(K):
-                        s += A[q * step + i * stride] * B[j * ldb + q]
-                    C[i * N + j] += alpha * s
+                        s += A[q * step + i * stride] * other[q]
+                    row[j] += alpha * s
             else:
                 for q in range(K):
-                    a = alpha * A[q * step + i * stride]
+                    other, a = carray(pointer(pB + q * ldb * width, item), N), alpha * A[q * step + i * stride]
                     for j in range(N):
-                        C[i * N + j] += a * B[q * ldb + j]
+                        row[j] += a * other[j]
 
     return product
 
@@ -72,8 +73,8 @@ def apply(F: Any) -> Any:
 
     def matrix_by_vector(gemv: int, arena: int, rows: int, columns: int, pA: int, pv: int, py: int) -> None:
         numbers = carray(pointer(arena + SCALES, item), 2)
-        if rows * columns > SMALL // 8:
-            # rows are short, and BLAS's kernels sum many of them at once
+        if rows > FEW:
+            # they are short, and BLAS's kernels sum many of them at once
             ints = carray(pointer(arena, types.int32), 8)
             ints[0], ints[1], ints[2], ints[6] = columns, rows, 1, 84  # "T": it counts by columns
             call(
