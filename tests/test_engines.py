@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -350,13 +351,19 @@ def test_the_limit_holds_on_a_second_thread_too():
     """Whoever else has set a limit before: trainings side by side would make each other wait many times as long."""
     limit, within = one_thread("numpy"), []
 
+    def seen():
+        return {library.get_num_threads() for library in limit.libraries}
+
     def look():
         with limit:
-            within.extend(library.get_num_threads() for library in limit.libraries)
+            within.append(seen())
 
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        thread = threading.Thread(target=look)
-        thread.start()
-        thread.join()
-        assert set(within) == {1}
-        assert {library.get_num_threads() for library in limit.libraries} == {2}
+        for first, left in ((nullcontext(), {2}), (limit, {1})):  # the last to leave takes it back
+            with first:
+                thread = threading.Thread(target=look)
+                thread.start()
+                thread.join()
+                assert seen() == left
+        assert within == [{1}, {1}]
+        assert seen() == {2}

@@ -10,16 +10,16 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import KFold
 
+from forgery import forge, with_junk
 from netwright import Activation, Loss, MLPClassifier, MLPRegressor, load
 from netwright.cli import main
 from netwright.optimizers import LBFGS, AdamW, Momentum
-from netwright.persistence import digest
 from netwright.schedules import Constant, Cosine
 from small_problems import ENDLESS, KINDS, QUICK, flat, output, problem
 
@@ -366,12 +366,6 @@ def contents(path):
     return json.loads(meta["header"]), load_file(path)
 
 
-def forge(path, header, tensors):
-    """A file with a digest that fits, whatever it says."""
-    meta = {"format": "netwright", "version": "1", "kind": "estimator", "header": json.dumps(header)}
-    save_file(tensors, path, meta | {"digest": digest(meta, tensors)})
-
-
 def change(header, way, value):
     """The header with another value at a place such as "networks.0.rate"; None takes it away."""
     node, *rest = copy.deepcopy(header), *way.split(".")
@@ -428,42 +422,19 @@ FORGED = {
 def test_a_forged_file_is_refused(name, tiny, tmp_path):
     way, value, match = FORGED[name]
     header, tensors = contents(tiny[0])
-    forge(tmp_path / "model", header, tensors)
+    forge(tmp_path / "model", header, tensors, kind="estimator")
     load(tmp_path / "model")  # so that the refusal is about what is changed
-    forge(tmp_path / "model", change(header, way, value), tensors)
+    forge(tmp_path / "model", change(header, way, value), tensors, kind="estimator")
     with pytest.raises(ValueError, match=match) as caught:
         load(tmp_path / "model")
     assert str(caught.value).startswith(str(tmp_path / "model"))
-
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.sampled_from(["$tuple", "tanh"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def places(node, path=()):
-    """The way to every value in nested JSON."""
-    yield path
-    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in pairs:
-        yield from places(value, (*path, key))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_junk_in_the_header_is_refused_or_gives_an_estimator_that_predicts(data, tiny, tmp_path):
     header, tensors = contents(tiny[0])
-    *way, key = data.draw(st.sampled_from([place for place in places(header) if place]))
-    node = header
-    for step in way:
-        node = node[step]
-    if data.draw(st.booleans()):
-        node[key] = data.draw(junk)
-    else:
-        del node[key]
-    forge(tmp_path / "model", header, tensors)
+    forge(tmp_path / "model", with_junk(header, data.draw), tensors, kind="estimator")
     try:
         loaded = load(tmp_path / "model")
     except ValueError:

@@ -355,11 +355,11 @@ def test_blas_has_its_threads_back_afterwards():
         assert threadpoolctl.threadpool_info() == before
 
 
-def _train_in_child(queue):
+def _train_in_child(sender):
     network = Network([10, 40, 3], loss="cross_entropy", rng=0)
     X, Y, _ = data(network, 50)
     network.train(X, Y, epochs=3, batch_size=10, engine="fused", n_threads=2)
-    queue.put(network.theta)
+    sender.send(network.theta)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -369,11 +369,13 @@ def test_training_works_after_a_fork():
     network = Network([10, 40, 3], loss="cross_entropy", rng=0)
     X, Y, _ = data(network, 50)
     network.train(X, Y, epochs=3, batch_size=10, engine="fused", n_threads=2)  # threads that the child will not have
-    queue = context.SimpleQueue()
-    child = context.Process(target=_train_in_child, args=(queue,))
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_train_in_child, args=(sender,), daemon=True)
     child.start()
-    np.testing.assert_array_equal(queue.get(), network.theta)
-    child.join(30)
+    sender.close()  # so that a child that dies ends the waiting
+    assert receiver.poll(60)
+    np.testing.assert_array_equal(receiver.recv(), network.theta)
+    child.join(60)
     assert child.exitcode == 0
 
 
@@ -442,7 +444,7 @@ def test_ctrl_c_between_any_two_steps_of_the_caller_leaves_no_worker_waiting():
 
         sys.settrace(trace)
         try:
-            workers.run(lambda address, w: barrier.wait(5), np.zeros(1), 3, None)
+            workers.run(lambda address, w: barrier.wait(60), np.zeros(1), 3, None)
         except KeyboardInterrupt:
             return True
         finally:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,6 +81,19 @@ def ending_after(epochs):
     return callback
 
 
+def held_at(epoch):
+    """A callback for a process that is ended from outside: says that it trains, and does not get past that epoch."""
+    said = []
+
+    def callback(network, history):
+        if not said:
+            said.append(print("training", flush=True))
+        if len(history) == epoch:
+            time.sleep(60)
+
+    return callback
+
+
 @pytest.fixture
 def always(monkeypatch):
     """Checkpoints after every epoch, however long they take."""
@@ -113,41 +127,32 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(case, tmp_path, al
 SCRIPT = """
     import sys
     sys.path.insert(0, {tests!r})
-    from test_resume import run
-    print("ready", flush=True)
-    network, history = run({case!r}, {epochs}, checkpoint={path!r}, resume=True)
-    network.save({done!r})
-    print(history.cost, flush=True)
+    from test_resume import *
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    run({case!r}, {epochs}, checkpoint={path!r}, resume=True, callbacks=[held_at({held})])
 """
 
 
 @pytest.mark.slow
 @posix
-@pytest.mark.parametrize("case", [case for case in CASES if "dropout" in case or case == "lbfgs"])
-def test_sigkill_at_random_moments(case, tmp_path):
-    """Also while a checkpoint is being written: the file is never torn."""
-    path, done = tmp_path / "checkpoint", tmp_path / "done"
-    epochs = 60 if case == "lbfgs" else 1000
-    whole, history = run(case, epochs)
-    script = SCRIPT.format(tests=str(Path(__file__).parent), case=case, epochs=epochs, path=str(path), done=str(done))
+@pytest.mark.parametrize(
+    ("case", "end"),
+    [(case, "SIGKILL") for case in CASES if "dropout" in case or case == "lbfgs"]
+    + [(case, "SIGINT") for case in ("adam, dropout, one_cycle, patience", "lbfgs")],
+)
+def test_a_process_ended_at_random_moments_and_resumed_ends_with_the_same_bits(case, end, tmp_path):
+    """Killed also while a checkpoint is being written: the file is never torn."""
+    path, epochs = tmp_path / "checkpoint", 60 if case == "lbfgs" else 400
     rng = np.random.default_rng()  # another moment each time
-    kills = 0
-    for attempt in range(9):
+    for held in (epochs // 4, epochs // 2, epochs - 1):
+        script = SCRIPT.format(tests=str(Path(__file__).parent), case=case, epochs=epochs, path=str(path), held=held)
         with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE) as process:
-            assert process.stdout.readline() == b"ready\n"
-            try:
-                said = process.communicate(timeout=rng.uniform(0, 0.2) if attempt < 4 else 60)[0]
-            except subprocess.TimeoutExpired:
-                process.kill()
-                kills += 1
-            else:
-                assert process.returncode == 0
-                break
-        if path.exists():
-            assert read(path)[0] == "checkpoint"
-    assert kills or case == "lbfgs"
-    np.testing.assert_array_equal(netwright.load(done).theta, whole.theta)
-    assert json.loads(said) == history.cost
+            assert process.stdout.readline() == b"training\n"
+            time.sleep(rng.uniform(0, 0.1))
+            process.send_signal(getattr(signal, end))
+            assert process.wait(50) == (0 if end == "SIGINT" else -signal.SIGKILL)
+        assert len(read(path)[2]["history"]["cost"]) <= held
+    same(run(case, epochs), run(case, epochs, checkpoint=path, resume=True))
 
 
 @pytest.mark.slow
@@ -173,28 +178,6 @@ def test_sigkill_in_the_midst_of_writing_leaves_a_whole_file(tmp_path):
             process.kill()
         assert len(read(path)[2]["history"]["cost"]) >= epochs
         assert netwright.load(path).inputs == 100
-
-
-@pytest.mark.slow
-@posix
-@pytest.mark.parametrize("case", ["adam, dropout, one_cycle, patience", "lbfgs"])
-def test_sigint_and_resume_end_with_the_same_bits(case, tmp_path):
-    path, done = tmp_path / "checkpoint", tmp_path / "done"
-    epochs = 100 if case == "lbfgs" else 400
-    whole, history = run(case, epochs)
-    script = SCRIPT.format(tests=str(Path(__file__).parent), case=case, epochs=epochs, path=str(path), done=str(done))
-    for attempt in range(4):
-        with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE) as process:
-            assert process.stdout.readline() == b"ready\n"
-            if attempt < 3:
-                while not path.exists():
-                    time.sleep(0.001)
-                time.sleep(0.03)
-                process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=60)[0]
-            assert process.returncode in (0, -signal.SIGINT)
-    np.testing.assert_array_equal(netwright.load(done).theta, whole.theta)
-    assert json.loads(said) == history.cost
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -264,14 +247,19 @@ def test_a_run_stopped_by_a_callback_stays_stopped_if_the_callback_still_says_so
     same(run("momentum", 20), run("momentum", 20, checkpoint=path, resume=True))
 
 
-def test_more_time_goes_on_with_the_same_bits(tmp_path):
-    path, epochs = tmp_path / "checkpoint", 100_000
+def test_more_time_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    """By a clock that goes on by a millisecond whenever it is looked at."""
+    path, epochs, ticks = tmp_path / "checkpoint", 100_000, count()
+    monkeypatch.setattr("netwright.loop.time", SimpleNamespace(perf_counter=lambda: next(ticks) / 1000))
     _, history = run("momentum", epochs, checkpoint=path, max_seconds=0.05)
     assert history.stopped.startswith("time was up (0.05 s)")
+    assert history.seconds[-2] < 0.05 <= history.seconds[-1]
     assert len(run("momentum", epochs, checkpoint=path, max_seconds=0.05, resume=True)[1]) == len(history)
     network, longer = run("momentum", epochs, checkpoint=path, max_seconds=0.1, resume=True)
+    assert len(longer) > len(history)
     assert longer.cost[: len(history)] == history.cost
     assert longer.seconds == sorted(longer.seconds)
+    assert longer.seconds[-2] < 0.1 <= longer.seconds[-1]
     np.testing.assert_array_equal(network.theta, run("momentum", len(longer))[0].theta)
 
 

@@ -400,7 +400,7 @@ def test_max_seconds_ends_training_at_the_end_of_an_epoch():
     started = time.perf_counter()
     _, history = trained(X, Y, epochs=10**9, max_seconds=0.2)
     assert 0.2 <= history.seconds[-1] <= time.perf_counter() - started
-    assert history.seconds[-2] < 0.2
+    assert max(history.seconds[:-1], default=0.0) < 0.2
     assert history.seconds == sorted(history.seconds)
     assert history.stopped == f"time was up (0.2 s) after {len(history)} epochs"
 
@@ -530,7 +530,9 @@ def test_an_error_inside_an_epoch_passes_through_and_the_last_whole_epoch_stays(
 def test_a_real_sigint_ends_training_cleanly(optimizer):
     """At random moments, in a process of its own that checks itself."""
     script = f"""
+        import signal
         import numpy as np, netwright
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         rng = np.random.default_rng(0)
         X, Y = rng.normal(size=(20, 2000)), rng.normal(size=(3, 2000))
         network = netwright.Network([20, 30, 3], loss="squared_error", rng=0)
@@ -553,7 +555,10 @@ def test_a_real_sigint_ends_training_cleanly(optimizer):
             assert process.stdout.readline() == b"ready\n"
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0
+            try:
+                assert process.wait(60) == 0
+            finally:
+                process.kill()
 
 
 # ── costs that are no longer finite ──────────────────────────────────────────────────────────────────────────────────
