@@ -263,6 +263,18 @@ def test_more_time_goes_on_with_the_same_bits(tmp_path, monkeypatch):
     np.testing.assert_array_equal(network.theta, run("momentum", len(longer))[0].theta)
 
 
+def test_interrupted_in_its_first_epoch_a_training_has_all_its_time_left(tmp_path):
+    class Stopped(Plain):
+        def run_epoch(self, *arguments):
+            raise KeyboardInterrupt
+
+    X, Y = np.random.default_rng(0).normal(size=(2, 3, 8))
+    options = {"epochs": 2, "rng": 0, "checkpoint": tmp_path / "begun", "resume": True, "max_seconds": 600}
+    for engine, stopped in ((Stopped(), "interrupted after 0 epochs"), ("plain", "all 2 epochs done")):
+        network = Network([3, 3], loss="squared_error", rng=0)
+        assert network.train(X, Y, engine=engine, **options).stopped == stopped
+
+
 def test_the_optimizer_and_the_generator_of_the_caller_go_on_too(tmp_path):
     """So a further training after a resumed one is the same as after a whole one."""
     results = []
