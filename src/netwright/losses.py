@@ -118,7 +118,7 @@ TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "probability": ("targets between 0 and 1", lambda Y: (Y >= 0) & (Y <= 1)),
     "distribution": (
         "a column of class probabilities for each sample, such as one-hot, that sum to 1",
-        lambda Y: (Y >= 0) & (abs(Y.sum(axis=0, keepdims=True) - 1) < 1e-4),
+        lambda Y: (Y >= 0) & (abs(np.ascontiguousarray(Y).sum(axis=0) - 1) < 1e-4),  # quicker with rows in one piece
     ),
     "count": ("targets of at least 0", lambda Y: Y >= 0),
 }
