@@ -21,11 +21,11 @@ FILES = {
 
 GROUPS = {  # from the inside out; a new module needs its place here (a package stands for all that is in it)
     "mathematics": "table arguments activations losses initializers optimizers schedules scores",
-    "network": "layer layers network gradcheck board explain persistence diagram",
+    "network": "layer layers network gradcheck board explain persistence mixture diagram",
     "engines": "engines",
     "training": "history checkpoint loop training evidence symptoms diagnosis",
-    "data": "frame csv_reading text_columns reading columns tables target model learning",
-    "faces": "page report progress xor options failures cli __main__ estimators export playground",
+    "data": "frame csv_reading text_columns reading columns tables target parts recipe model one_network learning",
+    "faces": "page report progress xor options failures telling cli __main__ estimators export playground",
 }
 ORDER = list(GROUPS)
 PLACES = {f"netwright.{module}": group for group, modules in GROUPS.items() for module in modules.split()}
@@ -50,7 +50,7 @@ DOORS = {  # the only modules that import them; a package stands for all that is
     "matplotlib": ("report",),
     "plotext": ("progress",),
     "rich": ("progress", "cli"),
-    "click": ("progress", "options", "failures", "cli"),
+    "click": ("progress", "options", "failures", "telling", "cli"),
 }
 FREE = {"numpy", *sys.stdlib_module_names}
 

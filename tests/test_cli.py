@@ -18,6 +18,7 @@ import netwright
 from netwright import engines
 from netwright.cli import main
 from netwright.history import History
+from netwright.learning import ABOUT_ONE
 from netwright.persistence import read
 from netwright.progress import Progress, curve, duration
 
@@ -75,6 +76,64 @@ def test_train_tells_what_it_does_and_writes_a_model(here):
     model = netwright.load("penguins.safetensors")
     assert model.scores["accuracy"] > 0.95
     assert model.settings["epochs"] == 40
+
+
+def test_by_default_a_mixture_learns(here):
+    result = run("train", "penguins.csv", "--target", "species", "--report", "r.html")
+    assert result.exit_code == 0
+    for words in (
+        "344 rows, 69 of them held out",
+        "5 numbers, 2 categories, as 49 features",
+        "networks 8 × 49-128-128-3, and linear ones, as far as they help",
+        "scouts 4/4  ",
+        "networks 8/8  ",
+        "epochs a network in ",
+        "; all 8 networks done",
+        "• cost on rows left out in turn",
+    ):
+        assert words in result.stderr
+    assert result.stdout.startswith("scores on the 69 rows held out:\n  accuracy ")
+    assert result.stdout.endswith("model written to penguins.safetensors, report to r.html\n")
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "<h2>Learning curve</h2>" in page
+    model = netwright.load("penguins.safetensors")
+    assert model.scores["accuracy"] > 0.97
+    assert f"accuracy           {model.scores['accuracy']:.6g}\n" in result.stdout
+    assert run("show", "penguins.safetensors").stdout == model.summary() + "\n"
+    _, *table = rows(run("predict", "penguins.safetensors", PENGUINS).stdout)
+    np.testing.assert_array_equal(np.array([row[1:] for row in table], float), model.predict_proba(PENGUINS))
+    said = json.loads(run("evaluate", "penguins.safetensors", PENGUINS, "--json").stdout)
+    assert said == model.evaluate(PENGUINS) | {"rows": 344}
+
+
+def test_json_of_a_mixture_has_the_same_keys(here):
+    one, mixture = (run("train", "penguins.csv", "-t", "species", "--json", *more) for more in (QUICK, ()))
+    assert mixture.stderr == ""
+    assert json.loads(mixture.stdout).keys() == json.loads(one.stdout).keys()
+    said = json.loads(mixture.stdout)
+    assert (said["stopped"], said["best_epoch"]) == ("all 8 networks done", None)
+    assert said["epochs"] >= 12
+    assert said["settings"]["networks"] == 8
+
+
+def test_every_option_about_one_network_says_so():
+    options = {option.name: option for option in main.commands["train"].params}
+    marked = [name for name, option in options.items() if (getattr(option, "help", "") or "").startswith("(*) ")]
+    assert marked == [name for name in options if name in ABOUT_ONE]
+    assert "An option marked (*) asks for one" in run("train", "--help").stdout.replace("\n ", "").replace("  ", " ")
+
+
+@pytest.mark.slow
+def test_quiet_is_quiet_on_the_first_day_too(here):
+    """When everything is still to be compiled."""
+    environment = os.environ | {"NETWRIGHT_CACHE_DIR": str(here / "cache")}
+    for more in (["--quiet"], []):
+        training = process("train", "penguins.csv", "-t", "species", *more, env=environment)
+        _, err = training.communicate(timeout=120)
+        assert training.returncode == 0
+        assert (err == "") == bool(more)
+        shutil.rmtree(here / "cache", ignore_errors=True)
+    assert "compiled the fused engine" in err
 
 
 def test_progress_in_plain_lines_is_short(here):
@@ -199,6 +258,28 @@ def test_ctrl_c_keeps_the_best_model_so_far(here):
     assert "Traceback" not in err
     assert "model written to m" in out
     assert len(netwright.load("m").history) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("at", "code"), [("scouts 1/4", 130), ("networks 1/8", 0)])
+def test_ctrl_c_keeps_the_networks_that_are_done(here, at, code):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 6)).round(3)
+    lines = [",".join(map(str, [*row, row[0] * row[1] > row[2]])) for row in X.tolist()]
+    (here / "t.csv").write_text("\n".join(["a,b,c,d,e,f,y", *lines]))
+    training = process("train", "t.csv", "-t", "y", "-o", "m")
+    assert any(line.startswith(at) for line in training.stderr)
+    training.send_signal(signal.SIGINT)
+    out, err = training.communicate(timeout=60)
+    assert training.returncode == code
+    assert "Traceback" not in err
+    if code:
+        assert err.endswith("netwright: interrupted before the first network was done; no model was written\n")
+        assert not (here / "m").exists()
+    else:
+        assert "interrupted when " in err
+        assert "model written to m" in out
+        assert netwright.load("m").evaluate("t.csv")["accuracy"] > 0.8
 
 
 @pytest.mark.slow
@@ -387,9 +468,10 @@ def test_time_left_is_told_from_the_epochs_and_the_limit():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
-def test_in_a_terminal_one_line_moves(here):
+@pytest.mark.parametrize(("more", "words"), [(["--epochs", "400"], "/400  cost"), ([], "networks ")])
+def test_in_a_terminal_one_line_moves(here, more, words):
     mine, theirs = os.openpty()
-    command = [sys.executable, "-m", "netwright", "train", "penguins.csv", "-t", "species", "--epochs", "400"]
+    command = [sys.executable, "-m", "netwright", "train", "penguins.csv", "-t", "species", *more]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"}
     training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
@@ -406,6 +488,6 @@ def test_in_a_terminal_one_line_moves(here):
     os.close(mine)
     assert training.wait(timeout=60) == 0
     text = seen.decode(errors="replace")
-    assert "/400  cost" in text
+    assert words in text
     assert "left" in text
     assert "\x1b[" in text

@@ -5,10 +5,8 @@ modules are loaded by the command that needs them, so that `--help` is there at 
 """
 
 import json
-import math
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ import click
 import netwright
 from netwright.failures import Netwright, describe, fail, note
 from netwright.options import Duration, Sizes, how_to_read, reading_options
+from netwright.telling import echo_course, echo_scores, finite, introduce, outcome, write_report
 
 if TYPE_CHECKING:
     from netwright.model import TableModel
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
 TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
 REPLACEABLE = {"--model": ("model", "table", "network"), "--checkpoint": ("checkpoint",)}  # the kinds of file
-PLURAL = {"number": "numbers", "category": "categories", "date": "dates"}
 TABLE = click.argument("table", type=click.Path())
 MODEL = click.argument("model", type=click.Path())
+ONE = "(*)"  # what an option of one network begins with in the help
 
 
 @click.group(cls=Netwright, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,26 +46,26 @@ def main(context: click.Context) -> None:
 @click.option("-t", "--target", metavar="COLUMN", help="The column to predict.")
 @click.option("-o", "--model", metavar="FILE", help="Where the model goes. [default: TABLE's name + .safetensors]")
 @click.option("--task", help="classification or regression. [default: what the target looks like]")
-@click.option("--hidden", type=Sizes(), metavar="SIZES", help="Hidden layers, such as 64,32, or none. [default: 64,32]")
-@click.option("--activation", help="Of the hidden layers. [default: silu]")
-@click.option("--loss", help="[default: logloss, cross_entropy or squared_error, as the target asks]")
-@click.option("--epochs", type=int, help="At most so many passes over the table. [default: from its rows]")
-@click.option("--batch-size", type=int, help="Rows an update. [default: from the table's rows]")
-@click.option("--optimizer", help="[default: adam]")
-@click.option("--learning-rate", type=float, help="[default: the optimizer's own]")
-@click.option("--schedule", help="How the learning rate goes over the epochs. [default: constant]")
-@click.option("--dropout", type=float, help="Share of each hidden layer left out at random. [default: 0]")
-@click.option("--l2", type=float, help="Penalty on large weights. [default: 1 / rows]")
+@click.option("--hidden", type=Sizes(), metavar="SIZES", help=f"{ONE} Hidden layers: 64,32 or none. [default: 64,32]")
+@click.option("--activation", help=f"{ONE} Of the hidden layers. [default: silu]")
+@click.option("--loss", help=f"{ONE} [default: logloss, cross_entropy or squared_error, as the target asks]")
+@click.option("--epochs", type=int, help=f"{ONE} At most so many passes over the table. [default: from its rows]")
+@click.option("--batch-size", type=int, help=f"{ONE} Rows an update. [default: from the table's rows]")
+@click.option("--optimizer", help=f"{ONE} [default: adam]")
+@click.option("--learning-rate", type=float, help=f"{ONE} [default: the optimizer's own]")
+@click.option("--schedule", help=f"{ONE} How the learning rate goes over the epochs. [default: constant]")
+@click.option("--dropout", type=float, help=f"{ONE} Share of each hidden layer left out at random. [default: 0]")
+@click.option("--l2", type=float, help=f"{ONE} Penalty on large weights. [default: 1 / rows]")
 @click.option("--seed", type=int, help="Decides the held-out rows, first weights and shuffles. [default: 0]")
 @click.option("--weights", metavar="COLUMN", help="A column with each row's weight.")
 @click.option("--drop", metavar="COLUMN", multiple=True, help="A column not to learn from (repeatable).")
 @click.option("--categorical", metavar="COLUMN", multiple=True, help="Numbers that are categories (repeatable).")
 @click.option("--validation", type=float, help="Share of rows held out; 0 for none. [default: 0.2]")
-@click.option("--patience", type=int, help="Stop after so many epochs without a new best. [default: from the rows]")
+@click.option("--patience", type=int, help=f"{ONE} Stop after so many epochs without a new best. [default: from rows]")
 @click.option("--time-limit", "max_seconds", type=Duration(), help="Such as 30s, 5m or 1h.")
-@click.option("--clip-norm", type=float, help="Cut longer gradients to this length. [default: no]")
-@click.option("--checkpoint", metavar="FILE", help="Kept up to date while training, so that nothing is ever lost.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint, if it is there; ends with the same model.")
+@click.option("--clip-norm", type=float, help=f"{ONE} Cut longer gradients to this length. [default: no]")
+@click.option("--checkpoint", metavar="FILE", help=f"{ONE} Kept up to date while training, so that nothing is lost.")
+@click.option("--resume", is_flag=True, help=f"{ONE} Go on from the checkpoint, if it is there, to the same model.")
 @click.option("--report", metavar="FILE", help="A page (.html) or picture (.png, .svg, .pdf) on the training.")
 @click.option("--quiet", is_flag=True, help="Nothing but the scores and where the model is.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object; no progress and no curve.")
@@ -74,11 +73,13 @@ def main(context: click.Context) -> None:
 def train(table: str, target: str | None, model: str | None, report: str | None, **options: Any) -> None:
     """Learn to predict a column of TABLE (CSV, TSV, Parquet or JSON lines) from the others.
 
+    A mixture of networks learns it, and nothing need be chosen. An option marked (*) asks for one network instead.
+
     Writes one model file, which replaces a model that is there already once the new one is whole. Ctrl-C ends training,
     writes the best model so far, and exits with 0.
     """
-    from netwright.learning import train_table
-    from netwright.progress import Progress, curve
+    from netwright.learning import ABOUT_ONE, train_table
+    from netwright.progress import Progress
 
     reading, resume = how_to_read(options), options.pop("resume")
     silent = options.pop("quiet") | (as_json := options.pop("as_json"))
@@ -100,22 +101,26 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     def ready(model: "TableModel") -> None:
         from netwright.persistence import check_writable
 
-        check_writable(path, model.network.theta.nbytes + 100_000)
+        check_writable(path, model.nbytes + 100_000)
         if not silent:
             introduce(model, table)
-        progress.begin(model.settings["epochs"], model.settings["max_seconds"])
+        progress.begin(model.settings.get("epochs"), model.settings["max_seconds"])
 
-    with progress:
-        made = train_table(table, target, **options, resume=resume, reading=reading, callbacks=[progress], ready=ready)
-    history = made.history
-    if not len(history):
-        fail("interrupted before the first epoch was done; no model was written", 130)
+    one = resume or not options.keys().isdisjoint(ABOUT_ONE)
+    options |= {"resume": resume, "callbacks": [progress]} if one else {"tell": progress.tell}
+    try:
+        with progress:
+            made = train_table(table, target, **options, reading=reading, ready=ready)
+        if one and not len(made.history):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if not progress.started:
+            raise
+        first = "epoch" if one else "network"
+        fail(f"interrupted before the first {first} was done; no model was written", 130)
     save(made, path)
     if not silent:
-        penalised = "cost, with its penalty on weights" if made.network.l2 else "cost"
-        costs = {penalised: history.cost} | ({"held-out cost": v} if (v := history.validation_cost) else {})
-        click.echo(f"{len(history)} epochs in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
-        click.echo(curve(costs), err=True)
+        echo_course(made)
     if report is not None:
         write_report(made, report, table)
     if as_json:
@@ -126,27 +131,6 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
         click.echo(f"scores on the {held:,} row{'s' * (held > 1)} held out:")
         echo_scores(made.scores)
     click.echo(f"model written to {path}" + (f", report to {report}" if report else ""))
-
-
-def introduce(model: "TableModel", table: str) -> None:
-    """What was decided about the table, before training starts."""
-    from netwright.progress import say
-
-    kept, inputs = model.settings, model.encoder
-    kinds = {kind: len(inputs.names(kind)) for kind in ("number", "category", "date")}
-    shown = ", ".join(f"{count} {kind if count == 1 else PLURAL[kind]}" for kind, count in kinds.items() if count)
-    network = "-".join(map(str, [model.network.inputs, *kept["hidden"], model.network.outputs]))
-    batches = f" in batches of {kept['batch_size']}" if kept["batch_size"] else ""
-    for line in (
-        f"{table}: {kept['rows'] + kept['held_out']:,} rows, {kept['held_out']:,} of them held out",
-        f"target {model.goal()}: {model.target.task}, {model.target.reason}",
-        f"inputs {shown}, as {model.network.inputs} feature{'s' * (model.network.inputs > 1)}",
-        f"network {network}, loss {model.network.loss.name}, {kept['optimizer']['name']}, "
-        f"at most {kept['epochs']:,} epochs{batches}",
-    ):
-        say(line)
-    for sentence in model.notes:
-        note(sentence)
 
 
 def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> None:
@@ -192,59 +176,6 @@ def save(model: "TableModel", path: str) -> None:
         spare = Path(tempfile.mkdtemp(prefix="netwright-"), Path(path).name)
         model.save(spare)
         raise OSError(f"{describe(error)}; the model is in {spare} instead") from None
-
-
-def write_report(model: "TableModel", path: str, table: str) -> None:
-    from netwright import report
-
-    frame = model.held_out
-    assert frame is not None  # `train` has seen to it
-    A = model.outputs(frame, notes=[])
-    classes = model.target.task == "classification"
-    report.write_report(
-        path,
-        title=f"{model.target.name} from {Path(table).name}",
-        task=model.target.task,
-        history=model.history,
-        scores=model.scores,
-        settings=model.settings,
-        truth=frame.column(model.target.name),
-        predicted=model.decode(A),
-        classes=model.target.classes if classes else None,
-        probabilities=model.probabilities(A) if classes else None,
-        notes=model.notes,
-    )
-
-
-def outcome(model: "TableModel", path: str, report: str | None) -> dict[str, Any]:
-    """What `--json` says of a training."""
-    history = model.history
-    return {
-        "model": path,
-        "report": report,
-        "target": model.target.name,
-        "task": model.target.task,
-        "reason": model.target.reason,
-        "classes": model.target.classes,
-        "scores": finite(model.scores),
-        "epochs": len(history),
-        "best_epoch": history.best_epoch,
-        "stopped": history.stopped,
-        "seconds": history.seconds[-1],
-        "settings": model.settings,
-        "notes": model.notes,
-    }
-
-
-def finite(scores: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON has no NaN."""
-    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
-
-
-def echo_scores(scores: Mapping[str, float]) -> None:
-    for name, value in scores.items():
-        shown = f"{value:.6g}" if math.isfinite(value) else "undefined, since the target is constant here"
-        click.echo(f"  {name.replace('_', ' '):<18} {shown}")
 
 
 # ── predict, evaluate, show ──────────────────────────────────────────────────────────────────────────────────────────

@@ -183,7 +183,7 @@ class Date:
     def done(self) -> str:
         start = np.datetime64(int(self.mean), "D")
         circles = ", month" * self.month + ", hour" * self.hour + ", week" * self.week
-        return f"(days since {start}) / {self.std:.4g}{circles}"
+        return f"(days since {start}) / {self.std:.4g}{circles}" + ", missing" * self.marked
 
     def fill(self, values: Array, out: Array, place: Place) -> list[str]:
         known = ~missing(values)

@@ -1,4 +1,4 @@
-"""A trained model: a network together with the encoders that turn a table's rows into its inputs and back.
+"""A trained model: networks together with the encoders that turn a table's rows into their inputs and back.
 
 `train_table` makes one, `netwright train` writes it to a file, `netwright.load` brings it back.
 """
@@ -12,38 +12,36 @@ from typing import Any
 
 import numpy as np
 
+from netwright.activations import Activation
 from netwright.arguments import Array
 from netwright.columns import numbers_of
 from netwright.frame import Frame, spelling
 from netwright.history import History
+from netwright.losses import Loss
+from netwright.mixture import Mixture
 from netwright.network import Network
+from netwright.persistence import rebuild, write
 from netwright.reading import read_table
 from netwright.scores import mae, r2, rmse
 from netwright.tables import TableEncoder, Unseen
 from netwright.target import TargetEncoder
 
-SETTINGS: dict[str, Any] = {  # those that a model of a file cannot do without
-    "hidden": list,
-    "optimizer": dict,
-    "batch_size": int | None,
-    "dropout": int | float,
-    "seed": int,
-    "weights": str | None,
-    "drop": list,
-    "rows": int,
-    "held_out": int,
-}
+# Settings that a model of a file cannot do without: of any kind; of one network besides.
+SETTINGS: dict[str, Any] = {"seed": int, "weights": str | None, "drop": list, "rows": int, "held_out": int}
+ONE: dict[str, Any] = {"hidden": list, "optimizer": dict, "batch_size": int | None, "dropout": int | float}
 
 
 @dataclass(eq=False)
 class TableModel:
-    """A network and the encoders of its inputs and its target. `scores` are those of the rows held out in training.
+    """A network, or a mixture of them, and the encoders of its inputs and its target.
+
+    `scores` are those of the rows held out in training, which the networks have not seen.
 
     `settings` says how it was trained, `notes` what was decided about the table; `held_out` is the part of the table
     that was not learned from, and is not kept in the file.
     """
 
-    network: Network
+    network: Network | Mixture
     encoder: TableEncoder
     target: TargetEncoder
     settings: dict[str, Any]
@@ -113,8 +111,7 @@ class TableModel:
 
     def read(self, table: Any, *, with_target: bool = False) -> Frame:
         """A table as a Frame. Of a file only the columns in use must be in order, and categories are read as such."""
-        categories = self.encoder.names("category")
-        needed = self.encoder.names()
+        categories, needed = self.encoder.categories, self.encoder.names()
         if with_target:
             needed.append(self.target.name)
             if self.target.classes and isinstance(self.target.classes[0], str):
@@ -124,11 +121,10 @@ class TableModel:
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save(self, path: Any) -> None:
-        """Write network and encoders to one safetensors file, atomically; `netwright.load(path)` brings them back."""
-        from netwright.persistence import write
-
+        """Write networks and encoders to one safetensors file, atomically; `netwright.load(path)` brings them back."""
+        name, said, tensors = self._networks()
         header = {
-            "network": self.network.settings(),
+            name: said,
             "encoder": self.encoder.to_dict(),
             "target": self.target.to_dict(),
             "history": self.history.to_dict(),
@@ -137,11 +133,34 @@ class TableModel:
             "notes": self.notes,
             "reading": self.reading,
         }
-        write(path, "table", {"theta": self.network.theta}, header)
+        write(path, "table", tensors, header)
+
+    def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
+        """How a file keeps what predicts: under which name, what JSON can say of it, and its tensors."""
+        if isinstance(self.network, Mixture):
+            return "mixture", *self.network.to_file()
+        return "network", self.network.settings(), {"theta": self.network.theta}
+
+    @property
+    def nbytes(self) -> int:
+        """What the networks' numbers take in a file."""
+        return sum(tensor.nbytes for tensor in self._networks()[-1].values())
 
     @classmethod
-    def from_header(cls, network: Network, header: Mapping[str, Any]) -> "TableModel":
-        """The model that `save` described; ValueError when its parts do not fit together."""
+    def from_header(
+        cls,
+        header: Mapping[str, Any],
+        tensors: Mapping[str, Array],
+        activations: dict[str, Activation],
+        losses: dict[str, Loss],
+    ) -> "TableModel":
+        """The model that `save` described; ValueError when its parts are not known or do not fit together."""
+        network: Network | Mixture
+        if "mixture" in header:
+            network, needed = Mixture.from_file(header["mixture"], tensors), SETTINGS
+        else:
+            network = rebuild(header["network"], tensors["theta"], activations, losses)
+            needed = SETTINGS | ONE
         model = cls(
             network=network,
             encoder=TableEncoder.from_dict(header["encoder"]),
@@ -149,7 +168,7 @@ class TableModel:
             history=History(**header["history"]),
             **{name: header[name] for name in ("settings", "scores", "notes", "reading")},
         )
-        if wrong := [name for name, kinds in SETTINGS.items() if not isinstance(model.settings.get(name), kinds)]:
+        if wrong := [name for name, kinds in needed.items() if not isinstance(model.settings.get(name), kinds)]:
             raise ValueError(f"the model's settings lack {wrong[0]!r}, or it is of the wrong type")
         outputs = max(1, len(model.target.classes))
         if network.inputs != len(model.encoder.feature_names) or network.outputs not in (outputs, outputs - 1):
@@ -181,9 +200,11 @@ class TableModel:
     def training(self) -> str:
         """One line on how it was trained."""
         kept, history = self.settings, self.history
+        parts = [f"{kept['rows']:,} rows learned from, {kept['held_out']:,} held out"]
+        if isinstance(self.network, Mixture):
+            return f"{', '.join(parts)}, seed {kept['seed']}\n{len(history)} epochs a network; {history.stopped}"
         rate = kept["optimizer"].get("learning_rate")
-        parts = [f"{kept['rows']:,} rows learned from, {kept['held_out']:,} held out", kept["optimizer"]["name"]]
-        parts += [f"learning rate {rate:g}"] * (rate is not None)
+        parts += [kept["optimizer"]["name"], *[f"learning rate {rate:g}"] * (rate is not None)]
         parts += [f"batches of {kept['batch_size']}"] * (kept["batch_size"] is not None)
         parts += [f"dropout {kept['dropout']:g}"] * bool(kept["dropout"])
         parts += [f"seed {kept['seed']}"]
@@ -192,8 +213,13 @@ class TableModel:
 
     def __repr__(self) -> str:
         scores = "".join(f", {score} {value:.4g}" for score, value in self.scores.items())
-        widths = "-".join(map(str, [self.network.inputs, *self.settings["hidden"], self.network.outputs]))
-        return f"TableModel({self.target.name!r}, {self.target.task}, {widths}{scores})"
+        return f"TableModel({self.target.name!r}, {self.target.task}, {self.shape()}{scores})"
+
+    def shape(self) -> str:
+        """`15-64-32-3`; of a mixture, `8 × 15-128-128-3 + 4 × 15-3`."""
+        if isinstance(self.network, Mixture):
+            return self.network.shape()
+        return "-".join(map(str, [self.network.inputs, *self.settings["hidden"], self.network.outputs]))
 
 
 def as_frame(table: Any, *, categorical: Collection[str] = (), **reading: Any) -> Frame:

@@ -61,7 +61,7 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
         if kind == "table":
             from netwright.model import TableModel
 
-            return TableModel.from_header(network(tensors["theta"]), header)
+            return TableModel.from_header(header, tensors, activations, losses)
         if kind == "estimator":
             from netwright.estimators.files import from_header
 

@@ -3,10 +3,12 @@
 All of it goes to stderr; stdout is for results.
 """
 
+import logging
 import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -14,6 +16,8 @@ from typing import Any
 import click
 
 from netwright.history import History
+
+log = logging.getLogger("netwright")
 
 
 class Progress:
@@ -26,12 +30,13 @@ class Progress:
         self.silent = silent
         self.epochs, self.max_seconds = 1, math.inf
         self.live: Any = None
+        self.started = 0.0  # when learning began
         self.began: tuple[int, float] | None = None  # epochs and seconds that were done when it first looked
         self.told, self.tenths = 0, 0
 
-    def begin(self, epochs: int, max_seconds: float | None) -> None:
+    def begin(self, epochs: int | None, max_seconds: float | None) -> None:
         """What the share done and the time left are told from; the live line appears."""
-        self.epochs, self.max_seconds = epochs, max_seconds or math.inf
+        self.epochs, self.max_seconds, self.started = epochs or 1, max_seconds or math.inf, time.perf_counter()
         if self.live is not None:
             self.live.start()
 
@@ -46,7 +51,9 @@ class Progress:
             console = Console(stderr=True, highlight=False)
             bar = BarColumn(max(4, min(40, console.width - 72)))
             self.live = Live(bar, text, console=console, transient=True, refresh_per_second=8)
-            self.task = self.live.add_task("", total=1.0, text="epoch 1 …")
+            self.task = self.live.add_task("", total=1.0, text="learning …")
+        if self.silent:  # that something was compiled, say
+            log.disabled = True
         return self
 
     def __exit__(
@@ -54,6 +61,16 @@ class Progress:
     ) -> None:
         if self.live is not None:
             self.live.stop()
+        log.disabled = False
+
+    def tell(self, words: str, share: float) -> None:
+        """How far a mixture is."""
+        seconds = time.perf_counter() - self.started
+        if self.live is not None:
+            left = min(seconds / share - seconds, self.max_seconds - seconds)
+            self.live.update(self.task, completed=share, text=f"{words}  about {duration(max(left, 0))} left")
+        elif not self.silent:
+            click.echo(f"{words}  {seconds:.1f} s", err=True)
 
     def __call__(self, network: Any, history: History) -> None:
         if self.silent:

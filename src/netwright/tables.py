@@ -171,9 +171,18 @@ class TableEncoder:
         used = [(column.name, column.kind, column.done, features_of(column)) for column in self.columns]
         return used + [(name, "left out", why, []) for name, why in self.dropped]
 
-    def names(self, kind: str | None = None) -> list[str]:
-        """The columns in use, of one kind ('number', 'category', 'date') or of all."""
-        return [column.name for column in self.columns if kind in (None, column.kind)]
+    def names(self, *kinds: str) -> list[str]:
+        """The columns in use, of these kinds ('number', 'category', 'date' …) or of all."""
+        return [column.name for column in self.columns if not kinds or column.kind in kinds]
+
+    @property
+    def categories(self) -> list[str]:
+        """The columns in use whose values are levels, however many."""
+        return self.names(Category.kind, Levels.kind)
+
+    @property
+    def numbers(self) -> list[str]:
+        return self.names(Number.kind, Scaled.kind)
 
     def check(self, frame: Frame) -> list[str]:
         """Notes on columns that training did not have."""

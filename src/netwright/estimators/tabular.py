@@ -1,10 +1,9 @@
 """TabularClassifier and TabularRegressor: any table in, no option needed. `recipe.py` says how they learn."""
 
-import math
 import time
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -16,13 +15,13 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite, ch
 from netwright.arguments import Array
 from netwright.columns import moments
 from netwright.estimators.frames import columns_of, frame_of
-from netwright.estimators.recipe import Mixture, Problem, Rows, learn
 from netwright.estimators.targets import class_weights, codes_of
 from netwright.frame import Frame
-from netwright.tables import TableEncoder
+from netwright.parts import Rows
+from netwright.recipe import LEVELS, encode, mixture_of
 
-TOLD = 20  # outputs, up to which the means of a level are told
-FAR = 0.1  # of the targets' range, by which predictions may leave it
+if TYPE_CHECKING:
+    from netwright.mixture import Mixture
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -33,7 +32,7 @@ class Tabular(BaseEstimator):
     """
 
     columns: Any = None
-    max_levels: int = 40
+    max_levels: int = LEVELS
     max_time: float | None = None
     random_state: Any = None
     engine: Any = "fused"
@@ -67,27 +66,26 @@ class Tabular(BaseEstimator):
         kept = np.flatnonzero(weight > 0)
         frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]
         self._begin(targets, weight)
-        told = targets.T if len(targets) <= TOLD else targets.T[:, :0]
         self.mixture_: Mixture | None = None
         self._dates = frame.date_formats
-        self.encoder_ = TableEncoder.fit(
-            frame, weight=weight, max_levels=self.max_levels, kinds=self._kinds(frame), targets=told
-        )
+        self.encoder_ = encode(frame, targets, weight, self.max_levels, self._kinds(frame))
         if not self.encoder_.columns or (targets == targets[:, :1]).all():
             return self  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
-        problem = Problem(
+        watch = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
+        self.mixture_, _ = mixture_of(
+            self.encoder_,
+            frame,
+            targets,
+            weight,
+            watch,
             loss=self._loss(targets),
-            group=self.encoder_.sources,
             seed=seed,
             engine=self.engine,
             n_threads=self.n_threads,
-            ends=math.inf if self.max_time is None else begun + self.max_time,
+            max_seconds=self.max_time,
+            begun=begun,
         )
-        fold = np.random.default_rng(seed).integers(5, size=len(kept))
-        inputs = self.encoder_.training_features(frame, fold, weight, told)
-        watch = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
-        self.mixture_ = learn(problem, _rows(inputs, targets, weight), watch)
         return self
 
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
@@ -98,8 +96,7 @@ class Tabular(BaseEstimator):
     def summary(self) -> str:
         """What became of each column, and the networks."""
         lines = [f"{name}: {kind}; {done}" for name, kind, done, _ in self.describe()]
-        networks = [] if self.mixture_ is None else self.mixture_.networks
-        shown = ["", f"{len(networks)} networks; the first:", networks[0].summary()] if networks else []
+        shown = [] if self.mixture_ is None else ["", self.mixture_.summary()]
         return "\n".join([repr(self), "", *lines, *shown])
 
     def save(self, path: Any) -> None:
@@ -146,8 +143,7 @@ class Tabular(BaseEstimator):
         used = encoder.names() or list(table)  # what is left out may hold anything, or be missing
         if absent := [name for name in used if name not in table]:
             raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which training had")
-        categories = encoder.names("category") + encoder.names("many levels")
-        frame = frame_of({name: table[name] for name in used}, self.columns or {}, self._dates, categories)
+        frame = frame_of({name: table[name] for name in used}, self.columns or {}, self._dates, encoder.categories)
         return encoder.transform(frame)
 
     def _outputs(self, X: Any) -> Array:
@@ -156,12 +152,12 @@ class Tabular(BaseEstimator):
         inputs = self._features(X)
         if self.mixture_ is None:
             return np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
-        return self.mixture_(inputs)
+        return self.mixture_.predict(inputs)
 
     def _watch(self, X: Any, y: Any, weight: Any) -> Rows:
         inputs = self._features(X)
         weight = None if weight is None else _check_sample_weight(weight, inputs.T, ensure_non_negative=True)
-        return _rows(inputs, self._encode(y), weight)
+        return Rows.of(inputs, self._encode(y), weight)
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         rows = np.zeros((frame.n_rows, 1))
@@ -255,9 +251,8 @@ class TabularRegressor(RegressorMixin, Tabular):
 
     def predict(self, X: Any) -> Array:
         """A number for each row, (rows,), at most a tenth of training's range outside of it."""
-        A = self._outputs(X)[0]
-        low, high = self._range
-        return np.asarray(np.clip(self._mean + self._spread * A, low, high))
+        A = self._outputs(X)[0]  # first: it says so when there was no fit
+        return np.asarray(self._mean + self._spread * A)
 
     def _learn_targets(self, y: Any, frame: Frame) -> Array:
         y = _one_column(y, frame.n_rows)
@@ -273,19 +268,12 @@ class TabularRegressor(RegressorMixin, Tabular):
         """Standardise the targets in place."""
         self._mean, spread = moments(targets[0], weight)
         self._spread = spread or 1.0
-        low, high = float(targets.min()), float(targets.max())
-        self._range = low - FAR * (high - low), high + FAR * (high - low)
         targets -= self._mean
         targets /= self._spread
         self._prior = np.zeros(1)
 
     def _loss(self, targets: Array) -> str:
         return "squared_error"
-
-
-def _rows(inputs: Array, targets: Array, weight: Array | None) -> Rows:
-    alike = weight is None or (weight == weight[0]).all()
-    return Rows(inputs.astype(np.float32), targets.astype(np.float32), None if alike else weight)
 
 
 def _one_column(y: Any, rows: int) -> Array:

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.arguments import Array
 from netwright.estimators import parameters
 from netwright.estimators.files import Spelling
-from netwright.estimators.recipe import Mixture
 from netwright.estimators.tabular import Tabular, TabularClassifier, TabularRegressor
-from netwright.persistence import rebuild, write
+from netwright.mixture import Mixture
+from netwright.persistence import write
 from netwright.tables import TableEncoder
 
 CLASSES: dict[str, type[Tabular]] = {kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)}
@@ -34,10 +33,8 @@ def save(estimator: Tabular, path: Any) -> None:
         "mixture": None,
     }
     if mixture is not None:
-        state = mixture.__getstate__()
-        header["mixture"] = {"shares": mixture.shares, "exponent": mixture.exponent}
-        header["networks"] = [settings for settings, _ in state["networks"]]
-        spell.tensors.update({f"theta.{i}": theta for i, (_, theta) in enumerate(state["networks"])})
+        header["mixture"], tensors = mixture.to_file()
+        spell.tensors.update(tensors)
     write(path, "tabular", spell.tensors, header)
 
 
@@ -54,15 +51,7 @@ def from_header(header: Mapping[str, Any], tensors: dict[str, Array]) -> Tabular
         raise ValueError(f"it says that {taken[0]!r} was fitted")
     estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_dict(header["encoder"]))
     if header["mixture"] is not None:
-        networks = [
-            rebuild(settings, tensors[f"theta.{i}"].astype(np.float64), {}, {})
-            for i, settings in enumerate(header["networks"])
-        ]
-        said = header["mixture"]
-        estimator.mixture_ = Mixture(networks, [float(share) for share in said["shares"]], float(said["exponent"]))
-        inputs = {network.inputs for network in networks}
-        if inputs != {len(estimator.encoder_.feature_names)} or {net.outputs for net in networks} != {
-            estimator._prior.size
-        }:
+        mixture = estimator.mixture_ = Mixture.from_file(header["mixture"], tensors)
+        if (mixture.inputs, mixture.outputs) != (len(estimator.encoder_.feature_names), estimator._prior.size):
             raise ValueError("its networks and columns do not fit together")
     return estimator
