@@ -15,7 +15,6 @@
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -29,7 +28,7 @@ import numpy as np
 
 from netwright.arguments import Array
 from netwright.engines import ENGINES, Job
-from netwright.engines.threads import one_thread
+from netwright.engines.threads import cores, one_thread
 from netwright.explain import input_gradient
 from netwright.frame import Frame
 from netwright.history import History
@@ -358,11 +357,6 @@ def linear(problem: Problem, parts: list[Part]) -> list[Network]:
 
 
 # ── what the rows held out decide ────────────────────────────────────────────────────────────────────────────────────
-
-
-def cores() -> int:
-    """How many threads can work at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share_of(problem: Problem, said: Array, plain: Array, truth: Rows) -> float:

@@ -1,9 +1,17 @@
-"""Holding a BLAS to the thread that calls it: where products are small, or our own workers share the work out."""
+"""Threads: how many there may be; and a BLAS held to the one that calls it, lest it fights with ours."""
 
 import importlib
+import os
 import threading
 from functools import cache
 from typing import Any
+
+
+def cores() -> int:
+    """Those that this process may use; OMP_NUM_THREADS lowers it, as joblib's processes are told theirs by it."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(here, int(limit)) if limit.isdigit() else here)
 
 
 class Limit:

@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv, train_test_split
 
 from netwright.activations import ACTIVATIONS
 from netwright.arguments import Array
+from netwright.engines.threads import cores
 from netwright.estimators import parameters
 from netwright.estimators.auto import solve
 from netwright.estimators.randomness import Stream, draw_weights
@@ -158,7 +159,7 @@ def train_members(
             history.stopped = f"interrupted after {len(history)} epochs"
         return over.is_set()
 
-    with ThreadPoolExecutor(estimator.n_threads or min(len(members), parameters.cores())) as pool:
+    with ThreadPoolExecutor(estimator.n_threads or min(len(members), cores())) as pool:
         jobs = []
         try:
             for place, member in enumerate(members):

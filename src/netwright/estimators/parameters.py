@@ -1,7 +1,6 @@
 """From scikit-learn's parameters, and ours beside them, to the core's: activations, loss, optimizer, schedule."""
 
 import copy
-import os
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -198,8 +197,3 @@ def takes_steps(estimator: Any) -> bool:
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )
     return True
-
-
-def cores() -> int:
-    """How many threads can work at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ from functools import partial
 from operator import call
 from typing import Any
 
+from netwright.engines.threads import cores
 from netwright.network import Network
 
 
@@ -51,14 +52,7 @@ def _work(inbox: "queue.SimpleQueue[Any]") -> None:
         del job, plan, _  # or the memory would be held until the next job
 
 
-def available() -> int:
-    """Cores that this process may use; OMP_NUM_THREADS lowers it, as joblib's processes are told theirs by it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(limit)) if limit.isdigit() else cores)
-
-
 def default_threads(network: Network, columns: int) -> int:
     """How many workers pay: a step must be worth the barriers and the second gradient."""
     work = 6 * columns * network.theta.size
-    return available() if work > 4e6 else 1
+    return cores() if work > 4e6 else 1
