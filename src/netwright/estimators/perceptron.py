@@ -7,6 +7,7 @@ is `as_network()`; `coefs_` and `intercepts_` are views of its W and b.
 import math
 import warnings
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -320,10 +321,8 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
 
     def _synced(self) -> list[Member]:
         """The networks; what the user has put into `coefs_` or `intercepts_` is copied into the first."""
-        shown = self._shown
-        if len(shown) != len(self.coefs_) + len(self.intercepts_) or any(
-            given is not view for given, view in zip((*self.coefs_, *self.intercepts_), shown, strict=True)
-        ):
+        given = (*self.coefs_, *self.intercepts_)
+        if len(given) != len(self._shown) or not all(map(is_, given, self._shown)):
             dense = self._members[0].network.dense
             for layer, W, b in zip(dense, self.coefs_, self.intercepts_, strict=True):
                 layer.W, layer.b = np.asarray(W).T, np.reshape(b, (-1, 1))
