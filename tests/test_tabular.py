@@ -427,3 +427,13 @@ def test_estimators_features_survive_json_and_weights_are_copies():
     copies = np.repeat(np.arange(100), weight)
     again = TableEncoder.fit(frame.take(copies), targets=targets[copies], max_levels=5)
     np.testing.assert_allclose(again.transform(frame), encoder.transform(frame), atol=1e-9)
+
+
+def test_networks_do_without_steps_where_all_is_smooth():
+    X = np.random.default_rng(0).normal(size=(500, 5))
+    ball, boxes = (X**2).sum(axis=1) > 4.35, (X > 0.3).sum(axis=1) >= 2
+    for y, used in ((ball, False), (boxes, True)):
+        model = TabularClassifier(random_state=0).fit(X, y)
+        deep = [network for network in model.mixture_.networks if len(network.dense) > 1]
+        assert model.encoder_.is_step.sum() == 40
+        assert np.any([network.dense[0].W[:, model.encoder_.is_step] for network in deep]) == used

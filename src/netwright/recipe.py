@@ -5,7 +5,8 @@
    watched on this one, so that every row is foretold by a network that never saw it (`learn`).
 2. Scouts go first. They say after how many epochs that network foretells its part best, and how much each column
    tells (`explore`). The scouts' epochs, times `LONGER`, are what all networks train for: few rows are seen often, many
-   rows seldom, and what is mostly noise is left before it is learnt by heart.
+   rows seldom, and what is mostly noise is left before it is learnt by heart. One scout hears numbers without their
+   steps; where that is clearly better for every part, as where all is smooth, the networks do so too (`chosen`).
 3. The networks start anew, with the columns turned up or down by what they told the scouts (`loud_as`), and with a
    rate that falls to nothing. Each ends as it was when it foretold its part best (`train`).
 4. As many networks again learn from all rows, for as many epochs.
@@ -50,7 +51,8 @@ RATE, DECAY, BETA2 = 3e-3, 0.1, 0.99
 WARM, FLAT = 0.05, 0.15  # of the training: the rate rises, stays, and falls by half a cosine
 SCOUTING = 1 / 3  # of the time
 STAGES = {"scouts": (0.0, SCOUTING), "networks": (SCOUTING, 1.0)}  # of the work, as far as it is told of
-SCOUTS = 2  # for each network, the second with the columns as loud as the first found them to tell
+FIRST, SECOND, NETWORK, SMOOTH = range(4)  # streams of random numbers: three scouts' and the network's
+CLEARLY = 0.95  # of the cost with steps, under which it must be without for the networks to do without
 LONGER, FEWEST = 4.0, 12  # epochs, against the scouts' best; and at least
 PATIENCE, LOOKS = 2.0, 20  # a scout gives up after so many times its best epoch; a training is looked at so often
 LOUDEST, FAINTEST = 5.0, 0.05  # of a column, to which the loudness of an average one is 1
@@ -68,6 +70,14 @@ class Trained(NamedTuple):
     looks: dict[int, float]
 
 
+class Scouted(NamedTuple):
+    """The best epoch at a steady rate, the cost then, and how loud each input is to be."""
+
+    epoch: int
+    cost: float
+    loud: Array
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with what `learn` would have returned: the mixture of the networks that were done, and their history."""
 
@@ -77,11 +87,13 @@ class Problem:
     """What all networks of one fit have in common, and the threads and the time that they have.
 
     group: for each input, the number of the column whose loudness it has.
+    steps: for each input, whether it is a step of a number.
     tell: called with words, such as "networks 3/8", and the share of the work that is done.
     """
 
     loss: str
     group: Array
+    steps: Array
     seed: int
     engine: Any = "fused"
     n_threads: int | None = None
@@ -154,7 +166,7 @@ def mixture_of(
     encoder: TableEncoder, frame: Frame, targets: Array, weight: Array | None, watch: Rows | None = None, **options: Any
 ) -> tuple[Mixture, History]:
     """What `learn` makes of the rows that the encoder was fitted to; `options` are those of `Problem`."""
-    problem = Problem(group=encoder.sources, **options)
+    problem = Problem(group=encoder.sources, steps=encoder.is_step, **options)
     fold = np.random.default_rng(problem.seed).integers(FOLDS, size=frame.n_rows)
     inputs = encoder.training_features(frame, fold, weight, _told(targets))
     return learn(problem, Rows.of(inputs, targets, weight), watch)
@@ -182,8 +194,9 @@ def learn(problem: Problem, rows: Rows, watch: Rows | None = None) -> tuple[Mixt
     try:
         ends = problem.deadlines(len(parts), SCOUTING)
         found = problem.do("scouts", [partial(explore, problem, part, i, ends[i]) for i, part in enumerate(parts)], {})
-        epochs = max(FEWEST, round(LONGER * float(np.mean([best for best, _ in found.values()]))))
-        louds = [found[i][1] for i in range(len(parts))]
+        scouted = chosen([found[i] for i in range(len(parts))])
+        epochs = max(FEWEST, round(LONGER * float(np.mean([each.epoch for each in scouted]))))
+        louds = [each.loud for each in scouted]
         louds += [np.mean(louds, axis=0)] * (len(sets) - len(parts))
         ends = problem.deadlines(len(sets))
         tasks = [partial(train, problem, part, i, ends[i], louds[i], epochs) for i, part in enumerate(sets)]
@@ -268,26 +281,43 @@ class Descent:
         return cost if math.isfinite(cost) else math.inf
 
 
-def explore(problem: Problem, part: Part, place: int, ends: float) -> tuple[int, Array]:
-    """(the best epoch at a steady rate, how loud each input is to be): what scouts find out, one after the other."""
-    best, loud = 0, np.ones((len(part.rows.X), 1), np.float32)
-    for scout in range(SCOUTS):
-        network, heard = problem.network(part.rows, HIDDEN, place, scout, dropout=DROPOUT), part.heard(loud)
-        descent = Descent(problem, network, heard)
-        best, lowest, theta, done = 0, math.inf, network.theta.copy(), 0
-        most = descent.most if scout == SCOUTS - 1 else math.ceil(descent.most / 4)  # what tells is soon known
-        while done < most and not problem.is_over(ends):
-            epochs = min(max(1, round(done / 4)), most - done)
-            step = np.arange(done * descent.steps, (done + epochs) * descent.steps).reshape(epochs, -1)
-            descent(np.minimum(1, (step + 1) / 20))
-            done += epochs
-            if (cost := descent.cost()) < lowest:
-                best, lowest, theta = done, cost, network.theta.copy()
-            if cost == math.inf or done >= max(PATIENCE * best, best + 0.04 * descent.most):
-                break
-        network.theta = theta
-        loud = loud_as(network, heard.rows, problem.group)
-    return best, loud
+def explore(problem: Problem, part: Part, place: int, ends: float) -> list[Scouted]:
+    """What scouts find out: the second, which hears the columns as loud as the first found them to tell, and, if there
+    are steps, one more, which does not hear these."""
+    quiet = np.where(problem.steps, 0, 1)[:, np.newaxis].astype(np.float32)
+    first = scout(problem, part, (place, FIRST), np.ones_like(quiet), ends, 1 / 4)  # what tells is soon known
+    second = scout(problem, part, (place, SECOND), first.loud, ends, 1)
+    if quiet.all():
+        return [second]
+    smooth = scout(problem, part, (place, SMOOTH), second.loud * quiet, ends, 1 / 4)
+    return [second, smooth._replace(loud=smooth.loud * quiet)]
+
+
+def scout(problem: Problem, part: Part, stream: tuple[int, int], loud: Array, ends: float, share: float) -> Scouted:
+    """A network at a steady rate, for a share of the epochs at most, until it has long got no better."""
+    network, heard = problem.network(part.rows, HIDDEN, *stream, dropout=DROPOUT), part.heard(loud)
+    descent = Descent(problem, network, heard)
+    best, lowest, theta, done = 0, math.inf, network.theta.copy(), 0
+    most = math.ceil(share * descent.most)
+    while done < most and not problem.is_over(ends):
+        epochs = min(max(1, round(done / 4)), most - done)
+        step = np.arange(done * descent.steps, (done + epochs) * descent.steps).reshape(epochs, -1)
+        descent(np.minimum(1, (step + 1) / 20))
+        done += epochs
+        if (cost := descent.cost()) < lowest:
+            best, lowest, theta = done, cost, network.theta.copy()
+        if cost == math.inf or done >= max(PATIENCE * best, best + 0.04 * descent.most):
+            break
+    network.theta = theta
+    return Scouted(best, lowest, loud_as(network, heard.rows, problem.group))
+
+
+def chosen(found: list[list[Scouted]]) -> list[Scouted]:
+    """Of each part's scouts the second, or all those without steps if for every part they are clearly better."""
+    second = [scouts[0] for scouts in found]
+    smooth = [scouts[-1] for scouts in found]
+    clearly = all(one.cost < CLEARLY * other.cost for one, other in zip(smooth, second, strict=True))
+    return smooth if clearly else second
 
 
 def loud_as(network: Network, rows: Rows, group: Array) -> Array:
@@ -310,7 +340,7 @@ def train(problem: Problem, part: Part, place: int, ends: float, loud: Array, ep
 
     Where time is short, the rate falls with the time that is left.
     """
-    network = problem.network(part.rows, HIDDEN, place, SCOUTS, dropout=DROPOUT)
+    network = problem.network(part.rows, HIDDEN, place, NETWORK, dropout=DROPOUT)
     descent, begun = Descent(problem, network, part.heard(loud)), time.perf_counter()
     lowest, theta, spent = math.inf, network.theta.copy(), 0.0
     costs, seen = list[float](), dict[int, float]()

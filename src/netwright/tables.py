@@ -162,6 +162,12 @@ class TableEncoder:
         return np.repeat(np.arange(len(counts)), counts)
 
     @property
+    def is_step(self) -> Array:
+        """Whether each feature is a step of a number, (n_features,)."""
+        counts = [(len(features_of(column)), len(getattr(column, "edges", ())) - 1) for column in self.columns]
+        return np.array([0 < place <= steps for features, steps in counts for place in range(features)])
+
+    @property
     def notes(self) -> list[str]:
         """One sentence for each column that is left out."""
         return [f"column {name!r} is left out: {why}" for name, why in self.dropped]
