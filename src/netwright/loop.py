@@ -133,12 +133,12 @@ class Training:
             costs = np.array([self.engine.run_epoch(*data, order, self.batch_size, rates[0].tolist(), self.clip_norm)])
         self.check_finite(float(costs.sum()))
         took = (self.seconds() - started) / epochs
-        for cost in costs[:-1].tolist():
-            self.history.cost.append(cost)
-            if self.patience is not None:
-                self.watch(len(self.history))
+        self.history.cost += costs[:-1].tolist()
         self.history.learning_rate += rates[:-1, -1].tolist()
-        self.history.seconds += [started + took * (i + 1) for i in range(epochs - 1)]
+        self.history.seconds += (started + took * np.arange(1, epochs)).tolist()
+        if self.patience is not None:
+            for epoch in range(done + 1, done + epochs):
+                self.watch(epoch)
         self.record(float(costs[-1]), float(rates[-1, -1]))
 
     def rates(self, epoch: int) -> list[float]:
