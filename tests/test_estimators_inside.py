@@ -5,9 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import label_binarize
 
 import netwright
 from netwright import Activation, MLPClassifier, MLPRegressor, Network
+from netwright.estimators.targets import Labels
 from small_problems import KINDS, QUICK, flat, hidden, output, problem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -176,3 +178,23 @@ def test_a_pickle_is_small_and_does_not_grow(kind):
     assert len(pickle.dumps(estimator)) < before + 100
     copy = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(flat(copy.partial_fit(X, y)), flat(estimator.partial_fit(X, y)))
+
+
+@pytest.mark.parametrize("kind", ["i1", "i8", "u1", "f8"])
+@pytest.mark.parametrize("labels", [(0, 1, 2), (0, 2), (1, 2), (-1, 0, 2), (0, 1, 900), (3,)])
+def test_labels_become_the_columns_that_scikit_learn_makes_of_them(labels, kind):
+    if (min(labels) < 0 and kind == "u1") or (max(labels) > 100 and kind in ("i1", "u1")):
+        pytest.skip("no such numbers there")
+    y = np.random.default_rng(0).permutation(np.resize(labels, 20)).astype(kind)
+    known = Labels.learn(y)
+    np.testing.assert_array_equal(known.classes, labels)
+    assert known.classes.dtype == y.dtype
+    Y = known.encode(y, np.float64)
+    if len(labels) > 1:
+        np.testing.assert_array_equal(Y.T, label_binarize(y.astype(int), classes=labels))
+    np.testing.assert_array_equal(known.decode(Y), y)
+    some = y != labels[0]  # rows in which not every class occurs
+    np.testing.assert_array_equal(known.encode(y[some], np.float64) if some.any() else Y[:, some], Y[:, some])
+    for strange in (min(labels) - 1 if kind != "u1" else 77, 1 if 1 not in labels else 5):
+        with pytest.raises(ValueError, match="classes not in"):
+            known.encode(np.append(y, strange).astype(kind), np.float64)

@@ -25,6 +25,7 @@ fused = pytest.importorskip("netwright.engines.fused")
 from netwright.engines import Plain  # noqa: E402
 from netwright.engines.fused import engine as fused_engine  # noqa: E402
 from netwright.engines.fused import machine, scalars  # noqa: E402
+from netwright.engines.threads import one_thread  # noqa: E402
 
 DTYPES = (np.float64, np.float32)
 ELEMENTWISE = [name for name in ACTIVATIONS if name != "softmax"]
@@ -404,6 +405,29 @@ def test_a_predictor_refuses_what_predict_refuses():
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
+@pytest.mark.parametrize("n_threads", [None, 1, 2])
+def test_prediction_keeps_blas_to_one_thread(n_threads, monkeypatch):
+    libraries, seen, run = one_thread("scipy").libraries, [], fused_engine.Workers.run
+
+    def look(self, *arguments):
+        seen.extend(library.get_num_threads() for library in libraries)
+        run(self, *arguments)
+
+    network = Network([3, 4, 2], loss="squared_error", rng=0)
+    predict = network.predictor(n_threads)
+    monkeypatch.setattr(fused_engine.Workers, "run", look)
+    before = [library.get_num_threads() for library in libraries]
+    for library in libraries:
+        library.set_num_threads(2)
+    try:
+        predict(np.ones((3, 100)))
+        assert {library.get_num_threads() for library in libraries} == {2}
+    finally:
+        for library, threads in zip(libraries, before, strict=True):
+            library.set_num_threads(threads)
+    assert set(seen) == {1}
+
+
 def test_an_interrupted_prediction_leaves_the_next_one_right():
     network = Network([30, 200, 3], loss="cross_entropy", rng=0)
     predict, X = network.predictor(n_threads=2), np.random.default_rng(0).normal(size=(30, 40_000))

@@ -164,8 +164,13 @@ class TableEncoder:
     @property
     def is_step(self) -> Array:
         """Whether each feature is a step of a number, (n_features,)."""
-        counts = [(len(features_of(column)), len(getattr(column, "edges", ())) - 1) for column in self.columns]
-        return np.array([0 < place <= steps for features, steps in counts for place in range(features)])
+        return np.array(
+            [
+                isinstance(column, Scaled) and 0 < place < len(column.features)
+                for column in self.columns
+                for place in range(len(features_of(column)))
+            ]
+        )
 
     @property
     def notes(self) -> list[str]:

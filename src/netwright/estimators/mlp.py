@@ -46,7 +46,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     n_threads: how many the fused engine works with; with several networks, how many of them train at a time.
 
     Attributes, beyond scikit-learn's: `validation_curve_`, the validation loss of each epoch; `history_`, the
-    `History` of the last fit; `engine_`, what ran it; `networks_`.
+    `History` of the last fit; `engine_`, what ran it (with solver="auto", what was asked for); `networks_`.
 
     >>> MLPClassifier((3,), "tanh", solver="lbfgs", random_state=1).fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
     MLPClassifier(activation='tanh', hidden_layer_sizes=(3,), random_state=1, solver='lbfgs')

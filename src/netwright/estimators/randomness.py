@@ -90,8 +90,8 @@ class _Zeros(np.random.bit_generator.ISeedSequence):
         return np.zeros(n_words, dtype)
 
 
-def legacy(random_state: Any) -> np.random.RandomState:
-    """scikit-learn's `check_random_state`."""
+def random_state_of(random_state: Any) -> np.random.RandomState:
+    """What scikit-learn's `check_random_state` gives, and its ValueError; for a seed in a third of its time."""
     if not isinstance(random_state, Integral):
         return check_random_state(random_state)
     made = np.random.RandomState(np.random.MT19937(_Zeros()))  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ def legacy(random_state: Any) -> np.random.RandomState:
 
 def streams(random_state: Any, count: int) -> list[Stream]:
     """A Stream for each network: the first is scikit-learn's own for this random_state."""
-    first = legacy(random_state)
+    first = random_state_of(random_state)
     if count == 1:
         return [Stream(first)]
     seed = random_state if isinstance(random_state, Integral) else first.randint(2**31)
