@@ -10,11 +10,12 @@ import numpy as np
 
 from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array, columns
-from netwright.engines.fused.blas import blas
+from netwright.engines.fused.by_hidden import train_by_hidden
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
 from netwright.engines.fused.machine import announced
-from netwright.engines.fused.plan import Column, Float, Place, Plan, offsets
+from netwright.engines.fused.plan import Column, Float, Plan, offsets
+from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, LARGE as LARGE_PRODUCT, padded
 from netwright.engines.fused.rows import (
     NotCompilable,
     backward,
@@ -26,7 +27,6 @@ from netwright.engines.fused.rows import (
     uses_Z,
 )
 from netwright.engines.fused.workers import Workers, default_threads
-from netwright.engines.threads import one_thread
 from netwright.layer import Layer
 from netwright.layers import Dropout
 from netwright.losses import LOSSES
@@ -34,6 +34,7 @@ from netwright.network import Network
 from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Optimizer
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
+HEAVY, LIGHT = 4e6, 1e6  # operations of a step from which a second worker pays; where they have little to say
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
 TILE = 512  # columns at most: their Z and A of a few layers stay in a core's cache
 
@@ -44,20 +45,32 @@ class Program:
     NotCompilable says what of the network the fused engine cannot run.
     """
 
-    def __init__(self, network: Network, columns: int, threads: int, *, by_neurons: bool = False, trains: bool = True):
-        self.network, self.columns, self.threads, self.by_neurons = network, columns, threads, by_neurons
+    def __init__(self, network: Network, columns: int, threads: int, make: Any = train_by_rows):
+        self.network, self.columns, self.threads, self.make = network, columns, threads, make
+        trains, splits_rows = make is not predict, make is train_by_rows
         self.F: Any = network.dtype.type
         self.dense = network.dense
-        self.tile = columns if by_neurons else min(-(-columns // threads), TILE)
-        places, self.bytes = offsets(network.inputs, network.outputs, self.tile, network.dtype.itemsize)
+        width = network.dtype.itemsize
+        tile = min(-(-columns // threads), TILE) if splits_rows or not trains else columns
+        self.tile = padded(tile, self.F)
+        largest = self.tile * max(max(layer.inputs, layer.neurons) for layer in self.dense) * width
+        space = BLOCK_ROWS * BLOCK_COLUMNS if largest > LARGE_PRODUCT else 0
+        own = 0
+        if make is train_by_hidden:
+            most = -(-network.theta.size // threads) + 16 * (network.inputs + network.outputs + 1)
+            own = 4 * (most + network.outputs + 64)
+        places, self.bytes = offsets(network.outputs, self.tile, space, own, width)
         self.places = np.array(places, np.int64)
         self.table = np.zeros((len(self.dense), len(Column)), np.int64)
         rates = dropout_rates(network)
         at = 0
         for l, layer in enumerate(self.dense):
+            dropped = trains and rates[l]
             row = {Column.INPUTS: layer.inputs, Column.NEURONS: layer.neurons}
-            row |= {Column.W: at, Column.B: at + layer.inputs * layer.neurons, Column.DROPPED: -1}
+            row |= {Column.W: at, Column.B: at + layer.inputs * layer.neurons}
             at += layer.size
+            row[Column.A1] = self.room(layer.inputs) if l == 0 or dropped else int(self.table[l - 1, Column.A])
+            row[Column.TURNED] = self.room(layer.inputs)
             row[Column.Z] = row[Column.A] = self.room(layer.neurons)
             row[Column.DA] = self.room(layer.neurons)
             if isinstance(layer.activation, Softmax):
@@ -70,9 +83,9 @@ class Program:
                 row[Column.FORWARD] = forward(layer.activation, self.F)
                 if trains and not (layer is self.dense[-1] and network.linked):
                     row[Column.BACKWARD] = backward(layer.activation, self.F)
-            if trains and rates[l]:
-                row |= {Column.THRESHOLD: int(rates[l] * 2**24), Column.SEED: sum(rate > 0 for rate in rates[:l])}
-                row |= {Column.DROPPED: self.room(layer.inputs), Column.MASK: self.room(layer.inputs)}
+            row[Column.SHARE] = self.room(2 * layer.neurons) if make is train_by_hidden else -1
+            row[Column.MASK] = self.room(layer.inputs) if dropped else -1
+            row |= {Column.THRESHOLD: int(rates[l] * 2**24), Column.SEED: sum(rate > 0 for rate in rates[:l])}
             self.table[l, list(row)] = list(row.values())
         self.dropouts = sum(rate > 0 for rate in rates)
         smoothing = network.label_smoothing
@@ -88,22 +101,18 @@ class Program:
                     f"{network.loss.name} comes after {self.dense[-1].activation.name!r}, not its own link"
                 )
             self.loss = loss_kernel(network.loss, self.F)
-        make = train_by_neurons if by_neurons else train_by_rows
-        self.loop = CALL(loop(make if trains else predict, self.F))
+        self.loop = CALL(loop(make, self.F))
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
         memory = np.zeros(threads * self.bytes + 64, np.uint8)
         start = -memory.ctypes.data % 64
         self.arena = memory[start : start + threads * self.bytes].reshape(threads, self.bytes)
-        ones = places[Place.ONES]
-        self.arena[:, ones : ones + self.tile * network.dtype.itemsize].view(self.F)[...] = 1
-        splits_rows = trains and threads > 1 and not by_neurons
-        self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows else None
+        self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows and threads > 1 else None
         self.norms = np.zeros(threads)
 
     def room(self, count: int) -> int:
-        """A place in the arena, in bytes, for so many numbers a column."""
+        """A place in the arena, in bytes, for so many numbers a column, and as many more as fill up a vector."""
         at = self.bytes
-        self.bytes += -(-count * self.tile * self.network.dtype.itemsize // 64) * 64
+        self.bytes += -(-padded(count, self.F) * self.tile * self.network.dtype.itemsize // 64) * 64
         return at
 
     def plan(self, samples: int, **addresses: Array | None) -> Array:
@@ -126,9 +135,7 @@ class Program:
             "LOSS": self.loss,
             "LINKED": network.linked,
             "DROPOUTS": self.dropouts,
-            "DROPS_INPUT": self.table[0, Column.DROPPED] >= 0,
-            "GEMM": blas("gemm", self.F),
-            "GEMV": blas("gemv", self.F),
+            "DROPS_INPUT": self.table[0, Column.MASK] >= 0,
             **pieces(self.F),
             **{name: array.ctypes.data for name, array in arrays.items()},
         }
@@ -154,6 +161,22 @@ def dropout_rates(network: Network) -> list[float]:
     return rates
 
 
+def division(network: Network, columns: int, n_threads: int | None, *, updates: bool, clips: bool) -> tuple[int, Any]:
+    """How many workers take part in a step, and the loop that says how they divide it."""
+    size = network.theta.size
+    whole = updates and columns <= 4 * TILE  # the batch is not worked on in tiles
+    if whole and len(network.dense) == 2 and network.outputs * columns <= size:
+        threads = min(network.dense[0].neurons // 16, n_threads or default_threads(network, columns, LIGHT))
+        if threads > 1:
+            return threads, train_by_hidden
+    threads = min(columns, n_threads or default_threads(network, columns, HEAVY))
+    # Large layers: gradients to sum would cost more than waiting at each layer.
+    dropout = any(isinstance(layer, Dropout) for layer in network.layers)
+    if threads > 1 and size >= LARGE and whole and not clips and network.linked and not dropout:
+        return threads, train_by_neurons
+    return threads, train_by_rows
+
+
 class Fused:
     """See `netwright.engines.Engine`. `n_threads`: workers; by default as many as pay for the work in a step.
 
@@ -170,16 +193,11 @@ class Fused:
 
     def prepare(self, network: Network, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
         """The network's program, compiled; made anew when the network or the batch is another."""
-        threads = min(columns, self.n_threads or default_threads(network, columns))
-        # Large layers: gradients to sum would cost more than waiting at each layer.
-        large = network.theta.size >= LARGE and columns <= 4 * TILE
-        dropout = any(isinstance(layer, Dropout) for layer in network.layers)
-        by_neurons = threads > 1 and large and updates and not clips and network.linked and not dropout
+        threads, make = division(network, columns, self.n_threads, updates=updates, clips=clips)
         p = self.program
-        same = p is not None and p.network is network and p.columns == columns
-        if p is None or not same or (p.threads, p.by_neurons) != (threads, by_neurons):
+        if p is None or (p.network, p.columns, p.threads, p.make) != (network, columns, threads, make):
             with announced(network.dtype.name):
-                self.program = p = Program(network, columns, threads, by_neurons=by_neurons)
+                self.program = p = Program(network, columns, threads, make)
         return p
 
     @property
@@ -280,8 +298,7 @@ class Fused:
             plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
         program.floats[[Float.L2, Float.L1]] = network.penalties(batch_size)
         program.floats[[Float.LAST_L2, Float.LAST_L1]] = network.penalties(n % batch_size or batch_size)
-        with one_thread("scipy"):
-            self.workers.run(program.loop, plan, program.threads, (program, network, arrays, descent, costs))
+        self.workers.run(program.loop, plan, program.threads, (program, network, arrays, descent, costs))
         if program.gradients is not None:
             network.grad = program.gradients[0]
         return costs.sum(axis=1)
@@ -297,10 +314,10 @@ class Predictor:
 
     def __init__(self, network: Network, n_threads: int | None = None):
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
-        threads = n_threads or default_threads(network, 64 * TILE)
+        threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
         with announced(network.dtype.name):
             self.programs = {
-                columns: Program(network, columns, workers, trains=False)
+                columns: Program(network, columns, workers, predict)
                 for columns, workers in ((1, 1), (TILE, 1), (threads * TILE, threads))
             }
         # One sample is the common case: its plan and its memory are laid ready.
@@ -319,7 +336,7 @@ class Predictor:
         A = np.empty((len(X), self.network.outputs), self.network.dtype)
         few = len(X) <= 4 * TILE  # a second thread would only delay them
         program = self.programs[TILE] if few else list(self.programs.values())[-1]
-        with self.lock, one_thread("scipy"):
+        with self.lock:
             plan = program.plan(len(X), X=X, OUTPUT=A)
             self.workers.run(program.loop, plan, program.threads, (program, self.network, X, A))
         return A.T
@@ -348,3 +365,4 @@ def _compile_all() -> None:
             Fused(1).compile(network, Adam(), 4)
             Predictor(network, 1)
         loop(train_by_neurons, network.dtype.type)
+        loop(train_by_hidden, network.dtype.type)

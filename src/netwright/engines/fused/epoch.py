@@ -12,9 +12,10 @@ import numpy as np
 from numba import carray, njit, types
 
 from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, once, pointer
-from netwright.engines.fused.plan import COLUMNS, COST, LENGTH, PLACES, SCALES, Column, Float, Place, Plan
-from netwright.engines.fused.products import SCALED, TRANSPOSE_A, TRANSPOSE_B, apply, multiply
+from netwright.engines.fused.plan import COLUMNS, COST, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.products import apply, multiply, sum_rows, turn
 from netwright.engines.fused.rows import TYPES
+from netwright.engines.fused.tiles import lanes
 
 sched_yield = types.ExternalFunction("sched_yield", types.int32())
 usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
@@ -47,177 +48,209 @@ def pieces(F: Any) -> dict[str, int]:
     """The addresses of the pieces that the loops call, by their names in `Plan`, for one dtype."""
     key = np.dtype(F).name
     parts = {
-        Plan.MULTIPLY: (multiply, 11),
-        Plan.APPLY: (apply, 7),
-        Plan.GATHER_TARGETS: (_gather_targets, 5),
+        Plan.MULTIPLY: (multiply, 12),
+        Plan.TURN: (turn, 6),
+        Plan.APPLY: (apply, 5),
+        Plan.SUM_ROWS: (sum_rows, 6),
+        Plan.GATHER_TARGETS: (_gather_targets, 6),
         Plan.GATHER_INPUTS: (_gather_inputs, 8),
-        Plan.FEEDFORWARD: (_feedforward, 7),
-        Plan.BACK: (_back, 7),
+        Plan.FEEDFORWARD: (_feedforward, 6),
+        Plan.BACK: (_back, 6),
         Plan.FINISH: (_finish, 3),
     }
-    return {place.name: compiled(make(F), count, key, **SUMS) for place, (make, count) in parts.items()}
+    addresses = {place.name: compiled(make(F), count, key, **SUMS) for place, (make, count) in parts.items()}
+    return addresses | {Plan.ERROR.name: compiled(_error(F), 4, key, types.float64, **SUMS)}
 
 
 @once
 def loop(make: Any, F: Any) -> int:
-    """The address of one of the loops (plan, worker): `train`, `train_by_neurons`, `predict`."""
+    """The address of one of the loops (plan, worker): `train_by_rows`, `train_by_neurons`, `predict`."""
     return compiled(make(F), 2, np.dtype(F).name, **SUMS)
 
 
+@njit(**FLAGS)
+def padded_to(count: int, one: int) -> int:
+    """`products.padded`, compiled."""
+    return (count + one - 1) // one * one
+
+
+def dropped(F: Any) -> Any:
+    """Dropout of the number at a place of the batch, (neuron·m + column): 0, or 1 / (1 - rate) for what is kept."""
+    item = TYPES[F]
+    zero = F(0)
+
+    @njit(**FLAGS)
+    def factors(P: Any, table: Any, l: int, step: int, at: int, count: int, target: Any) -> None:
+        seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
+        seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[Column.SEED]], np.uint64(table[Column.THRESHOLD])
+        scale = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 1 + l)[Float.SCALES + l]
+        for j in range(count):
+            target[j] = scale if keeps(seed, np.uint64(at + j), threshold) else zero
+        for j in range(count, target.size):  # columns that only fill up a vector do as the last
+            target[j] = target[count - 1]
+
+    return factors
+
+
 def _feedforward(F: Any) -> Any:
-    """Z and A of every layer for R columns from x, (R, inputs); with dropout when step >= 0, else to predict.
+    """Z and A of every layer for R columns, from their inputs in the arena; with dropout when step >= 0, else to predict.
 
-    In training the last layer's Z stays as it is, without b, for the loss; unless the loss takes A.
+    In training the last layer's Z stays as it is, without b, for the loss, unless the loss takes A; and every layer's
+    input is turned, for `_back`.
     """
-    item, width = TYPES[F], np.dtype(F).itemsize
-    zero, one = F(0), F(1)
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    factors = dropped(F)
 
-    def feedforward(plan: int, arena: int, x: int, R: int, first: int, m: int, step: int) -> None:
+    def feedforward(plan: int, arena: int, R: int, first: int, m: int, step: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
-        floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + P[Plan.LAYERS])
-        L, theta = P[Plan.LAYERS], P[Plan.THETA]
-        scratch = arena + carray(pointer(P[Plan.PLACES], types.int64), PLACES)[Place.SCRATCH]
-        A1 = x
+        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
+        L, theta, C, trains = P[Plan.LAYERS], P[Plan.THETA], padded_to(R, one), step >= 0
         for l in range(L):
-            ni, no = table[l, Column.INPUTS], table[l, Column.NEURONS]
-            if l > 0 and step >= 0 and table[l, Column.DROPPED] >= 0:
-                D, mask = arena + table[l, Column.DROPPED], arena + table[l, Column.MASK]
-                source, target = carray(pointer(A1, item), ni * R), carray(pointer(D, item), ni * R)
-                masks = carray(pointer(mask, item), ni * R)
-                seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
-                seed, threshold = (
-                    seeds[step * P[Plan.DROPOUTS] + table[l, Column.SEED]],
-                    np.uint64(table[l, Column.THRESHOLD]),
-                )
-                scale = floats[Float.SCALES + l]
-                for i in range(ni):
-                    for j in range(R):
-                        kept = scale if keeps(seed, np.uint64(i * m + first + j), threshold) else zero
-                        masks[i * R + j] = kept
-                        target[i * R + j] = source[i * R + j] * kept
-                A1 = D
+            ni, no, A1 = table[l, Column.INPUTS], table[l, Column.NEURONS], arena + table[l, Column.A1]
+            if l > 0 and trains:
+                if table[l, Column.MASK] >= 0:
+                    for i in range(ni):
+                        at = i * C * width
+                        source = carray(pointer(arena + table[l - 1, Column.A] + at, item), C)
+                        masks = carray(pointer(arena + table[l, Column.MASK] + at, item), C)
+                        target = carray(pointer(A1 + at, item), C)
+                        factors(P, table[l], l, step, i * m + first, R, masks)
+                        for j in range(C):
+                            target[j] = source[j] * masks[j]
+                call(P[Plan.TURN], (ni, C, A1, C * width, arena + table[l, Column.TURNED], padded_to(ni, one) * width))
             W, b = theta + table[l, Column.W] * width, theta + table[l, Column.B] * width
             Z, A = arena + table[l, Column.Z], arena + table[l, Column.A]
-            flags, ldb = (TRANSPOSE_B, ni) if l == 0 else (0, R)
-            if R == 1:
-                scales = carray(pointer(arena + SCALES, item), 2)
-                scales[0], scales[1] = one, zero
-                call(P[Plan.APPLY], (P[Plan.GEMV], arena, no, ni, W, A1, Z))
-            else:
-                call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, R, ni, W, ni, A1, ldb, Z))
-            if l < L - 1 or P[Plan.LINKED] == 0 or step < 0:
-                call(table[l, Column.FORWARD], (Z, b, A, no, R, scratch, P[Plan.HELD]))
-            A1 = A
+            space = arena + places[Place.SPACE]
+            call(P[Plan.MULTIPLY], (no, C, ni, W, ni * width, width, A1, C * width, Z, C * width, 0, space))
+            if l < L - 1 or P[Plan.LINKED] == 0 or not trains:
+                call(table[l, Column.FORWARD], (Z, b, A, no, C, arena + places[Place.SCRATCH], P[Plan.HELD]))
 
     return feedforward
 
 
 def _gather_targets(F: Any) -> Any:
-    """y (outputs, R), smoothed, and the weights of R columns, into the arena; `begin`: their place in the order."""
-    item, width = TYPES[F], np.dtype(F).itemsize
-    one = F(1)
+    """y (outputs, R), smoothed, and the weights of R columns of a batch of m, / m, into the arena.
 
-    def gather_targets(plan: int, arena: int, epoch: int, begin: int, R: int) -> None:
+    `begin`: their place in the order. Columns that only fill up a vector are as the last, with a weight of 0.
+    """
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    zero = F(0)
+
+    def gather_targets(plan: int, arena: int, epoch: int, begin: int, R: int, m: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
         places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
-        n, k = P[Plan.SAMPLES], P[Plan.OUTPUTS]
+        n, k, C = P[Plan.SAMPLES], P[Plan.OUTPUTS], padded_to(R, one)
         order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
-        weights, w = carray(pointer(P[Plan.WEIGHT], item), n), carray(pointer(arena + places[Place.WEIGHT], item), R)
-        y = carray(pointer(arena + places[Place.Y], item), k * R)
-        factor, shares = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k)
-        for r in range(R):
-            row = order[r] if P[Plan.ORDER] != 0 else begin + r
-            w[r] = one if P[Plan.WEIGHT] == 0 else weights[row]
+        weights, w = carray(pointer(P[Plan.WEIGHT], item), n), carray(pointer(arena + places[Place.WEIGHT], item), C)
+        y = carray(pointer(arena + places[Place.Y], item), k * C)
+        factor, shares, share = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k), F(1.0 / m)
+        for r in range(C):
+            place = min(r, R - 1)
+            row = order[place] if P[Plan.ORDER] != 0 else begin + place
+            w[r] = zero if r >= R else share if P[Plan.WEIGHT] == 0 else share * weights[row]
             Y = carray(pointer(P[Plan.Y] + row * k * width, item), k)
             for i in range(k):
-                y[i * R + r] = factor * Y[i] + shares[i]
+                y[i * C + r] = factor * Y[i] + shares[i]
 
     return gather_targets
 
 
 def _gather_inputs(F: Any) -> Any:
-    """x (R, inputs) of R columns of a batch of m, from its `first`, into the arena; with dropout, if it comes first."""
-    item, width = TYPES[F], np.dtype(F).itemsize
-    zero = F(0)
+    """R columns of a batch of m, from its `first`, into the arena, and turned; with dropout, if it comes first."""
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    factors = dropped(F)
 
     def gather_inputs(plan: int, arena: int, epoch: int, begin: int, R: int, first: int, m: int, step: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
-        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         table = carray(pointer(P[Plan.TABLE], types.int64), COLUMNS)  # of the first layer
-        n, d = P[Plan.SAMPLES], P[Plan.INPUTS]
+        n, d, C = P[Plan.SAMPLES], P[Plan.INPUTS], padded_to(R, one)
+        D, x, A1 = padded_to(d, one), arena + table[Column.TURNED], arena + table[Column.A1]
         order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
-        for r in range(R):
-            row = order[r] if P[Plan.ORDER] != 0 else begin + r
-            X = carray(pointer(P[Plan.X] + row * d * width, item), d)
-            x = carray(pointer(arena + places[Place.X] + r * d * width, item), d)
+        if step < 0 and C == R and D == d:  # to predict, x is needed in one form alone
+            call(P[Plan.TURN], (R, d, P[Plan.X] + begin * d * width, d * width, A1, C * width))
+            return
+        for r in range(C):
+            place = min(r, R - 1)
+            row = order[place] if P[Plan.ORDER] != 0 else begin + place
+            source = carray(pointer(P[Plan.X] + row * d * width, item), d)
+            target = carray(pointer(x + r * D * width, item), d)
             for i in range(d):
-                x[i] = X[i]
-        if table[Column.DROPPED] >= 0:
-            scale = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 1)[Float.SCALES]
-            seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
-            seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[Column.SEED]], np.uint64(table[Column.THRESHOLD])
-            for r in range(R):
-                x = carray(pointer(arena + places[Place.X] + r * d * width, item), d)
-                for i in range(d):
-                    x[i] *= scale if keeps(seed, np.uint64(i * m + first + r), threshold) else zero
+                target[i] = source[i]
+        call(P[Plan.TURN], (C, d, x, D * width, A1, C * width))
+        if step >= 0 and table[Column.MASK] >= 0:
+            for i in range(d):
+                inputs = carray(pointer(A1 + i * C * width, item), C)
+                masks = carray(pointer(arena + table[Column.MASK], item), C)
+                factors(P, table, 0, step, i * m + first, R, masks)
+                for j in range(C):
+                    inputs[j] *= masks[j]
+            call(P[Plan.TURN], (d, C, A1, C * width, x, D * width))
 
     return gather_inputs
 
 
-def _back(F: Any) -> Any:
-    """From every layer's Z and A to their share of dW and db in g: Σ loss·weight over R columns of a batch of m.
+def _error(F: Any) -> Any:
+    """Σ weight·loss over C columns; the last layer's dZ is left in Z's place, or in DA's if the loss takes A.
 
-    g is added to when `more`, and written over when not. What the costs add up to is left in the arena, after beta.
+    b: what the last Z is still without, if the loss takes Z.
     """
-    item, width = TYPES[F], np.dtype(F).itemsize
-    zero, one = F(0), F(1)
+    item = TYPES[F]
 
-    def back(plan: int, arena: int, g: int, x: int, R: int, m: int, more: int) -> None:
+    def error(plan: int, arena: int, b: int, C: int) -> float:
         P = carray(pointer(plan, types.int64), LENGTH)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
         places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
-        scales = carray(pointer(arena + SCALES, item), 2)
-        L, theta, k = P[Plan.LAYERS], P[Plan.THETA], P[Plan.OUTPUTS]
-        last = L - 1
-        Z, A, dZ = arena + table[last, Column.Z], arena + table[last, Column.A], arena + table[last, Column.DA]
-        scratch, b = arena + places[Place.SCRATCH], theta + table[last, Column.B] * width
-        if P[Plan.LINKED] == 1:
-            dZ = Z
-        else:  # the loss takes A, which the chain rule still needs, and no b
-            outputs, dA = carray(pointer(A, item), k * R), carray(pointer(dZ, item), k * R)
-            for i in range(k * R):
+        k, last = P[Plan.OUTPUTS], P[Plan.LAYERS] - 1
+        Z, A, dZ = arena + table[last, Column.Z], arena + table[last, Column.A], arena + table[last, Column.Z]
+        y, w, scratch = arena + places[Place.Y], arena + places[Place.WEIGHT], arena + places[Place.SCRATCH]
+        if P[Plan.LINKED] == 0:  # the loss takes A, which the chain rule still needs, and no b
+            dZ, b = arena + table[last, Column.DA], arena + places[Place.ZEROS]
+            outputs, dA = carray(pointer(A, item), k * C), carray(pointer(dZ, item), k * C)
+            for i in range(k * C):
                 dA[i] = outputs[i]
-            b = arena + places[Place.ZEROS]
-        y, w = arena + places[Place.Y], arena + places[Place.WEIGHT]
-        cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, P[Plan.HELD], k, R))
+        cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, P[Plan.HELD], k, C))
         if P[Plan.LINKED] == 0:
-            call(table[last, Column.BACKWARD], (Z, A, dZ, k * R))
+            call(table[last, Column.BACKWARD], (Z, A, dZ, k * C))
+        return cost
+
+    return error
+
+
+def _back(F: Any) -> Any:
+    """From every layer's Z and A to their share of dW and db in g: Σ loss·weight / m over R columns of a batch of m.
+
+    g is added to when `more`, and written over when not. What the costs add up to is left in the arena.
+    """
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+
+    def back(plan: int, arena: int, g: int, R: int, m: int, more: int) -> None:
+        P = carray(pointer(plan, types.int64), LENGTH)
+        table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
+        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
+        last, theta, C = P[Plan.LAYERS] - 1, P[Plan.THETA], padded_to(R, one)
+        stride, space = C * width, arena + places[Place.SPACE]
+        cost = call_for_cost(P[Plan.ERROR], (plan, arena, theta + table[last, Column.B] * width, C))
+        dZ = arena + table[last, Column.Z if P[Plan.LINKED] == 1 else Column.DA]
         for l in range(last, -1, -1):
-            ni, no, dropped = table[l, Column.INPUTS], table[l, Column.NEURONS], table[l, Column.DROPPED]
-            A1, flags, ldb = x, SCALED, ni
-            if l > 0:
-                A1, flags, ldb = arena + (dropped if dropped >= 0 else table[l - 1, Column.A]), SCALED | TRANSPOSE_B, R
-            scales[0], scales[1] = F(1.0 / m), one if more else zero
-            dW = g + table[l, Column.W] * width
-            call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, flags, no, ni, R, dZ, R, A1, ldb, dW))
-            db, ones = g + table[l, Column.B] * width, arena + places[Place.ONES]
-            call(P[Plan.APPLY], (P[Plan.GEMV], arena, no, R, dZ, ones, db))
+            ni, no = table[l, Column.INPUTS], table[l, Column.NEURONS]
+            dW, turned = g + table[l, Column.W] * width, arena + table[l, Column.TURNED]
+            across = padded_to(ni, one) * width
+            call(P[Plan.MULTIPLY], (no, ni, R, dZ, stride, width, turned, across, dW, ni * width, more, space))
+            call(P[Plan.SUM_ROWS], (no, C, dZ, stride, g + table[l, Column.B] * width, more))
             if l > 0:
                 dA1, W = arena + table[l - 1, Column.DA], theta + table[l, Column.W] * width
-                call(P[Plan.MULTIPLY], (P[Plan.GEMM], arena, TRANSPOSE_A, ni, R, no, W, ni, dZ, R, dA1))
-                if dropped >= 0:
-                    da, mask = (
-                        carray(pointer(dA1, item), ni * R),
-                        carray(pointer(arena + table[l, Column.MASK], item), ni * R),
-                    )
-                    for i in range(ni * R):
+                call(P[Plan.MULTIPLY], (ni, C, no, W, width, ni * width, dZ, stride, dA1, stride, 0, space))
+                if table[l, Column.MASK] >= 0:
+                    da = carray(pointer(dA1, item), ni * C)
+                    mask = carray(pointer(arena + table[l, Column.MASK], item), ni * C)
+                    for i in range(ni * C):
                         da[i] *= mask[i]
-                below = (arena + table[l - 1, Column.Z], arena + table[l - 1, Column.A], dA1, ni * R)
+                below = (arena + table[l - 1, Column.Z], arena + table[l - 1, Column.A], dA1, ni * C)
                 call(table[l - 1, Column.BACKWARD], below)
                 dZ = dA1
-        carray(pointer(arena + COST, types.float64), 1)[0] += cost
+        carray(pointer(arena + COST, types.float64), 1)[0] += m * cost
 
     return back
 
@@ -285,7 +318,6 @@ def train_by_rows(F: Any) -> Any:
 
     def by_rows(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
-        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         T, n, B, size, tile = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.BATCH], P[Plan.SIZE], P[Plan.TILE]
         arena = P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
         g = P[Plan.GRADIENT] + w * size * width
@@ -295,7 +327,6 @@ def train_by_rows(F: Any) -> Any:
         clip = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)[Float.CLIP]
         cost = carray(pointer(arena + COST, types.float64), 1)
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * T)
-        gathers = P[Plan.ORDER] != 0 or P[Plan.DROPS_INPUT] != 0
         step, arrivals = 0, 0
         for epoch in range(P[Plan.EPOCHS]):
             cost[0] = 0.0
@@ -306,14 +337,15 @@ def train_by_rows(F: Any) -> Any:
                     nothing = carray(pointer(g, item), size)
                     for i in range(size):
                         nothing[i] = zero
+                # one batch of all, in one tile: it stands there from the first step on
+                stays = m == n and P[Plan.ORDER] == 0 and P[Plan.DROPS_INPUT] == 0 and end - first <= tile
                 for c in range(first, end, tile):
                     R = min(tile, end - c)
-                    x = arena + places[Place.X] if gathers else P[Plan.X] + (begin + c) * P[Plan.INPUTS] * width
-                    call(P[Plan.GATHER_TARGETS], (plan, arena, epoch, begin + c, R))
-                    if gathers:
+                    if step == 0 or not stays:
+                        call(P[Plan.GATHER_TARGETS], (plan, arena, epoch, begin + c, R, m))
                         call(P[Plan.GATHER_INPUTS], (plan, arena, epoch, begin + c, R, c, m, step))
-                    call(P[Plan.FEEDFORWARD], (plan, arena, x, R, c, m, step))
-                    call(P[Plan.BACK], (plan, arena, g, x, R, m, c - first))
+                    call(P[Plan.FEEDFORWARD], (plan, arena, R, c, m, step))
+                    call(P[Plan.BACK], (plan, arena, g, R, m, c - first))
                 if T > 1:
                     arrivals += T
                     barrier(P[Plan.BARRIER], arrivals)
@@ -346,21 +378,33 @@ def train_by_rows(F: Any) -> Any:
 
 
 def predict(F: Any) -> Any:
-    """A worker's share of the outputs, tile by tile."""
-    item, width = TYPES[F], np.dtype(F).itemsize
+    """A worker's share of the outputs, tile by tile; one sample alone as products with a vector."""
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
 
     def outputs(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
-        T, n, d, k, tile = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.INPUTS], P[Plan.OUTPUTS], P[Plan.TILE]
+        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
+        T, n, k, tile, L = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.OUTPUTS], P[Plan.TILE], P[Plan.LAYERS]
         arena = P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
         output = carray(pointer(P[Plan.OUTPUT], item), n * k)
         for begin in range(n * w // T, n * (w + 1) // T, tile):
-            R = min(tile, n * (w + 1) // T - begin)
-            call(P[Plan.FEEDFORWARD], (plan, arena, P[Plan.X] + begin * d * width, R, 0, R, -1))
-            A = carray(pointer(arena + table[P[Plan.LAYERS] - 1, Column.A], item), k * R)
+            R, C = min(tile, n * (w + 1) // T - begin), 1
+            if n == 1:
+                A1, theta = P[Plan.X], P[Plan.THETA]
+                for l in range(L):
+                    no, Z, A = table[l, Column.NEURONS], arena + table[l, Column.Z], arena + table[l, Column.A]
+                    call(P[Plan.APPLY], (no, table[l, Column.INPUTS], theta + table[l, Column.W] * width, A1, Z))
+                    b, scratch = theta + table[l, Column.B] * width, arena + places[Place.SCRATCH]
+                    call(table[l, Column.FORWARD], (Z, b, A, no, 1, scratch, P[Plan.HELD]))
+                    A1 = A
+            else:
+                C = padded_to(R, one)
+                call(P[Plan.GATHER_INPUTS], (plan, arena, 0, begin, R, 0, R, -1))
+                call(P[Plan.FEEDFORWARD], (plan, arena, R, 0, R, -1))
+            A = carray(pointer(arena + table[L - 1, Column.A], item), k * C)
             for r in range(R):
                 for i in range(k):
-                    output[(begin + r) * k + i] = A[i * R + r]
+                    output[(begin + r) * k + i] = A[i * C + r]
 
     return outputs

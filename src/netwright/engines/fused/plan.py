@@ -45,13 +45,14 @@ class Plan(IntEnum):
     FLOATS = auto()  # see `Float`
     NORMS = auto()  # (workers,) float64
     BARRIER = auto()  # int64: how often a worker has arrived
-    GEMM = auto()  # BLAS's
-    GEMV = auto()
-    MULTIPLY = auto()  # the pieces of `epoch`
+    MULTIPLY = auto()  # the pieces of `products`
+    TURN = auto()
     APPLY = auto()
-    GATHER_TARGETS = auto()
+    SUM_ROWS = auto()
+    GATHER_TARGETS = auto()  # the pieces of `epoch`
     GATHER_INPUTS = auto()
     FEEDFORWARD = auto()
+    ERROR = auto()
     BACK = auto()
     FINISH = auto()
     DROPS_INPUT = auto()  # 1 where dropout comes before the first layer
@@ -60,17 +61,22 @@ class Plan(IntEnum):
 
 
 class Column(IntEnum):
-    """A layer's integers. W and B are places in theta, counted in numbers; Z to MASK places in the arena, in bytes."""
+    """A layer's integers. W and B are places in theta, counted in numbers; A1 to MASK places in the arena, in bytes.
+
+    A matrix of the arena has a row for each neuron, of as many columns as fill whole vectors: `products.padded`.
+    """
 
     INPUTS = 0
     NEURONS = auto()
     W = auto()
     B = auto()
+    A1 = auto()  # the layer's input, after dropout
+    TURNED = auto()  # its transpose: (padded columns, padded inputs)
     Z = auto()
     A = auto()  # Z's place, where df has no use for Z
     DA = auto()
-    DROPPED = auto()  # A1 after dropout, or -1 where there is none
-    MASK = auto()
+    MASK = auto()  # dropout's, of A1; or -1 where there is none
+    SHARE = auto()  # `by_hidden`: what a worker adds to Z, for two steps
     THRESHOLD = auto()  # dropout's rate, of 2**24
     SEED = auto()  # which of a step's seeds
     FORWARD = auto()
@@ -95,20 +101,20 @@ class Place(IntEnum):
     SCRATCH = 0  # 3 numbers a column, for the loss
     WEIGHT = auto()  # (columns,)
     ZEROS = auto()  # (outputs,)
-    ONES = auto()  # (columns,)
-    X = auto()  # (columns, inputs)
     Y = auto()  # (outputs, columns)
+    SPACE = auto()  # for `products.multiply`
+    OWN = auto()  # `by_hidden`: what a worker owns of theta, of the gradient and of the slots
 
 
-# An arena begins with 32 bytes of BLAS's arguments, alpha and beta, and the cost so far of the worker's columns.
-SCALES, COST, HEAD = 32, 64, 128
+# An arena begins with the cost so far of the worker's columns.
+COST, HEAD = 0, 64
 
 LENGTH, COLUMNS, PLACES = len(Plan), len(Column), len(Place)
 
 
-def offsets(inputs: int, outputs: int, tile: int, width: int) -> tuple[list[int], int]:
+def offsets(outputs: int, tile: int, space: int, own: int, width: int) -> tuple[list[int], int]:
     """The bytes of each `Place`, and where the layers' own begin."""
-    counts = {Place.SCRATCH: 3 * tile, Place.WEIGHT: tile, Place.ZEROS: outputs, Place.ONES: tile}
-    counts |= {Place.X: tile * inputs, Place.Y: tile * outputs}
+    counts = {Place.SCRATCH: 3 * tile, Place.WEIGHT: tile, Place.ZEROS: outputs, Place.Y: tile * outputs}
+    counts |= {Place.SPACE: space, Place.OWN: own}
     ends = HEAD + np.cumsum([-(-counts[place] * width // 64) * 64 for place in Place])
     return [HEAD, *ends[:-1].tolist()], int(ends[-1])

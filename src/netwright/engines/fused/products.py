@@ -1,95 +1,145 @@
-"""Products and sums of matrices: by BLAS, or in place where they are so small that the call alone would cost more."""
+"""Products of matrices in a worker's own memory, and their transposes.
+
+A step's matrices are too small for BLAS to be at its best: it copies them to rearrange them, and looks at its arguments
+each time. Here each is laid out, once, as the products that read it want it (docs/performance.md has the numbers).
+"""
 
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray, njit, types
 
-from netwright.engines.fused.machine import call, pointer
-from netwright.engines.fused.plan import SCALES
+from netwright.engines.fused.machine import FLAGS, SUMS, pointer
 from netwright.engines.fused.rows import TYPES
+from netwright.engines.fused.tiles import heights, lanes, square, tile
 
-# Up to so many multiplications a product, and up to so many rows a product with a vector, is quicker in place.
-SMALL, FEW = 100, 16
+# A B of more bytes is copied block by block, so that a block stays in a core's cache while A goes by.
+LARGE = 1 << 20
+BLOCK_ROWS, BLOCK_COLUMNS = 256, 512
 
-# flags of `multiply`
-TRANSPOSE_A, TRANSPOSE_B, SCALED = 1, 2, 4
+
+def padded(count: int, F: Any) -> int:
+    """The count, or the next that fills whole vectors."""
+    n = lanes(F)
+    return -(-count // n) * n
 
 
 def multiply(F: Any) -> Any:
-    """C = op(A)·op(B), rows contiguous; op is the transpose where the flags say so. SCALED: alpha·that + beta·C.
+    """C = A·B, (M, N) from (M, K) and (K, N), or C += A·B where `more`; all strides in bytes, as `tiles.tile` says.
 
-    alpha and beta stand at SCALES in the arena.
+    B's rows are read as whole vectors, so they must be `padded`. `space` is for a block of a B that is `LARGE`.
     """
-    item, width = TYPES[F], np.dtype(F).itemsize
-    zero, one = F(0), F(1)
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    wide = 2 * one
+    high, middle, low, _ = heights()
+    wide_tiles, narrow_tiles = ([tile(rows, vectors, F) for rows in heights()] for vectors in (2, 1))
+
+    def column(tiles: Any) -> Any:
+        first, second, third, fourth = tiles
+
+        @njit(**FLAGS)
+        def rows_of(
+            M: int, K: int, A: int, si: int, sk: int, B: int, sb: int, C: int, sc: int, more: int, columns: int
+        ) -> None:
+            i = 0
+            while M - i >= high:
+                first((K, A + i * si, si, sk, B, sb, C + i * sc, sc, more, columns))
+                i += high
+            if M - i >= middle:
+                second((K, A + i * si, si, sk, B, sb, C + i * sc, sc, more, columns))
+                i += middle
+            if M - i >= low:
+                third((K, A + i * si, si, sk, B, sb, C + i * sc, sc, more, columns))
+                i += low
+            if M > i:
+                fourth((K, A + i * si, si, sk, B, sb, C + i * sc, sc, more, columns))
+
+        return rows_of
+
+    wide_column, narrow_column = column(wide_tiles), column(narrow_tiles)
+
+    @njit(**FLAGS)
+    def panels(
+        M: int, N: int, K: int, A: int, si: int, sk: int, B: int, sb: int, step: int, C: int, sc: int, more: int
+    ) -> None:
+        """Panel after panel of B, `step` bytes apart."""
+        j = 0
+        while N - j > one:
+            wide_column(M, K, A, si, sk, B, sb, C, sc, more, min(one, N - j - one))
+            j, B, C = j + wide, B + step, C + wide * width
+        if N > j:
+            narrow_column(M, K, A, si, sk, B, sb, C, sc, more, N - j)
 
     def product(
-        gemm: int, arena: int, flags: int, M: int, N: int, K: int, pA: int, lda: int, pB: int, ldb: int, pC: int
+        M: int, N: int, K: int, A: int, si: int, sk: int, B: int, sb: int, C: int, sc: int, more: int, space: int
     ) -> None:
-        numbers = carray(pointer(arena + SCALES, item), 2)
-        ta, tb = flags & TRANSPOSE_A, flags & TRANSPOSE_B
-        if flags & SCALED == 0:
-            numbers[0], numbers[1] = one, zero
-        if M * N * K > SMALL:
-            # BLAS counts by columns, where the same memory reads Cᵀ = op(B)ᵀ·op(A)ᵀ; it takes all by address
-            ints = carray(pointer(arena, types.int32), 8)
-            ints[0], ints[1], ints[2], ints[3], ints[4], ints[5] = N, M, K, ldb, lda, N
-            ints[6], ints[7] = 84 if tb else 78, 84 if ta else 78  # "T", "N"
-            call(
-                gemm,
-                (
-                    arena + 24, arena + 28, arena, arena + 4, arena + 8, arena + SCALES, pB, arena + 12, pA, arena + 16,
-                    arena + SCALES + width, pC, arena + 20,
-                ),
-            )  # fmt: skip
+        if N * K * width <= LARGE or M < 4 * high:
+            panels(M, N, K, A, si, sk, B, sb, wide * width, C, sc, more)
             return
-        alpha, beta = numbers[0], numbers[1]
-        A = carray(pointer(pA, item), M * lda + K * lda)
-        step, stride = (lda, 1) if ta else (1, lda)
-        for i in range(M):
-            row = carray(pointer(pC + i * N * width, item), N)
-            for j in range(N):
-                row[j] = zero if beta == zero else beta * row[j]
-            if tb:
-                for j in range(N):
-                    other, s = carray(pointer(pB + j * ldb * width, item), K), zero
-                    for q in range(K):
-                        s += A[q * step + i * stride] * other[q]
-                    row[j] += alpha * s
-            else:
-                for q in range(K):
-                    other, a = carray(pointer(pB + q * ldb * width, item), N), alpha * A[q * step + i * stride]
-                    for j in range(N):
-                        row[j] += a * other[j]
+        for k in range(0, K, BLOCK_ROWS):
+            depth = min(BLOCK_ROWS, K - k)
+            for n in range(0, N, BLOCK_COLUMNS):
+                across = min(BLOCK_COLUMNS, N - n)
+                for j in range(0, across, wide):
+                    count = min(wide, across - j)
+                    for q in range(depth):
+                        source = carray(pointer(B + (k + q) * sb + (n + j) * width, item), count)
+                        target = carray(pointer(space + (j * depth + q * wide) * width, item), count)
+                        for c in range(count):
+                            target[c] = source[c]
+                for i in range(0, M, high):
+                    rows, to = min(high, M - i), C + i * sc + n * width
+                    panel = wide * depth * width
+                    panels(rows, across, depth, A + i * si + k * sk, si, sk, space, wide * width, panel, to, sc, more)
+            more = 1
 
     return product
 
 
+def turn(F: Any) -> Any:
+    """The transpose, in whole squares, of (rows, columns) numbers; strides in bytes. Reads and writes whole vectors."""
+    width, one = np.dtype(F).itemsize, lanes(F)
+    turned = square(F)
+
+    def transpose(rows: int, columns: int, source: int, s: int, target: int, t: int) -> None:
+        for i in range(0, rows, one):
+            for j in range(0, columns, one):
+                turned((source + i * s + j * width, s, target + j * t + i * width, t))
+
+    return transpose
+
+
 def apply(F: Any) -> Any:
-    """y = alpha·A·v + beta·y for A, (rows, columns); alpha and beta stand at SCALES in the arena."""
+    """y = A·v for A, (rows, columns), contiguous."""
     item, width = TYPES[F], np.dtype(F).itemsize
     zero = F(0)
 
-    def matrix_by_vector(gemv: int, arena: int, rows: int, columns: int, pA: int, pv: int, py: int) -> None:
-        numbers = carray(pointer(arena + SCALES, item), 2)
-        if rows > FEW:
-            # they are short, and BLAS's kernels sum many of them at once
-            ints = carray(pointer(arena, types.int32), 8)
-            ints[0], ints[1], ints[2], ints[6] = columns, rows, 1, 84  # "T": it counts by columns
-            call(
-                gemv,
-                (
-                    arena + 24, arena, arena + 4, arena + SCALES, pA, arena, pv, arena + 8, arena + SCALES + width,
-                    py, arena + 8,
-                ),
-            )  # fmt: skip
-            return
+    @njit(**SUMS)
+    def dot(a: Any, v: Any) -> Any:
+        s = zero
+        for j in range(v.size):
+            s += a[j] * v[j]
+        return s
+
+    def matrix_by_vector(rows: int, columns: int, pA: int, pv: int, py: int) -> None:
         v, y = carray(pointer(pv, item), columns), carray(pointer(py, item), rows)
         for i in range(rows):
-            a, s = carray(pointer(pA + i * columns * width, item), columns), zero
-            for j in range(columns):
-                s += a[j] * v[j]
-            y[i] = numbers[0] * s + (zero if numbers[1] == zero else numbers[1] * y[i])
+            y[i] = dot(carray(pointer(pA + i * columns * width, item), columns), v)
 
     return matrix_by_vector
+
+
+def sum_rows(F: Any) -> Any:
+    """y = the sums of the rows of A, (rows, columns), `stride` bytes apart; y += them where `more`."""
+    item = TYPES[F]
+    zero = F(0)
+
+    def row_sums(rows: int, columns: int, pA: int, stride: int, py: int, more: int) -> None:
+        y = carray(pointer(py, item), rows)
+        for i in range(rows):
+            a, s = carray(pointer(pA + i * stride, item), columns), zero
+            for j in range(columns):
+                s += a[j]
+            y[i] = s + y[i] if more else s
+
+    return row_sums
