@@ -126,9 +126,34 @@ def test_every_optimizer(optimizer, clip_norm, dtype):
     agree(lambda: Network([5, 9, 3], loss="logloss", rng=0, dtype=dtype), optimizer=optimizer, clip_norm=clip_norm)
 
 
-@pytest.mark.parametrize("activation", ELEMENTWISE)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_last_activation_that_is_not_the_link_goes_by_the_chain_rule(activation):
     agree(lambda: Network([5, 9, 3], ["tanh", activation], loss="squared_error", rng=0))
+
+
+@pytest.mark.filterwarnings("ignore:.*goes outside their range:UserWarning")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "activation", ["softmax", "softmax:2,4", "softplus", "sigmoid", "hard_sigmoid", "sigmoid:0.1,0.8"]
+)
+@pytest.mark.parametrize("loss", ["logloss", "cross_entropy", "cross_entropy:2,4", "poisson"])
+def test_the_chain_rule_through_a_link(loss, activation, dtype, threads):
+    """Outputs outside of what the link gives, and at its edges (hard_sigmoid's 0 and 1), included."""
+    agree(
+        lambda: Network([5, 40, 6], ["tanh", activation], loss=loss, rng=0, dtype=dtype),
+        optimizer="gradient_descent", epochs=2, threads=threads,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_as_a_hidden_activation(by_neurons, threads, dtype):
+    agree(
+        lambda: Network([5, 40, 6], ["softmax", "identity"], loss="squared_error", rng=0, dtype=dtype), threads=threads
+    )
+    blocks = ["softmax:7,2", "tanh", "softmax:3,1,2"]
+    agree(lambda: Network([5, 9, 12, 6], blocks, loss="squared_error", rng=0, dtype=dtype), threads=threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -165,6 +190,26 @@ def test_splitting_neurons(by_neurons, threads, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize(("loss", "outputs"), [("cross_entropy", 7), ("logloss", 1), ("huber", 3)])
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_splitting_the_one_hidden_layer(dropout, loss, outputs, threads, dtype):
+    """Its 75 neurons are no multiple of anything; 50 samples leave a smaller last batch."""
+
+    def make():
+        layers = list(Network([30, 75, outputs], "gelu", loss=loss, dropout=dropout, rng=0, dtype=dtype).layers)
+        return Network(([Dropout(dropout)] if dropout else []) + layers, loss=loss, l2=0.01, l1=0.001, rng=0)
+
+    for more in ({"batch_size": 16}, {"batch_size": 50, "weighted": False}, {"batch_size": 16, "clip_norm": 0.1}):
+        agree(make, threads=threads, samples=50, **more)
+    agree(make, threads=threads, samples=50, batch_size=16, optimizer="gradient_descent")  # no slots
+    engine = fused.Fused(threads)
+    engine.prepare(make(), 16, updates=True)
+    assert engine.threads == threads
+    assert engine.program.make is fused_engine.train_by_hidden
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("split", ["rows", "neurons"])
@@ -182,7 +227,7 @@ def test_penalties_per_batch_of_a_last_smaller_batch_too(split, weighted, thread
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=5),
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=5),
     samples=st.integers(1, 60),
     batch_size=st.integers(1, 70),
     threads=st.integers(1, 3),
@@ -309,8 +354,6 @@ def test_what_cannot_be_compiled_falls_back_with_one_line(caplog):
     own = Activation("own", lambda Z: table["slope"] * Z, lambda Z, A: 0 * Z + table["slope"])
     networks = [
         Network([4, 8, 2], own, loss="squared_error", rng=0),
-        Network([4, 8, 2], ["softmax", "identity"], loss="squared_error", rng=0),
-        Network([4, 8, 2], ["tanh", "hard_sigmoid"], loss="logloss", rng=0),
         Network([Layer(4, 8, rng=0), Dropout(0.1), Dropout(0.1), Layer(8, 2, "sigmoid", rng=0)], rng=0),
     ]
     for network in networks:
@@ -401,7 +444,7 @@ def test_an_interrupted_prediction_leaves_the_next_one_right():
     try:
         for k in range(30):
             try:
-                signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.001 * k)
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.0003 * k)
                 predict(X)
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except KeyboardInterrupt:
@@ -463,7 +506,7 @@ def test_a_run_leaves_alone_what_workers_of_an_interrupted_one_wait_on():
     engine.gradient(network, X, Y)
     engine.run_epoch(network, rule, X, Y, None, None, 10, [0.01] * 5)
     assert [count.value for count in counts] == [arrived, 4, arrived]
-    assert arrived == 10
+    assert arrived == 12
 
 
 # ── numbers and code ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -61,6 +61,15 @@ def columns(name: str, values: Any, rows: int | None, dtype: Any, *, what: str =
     ValueError for text or objects, for complex numbers, for another number of dimensions or rows, for no samples, and
     for NaN or infinity, naming the first such place.
     """
+    array = shaped(name, values, rows, dtype, what=what)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(f"{name} must be finite: {name}[{row}, {column}] is {array[row, column]}")
+    return array
+
+
+def shaped(name: str, values: Any, rows: int | None, dtype: Any, *, what: str = "features") -> Array:
+    """As `columns`, but not looked at for NaN and infinity."""
     array = numeric(name, values, dtype)
     if array.ndim != 2:
         hint = f"; one sample is a column: {name}.reshape(-1, 1)" if array.ndim == 1 else ""
@@ -70,9 +79,6 @@ def columns(name: str, values: Any, rows: int | None, dtype: Any, *, what: str =
         raise ValueError(f"{name} must have {rows} rows ({what}), a column a sample, got shape {array.shape}{hint}")
     if array.shape[1] == 0:
         raise ValueError(f"{name} holds no samples: its shape is {array.shape}")
-    if not np.isfinite(array).all():
-        row, column = np.argwhere(~np.isfinite(array))[0]
-        raise ValueError(f"{name} must be finite: {name}[{row}, {column}] is {array[row, column]}")
     return array
 
 

@@ -34,9 +34,17 @@ def d_logloss(y: Any, a: Any) -> Array:
 def _inside(a: Any) -> Array:
     """a, kept one rounding step away from 0 and 1."""
     a = np.asarray(a)
-    a = a if a.dtype.kind == "f" else a.astype(np.float64)
-    eps = np.finfo(a.dtype).eps
-    return np.clip(a, eps, 1 - eps)
+    return _within(a if a.dtype.kind == "f" else a.astype(np.float64))
+
+
+def _within(A: Array) -> Array:
+    eps = smallest_step(A)
+    return np.clip(A, eps, 1 - eps)
+
+
+def smallest_step(A: Array) -> Any:
+    """The distance from 1 to the next number of A's dtype."""
+    return np.finfo(A.dtype).eps
 
 
 # ── what a row holds ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,13 +150,13 @@ class Link:
 
 
 def _logit(A: Array) -> tuple[Array, Array]:
-    a = _inside(A)
-    return np.log(a) - np.log1p(-a), ((A >= 0) & (A <= 1)) / (a * (1 - a))
+    a = _within(A)
+    return np.log(a) - np.log1p(-a), np.where((A < 0) | (A > 1), 0, 1 / (a * (1 - a)))
 
 
 def _log(A: Array) -> tuple[Array, Array]:
-    a = np.maximum(A, np.finfo(A.dtype).eps)
-    return np.log(a), (A >= 0) / a
+    a = np.maximum(A, smallest_step(A))
+    return np.log(a), np.where(A < 0, 0, 1 / a)
 
 
 LINKS: Table[Link] = Table(

@@ -97,7 +97,7 @@ def train_by_hidden(F: Any) -> Any:
                     multiply,
                     (h, C, d, theta, d * width, width, arena + table[0, Column.A1], stride, Z, stride, 0, space),
                 )
-                call(table[0, Column.FORWARD], (Z, theta + b_at, A, h, C, scratch, P[Plan.HELD]))
+                call(table[0, Column.FORWARD], (Z, theta + b_at, A, h, C, scratch, 0))
                 if drops:
                     outputs, inputs = carray(pointer(A, item), h * C), carray(pointer(A1, item), h * C)
                     masks = carray(pointer(arena + table[1, Column.MASK], item), h * C)
@@ -127,7 +127,7 @@ def train_by_hidden(F: Any) -> Any:
                 zeros = arena + places[Place.ZEROS]
                 if P[Plan.LINKED] == 0:
                     outputs_at = arena + table[1, Column.A]
-                    call(table[1, Column.FORWARD], (Z2, zeros, outputs_at, k, C, scratch, P[Plan.HELD]))
+                    call(table[1, Column.FORWARD], (Z2, zeros, outputs_at, k, C, scratch, table[1, Column.BLOCKS]))
                 loss = call_for_cost(P[Plan.ERROR], (plan, arena, zeros, C))
                 cost += m * loss if w == 0 else 0.0
                 dZ = Z2 if P[Plan.LINKED] == 1 else arena + table[1, Column.DA]
@@ -142,7 +142,7 @@ def train_by_hidden(F: Any) -> Any:
                     )
                     for i in range(h * C):
                         da[i] *= masks[i]
-                call(table[0, Column.BACKWARD], (Z, A, dA, h * C))
+                call(table[0, Column.BACKWARD], (Z, A, dA, h, C, scratch, 0))
                 call(multiply, (h, d, m, dA, stride, width, x, inputs_across, g, d * width, 0, space))
                 call(P[Plan.SUM_ROWS], (h, C, dA, stride, g + b_at, 0))
 
@@ -179,5 +179,7 @@ def train_by_hidden(F: Any) -> Any:
             move(P, table, w, r0, r1, P[Plan.SLOT0], slot0, True)
         if P[Plan.SLOT1] != 0:
             move(P, table, w, r0, r1, P[Plan.SLOT1], slot1, True)
+        arrivals += T
+        barrier(P[Plan.BARRIER], arrivals)  # a caller that does not wait for the others any more finds them done
 
     return by_hidden

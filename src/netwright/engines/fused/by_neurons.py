@@ -65,7 +65,7 @@ def train_by_neurons(F: Any) -> Any:
                     Z, A = shared + table[l, Column.Z] + r0 * stride, shared + table[l, Column.A] + r0 * stride
                     call(multiply, (r1 - r0, C, ni, W, ni * width, width, A1, stride, Z, stride, 0, space))
                     if l < last:
-                        call(table[l, Column.FORWARD], (Z, b, A, r1 - r0, C, own, P[Plan.HELD]))
+                        call(table[l, Column.FORWARD], (Z, b, A, r1 - r0, C, own, 0))
                         turned = shared + table[l + 1, Column.TURNED] + r0 * width
                         call(P[Plan.TURN], (r1 - r0, C, A, stride, turned, padded_to(no, one) * width))
                 arrivals += T
@@ -94,7 +94,7 @@ def train_by_neurons(F: Any) -> Any:
                         dA1, Z = shared + table[l - 1, Column.DA] + at, shared + table[l - 1, Column.Z] + at
                         call(multiply, (s1 - s0, C, no, W, width, ni * width, dZ, stride, dA1, stride, 0, space))
                         A = shared + table[l - 1, Column.A] + at
-                        call(table[l - 1, Column.BACKWARD], (Z, A, dA1, (s1 - s0) * C))
+                        call(table[l - 1, Column.BACKWARD], (Z, A, dA1, s1 - s0, C, own, 0))
                     start, count = table[l, Column.W] + r0 * ni, (r1 - r0) * ni
                     dW, db, mine = g + start * width, g + (table[l, Column.B] + r0) * width, dZ + r0 * stride
                     turned, across = shared + table[l, Column.TURNED], padded_to(ni, one) * width

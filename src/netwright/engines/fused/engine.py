@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 
 from netwright.activations import ACTIVATIONS, Softmax
-from netwright.arguments import Array, columns
+from netwright.arguments import Array, columns, shaped
 from netwright.engines.fused.by_hidden import train_by_hidden
 from netwright.engines.fused.by_neurons import train_by_neurons
 from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
 from netwright.engines.fused.machine import announced
 from netwright.engines.fused.plan import Column, Float, Plan, offsets
-from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, LARGE as LARGE_PRODUCT, padded
+from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
+from netwright.engines.fused.products import LARGE as LARGE_PRODUCT
 from netwright.engines.fused.rows import (
     NotCompilable,
     backward,
+    blocks_of,
     forward,
     held,
+    link_back,
     loss_kernel,
+    softmax_back,
     softmax_kernel,
     update,
     uses_Z,
@@ -36,6 +40,7 @@ from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Optimizer
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 HEAVY, LIGHT = 4e6, 1e6  # operations of a step from which a second worker pays; where they have little to say
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
+SHORT = 6e7  # operations of a prediction below which a second worker does not pay
 TILE = 512  # columns at most: their Z and A of a few layers stay in a core's cache
 
 
@@ -62,6 +67,7 @@ class Program:
         places, self.bytes = offsets(network.outputs, self.tile, space, own, width)
         self.places = np.array(places, np.int64)
         self.table = np.zeros((len(self.dense), len(Column)), np.int64)
+        self.blocks: list[Array] = []
         rates = dropout_rates(network)
         at = 0
         for l, layer in enumerate(self.dense):
@@ -74,9 +80,12 @@ class Program:
             row[Column.Z] = row[Column.A] = self.room(layer.neurons)
             row[Column.DA] = self.room(layer.neurons)
             if isinstance(layer.activation, Softmax):
-                if layer is not self.dense[-1] or not network.linked:
-                    raise NotCompilable("softmax stands where no cross_entropy takes it together with its loss")
-                row[Column.FORWARD] = softmax_kernel(self.F)
+                row[Column.FORWARD], row[Column.BACKWARD] = (
+                    softmax_kernel(self.F),
+                    softmax_back(self.F) if trains else 0,
+                )
+                self.blocks.append(blocks_of(layer.activation, layer.neurons))
+                row[Column.BLOCKS] = self.blocks[-1].ctypes.data
             else:
                 if uses_Z(layer.activation):
                     row[Column.A] = self.room(layer.neurons)
@@ -94,13 +103,10 @@ class Program:
         self.shares = np.zeros((network.outputs, 1), self.F)
         if smoothing:
             self.shares = network.loss.smooth(self.shares, smoothing)
-        self.loss, self.held = 0, held(network.loss, network.outputs, self.F)
+        self.loss, self.link, self.held = 0, (0, 0), held(network.loss, network.outputs, self.F)
         if trains:
-            if not network.linked and network.loss.link != "identity":
-                raise NotCompilable(
-                    f"{network.loss.name} comes after {self.dense[-1].activation.name!r}, not its own link"
-                )
             self.loss = loss_kernel(network.loss, self.F)
+            self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
         self.loop = CALL(loop(make, self.F))
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
         memory = np.zeros(threads * self.bytes + 64, np.uint8)
@@ -134,6 +140,8 @@ class Program:
             "ARENA_BYTES": self.bytes,
             "LOSS": self.loss,
             "LINKED": network.linked,
+            "LINK_LEVEL": self.link[0],
+            "LINK_SLOPE": self.link[1],
             "DROPOUTS": self.dropouts,
             "DROPS_INPUT": self.table[0, Column.MASK] >= 0,
             **pieces(self.F),
@@ -164,7 +172,8 @@ def dropout_rates(network: Network) -> list[float]:
 def division(network: Network, columns: int, n_threads: int | None, *, updates: bool, clips: bool) -> tuple[int, Any]:
     """How many workers take part in a step, and the loop that says how they divide it."""
     size = network.theta.size
-    whole = updates and columns <= 4 * TILE  # the batch is not worked on in tiles
+    apart = not any(isinstance(layer.activation, Softmax) for layer in network.dense[:-1])  # neurons know no other
+    whole = apart and updates and columns <= 4 * TILE  # the batch is not worked on in tiles
     if whole and len(network.dense) == 2 and network.outputs * columns <= size:
         threads = min(network.dense[0].neurons // 16, n_threads or default_threads(network, columns, LIGHT))
         if threads > 1:
@@ -316,29 +325,34 @@ class Predictor:
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
         threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
         with announced(network.dtype.name):
-            self.programs = {
-                columns: Program(network, columns, workers, predict)
-                for columns, workers in ((1, 1), (TILE, 1), (threads * TILE, threads))
-            }
-        # One sample is the common case: its plan and its memory are laid ready.
+            sizes = ((1, 1), (TILE, 1), (threads * TILE, threads))
+            self.programs = [Program(network, columns, workers, predict) for columns, workers in sizes]
+        # Plans and the memory for one sample, the common case, are laid ready.
         F: Any = network.dtype.type
         self.x, self.a = np.zeros((1, network.inputs), F), np.zeros((1, network.outputs), F)
-        self.plan = self.programs[1].plan(1, X=self.x, OUTPUT=self.a)
-        self.loop, self.address = self.programs[1].loop, self.plan.ctypes.data
+        self.plans = [program.plan(1, X=self.x, OUTPUT=self.a) for program in self.programs]
+        self.loop, self.address = self.programs[0].loop, self.plans[0].ctypes.data
 
     def __call__(self, X: Array) -> Array:
-        if getattr(X, "shape", None) == (self.network.inputs, 1) and X.dtype.kind in "fiub":
+        network = self.network
+        if getattr(X, "shape", None) == (network.inputs, 1) and X.dtype.kind in "fiub":
             with self.lock:
                 self.x[0] = X[:, 0]
                 self.loop(self.address, 0)
                 return self.a.T.copy()
-        X = np.ascontiguousarray(columns("X", X, self.network.inputs, self.network.dtype).T)
-        A = np.empty((len(X), self.network.outputs), self.network.dtype)
-        few = len(X) <= 4 * TILE  # a second thread would only delay them
-        program = self.programs[TILE] if few else list(self.programs.values())[-1]
+        X = np.ascontiguousarray(shaped("X", X, network.inputs, network.dtype).T)
+        A = np.empty((len(X), network.outputs), network.dtype)
+        # for few a second thread would only be a delay
+        which = 1 if 2 * len(X) * network.theta.size < SHORT else 2
+        program, plan = self.programs[which], self.plans[which]
         with self.lock:
-            plan = program.plan(len(X), X=X, OUTPUT=A)
-            self.workers.run(program.loop, plan, program.threads, (program, self.network, X, A))
+            arrays = {Plan.X: X, Plan.OUTPUT: A, Plan.BARRIER: np.zeros(1, np.int64)}
+            plan[Plan.SAMPLES] = len(X)
+            plan[list(arrays)] = [array.ctypes.data for array in arrays.values()]
+            self.workers.run(program.loop, plan, program.threads, (program, network, arrays))
+            finite = not program.norms.any()
+        if not finite:
+            columns("X", X.T, network.inputs, network.dtype)  # says where
         return A.T
 
 

@@ -93,10 +93,10 @@ def dropped(F: Any) -> Any:
 
 
 def _feedforward(F: Any) -> Any:
-    """Z and A of every layer for R columns, from their inputs in the arena; with dropout when step >= 0, else to predict.
+    """Z and A of every layer for R columns, from their inputs in the arena: with dropout; or to predict, if step < 0.
 
-    In training the last layer's Z stays as it is, without b, for the loss, unless the loss takes A; and every layer's
-    input is turned, for `_back`.
+    In training the last layer's Z stays as it is, without b, for the loss, unless the chain rule needs A; and every
+    layer's input is turned, for `_back`.
     """
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
     factors = dropped(F)
@@ -124,7 +124,7 @@ def _feedforward(F: Any) -> Any:
             space = arena + places[Place.SPACE]
             call(P[Plan.MULTIPLY], (no, C, ni, W, ni * width, width, A1, C * width, Z, C * width, 0, space))
             if l < L - 1 or P[Plan.LINKED] == 0 or not trains:
-                call(table[l, Column.FORWARD], (Z, b, A, no, C, arena + places[Place.SCRATCH], P[Plan.HELD]))
+                call(table[l, Column.FORWARD], (Z, b, A, no, C, arena + places[Place.SCRATCH], table[l, Column.BLOCKS]))
 
     return feedforward
 
@@ -168,7 +168,7 @@ def _gather_inputs(F: Any) -> Any:
         n, d, C = P[Plan.SAMPLES], P[Plan.INPUTS], padded_to(R, one)
         D, x, A1 = padded_to(d, one), arena + table[Column.TURNED], arena + table[Column.A1]
         order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
-        if step < 0 and C == R and D == d:  # to predict, x is needed in one form alone
+        if step < 0 and C == R and d == D:  # to predict, x is needed in one form alone
             call(P[Plan.TURN], (R, d, P[Plan.X] + begin * d * width, d * width, A1, C * width))
             return
         for r in range(C):
@@ -192,11 +192,10 @@ def _gather_inputs(F: Any) -> Any:
 
 
 def _error(F: Any) -> Any:
-    """Σ weight·loss over C columns; the last layer's dZ is left in Z's place, or in DA's if the loss takes A.
+    """Σ weight·loss over C columns; the last layer's dZ is left in Z's place, or in DA's after the chain rule.
 
-    b: what the last Z is still without, if the loss takes Z.
+    b: what the last Z is still without, where no chain rule is needed.
     """
-    item = TYPES[F]
 
     def error(plan: int, arena: int, b: int, C: int) -> float:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -205,14 +204,13 @@ def _error(F: Any) -> Any:
         k, last = P[Plan.OUTPUTS], P[Plan.LAYERS] - 1
         Z, A, dZ = arena + table[last, Column.Z], arena + table[last, Column.A], arena + table[last, Column.Z]
         y, w, scratch = arena + places[Place.Y], arena + places[Place.WEIGHT], arena + places[Place.SCRATCH]
-        if P[Plan.LINKED] == 0:  # the loss takes A, which the chain rule still needs, and no b
+        if P[Plan.LINKED] == 0:  # Z of the link, from A, which has its b
             dZ, b = arena + table[last, Column.DA], arena + places[Place.ZEROS]
-            outputs, dA = carray(pointer(A, item), k * C), carray(pointer(dZ, item), k * C)
-            for i in range(k * C):
-                dA[i] = outputs[i]
+            call(P[Plan.LINK_LEVEL], (A, dZ, k * C))
         cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, P[Plan.HELD], k, C))
         if P[Plan.LINKED] == 0:
-            call(table[last, Column.BACKWARD], (Z, A, dZ, k * C))
+            call(P[Plan.LINK_SLOPE], (A, dZ, k * C))
+            call(table[last, Column.BACKWARD], (Z, A, dZ, k, C, scratch, table[last, Column.BLOCKS]))
         return cost
 
     return error
@@ -247,8 +245,9 @@ def _back(F: Any) -> Any:
                     mask = carray(pointer(arena + table[l, Column.MASK], item), ni * C)
                     for i in range(ni * C):
                         da[i] *= mask[i]
-                below = (arena + table[l - 1, Column.Z], arena + table[l - 1, Column.A], dA1, ni * C)
-                call(table[l - 1, Column.BACKWARD], below)
+                below = arena + table[l - 1, Column.Z], arena + table[l - 1, Column.A], dA1
+                work = ni, C, arena + places[Place.SCRATCH], table[l - 1, Column.BLOCKS]
+                call(table[l - 1, Column.BACKWARD], (*below, *work))
                 dZ = dA1
         carray(pointer(arena + COST, types.float64), 1)[0] += m * cost
 
@@ -378,33 +377,50 @@ def train_by_rows(F: Any) -> Any:
 
 
 def predict(F: Any) -> Any:
-    """A worker's share of the outputs, tile by tile; one sample alone as products with a vector."""
+    """A worker's share of the outputs, tile by tile; one sample alone as products with a vector.
+
+    NORMS says whether all inputs were finite: 0, and not NaN.
+    """
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    zero = F(0)
 
     def outputs(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
         places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         T, n, k, tile, L = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.OUTPUTS], P[Plan.TILE], P[Plan.LAYERS]
+        d = P[Plan.INPUTS]
         arena = P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
-        output = carray(pointer(P[Plan.OUTPUT], item), n * k)
+        unlike_zero = zero
         for begin in range(n * w // T, n * (w + 1) // T, tile):
-            R, C = min(tile, n * (w + 1) // T - begin), 1
+            R = min(tile, n * (w + 1) // T - begin)
             if n == 1:
-                A1, theta = P[Plan.X], P[Plan.THETA]
+                A1, theta, output = P[Plan.X], P[Plan.THETA], carray(pointer(P[Plan.OUTPUT], item), k)
                 for l in range(L):
                     no, Z, A = table[l, Column.NEURONS], arena + table[l, Column.Z], arena + table[l, Column.A]
                     call(P[Plan.APPLY], (no, table[l, Column.INPUTS], theta + table[l, Column.W] * width, A1, Z))
                     b, scratch = theta + table[l, Column.B] * width, arena + places[Place.SCRATCH]
-                    call(table[l, Column.FORWARD], (Z, b, A, no, 1, scratch, P[Plan.HELD]))
+                    call(table[l, Column.FORWARD], (Z, b, A, no, 1, scratch, table[l, Column.BLOCKS]))
                     A1 = A
-            else:
-                C = padded_to(R, one)
-                call(P[Plan.GATHER_INPUTS], (plan, arena, 0, begin, R, 0, R, -1))
-                call(P[Plan.FEEDFORWARD], (plan, arena, R, 0, R, -1))
-            A = carray(pointer(arena + table[L - 1, Column.A], item), k * C)
-            for r in range(R):
+                A = carray(pointer(arena + table[L - 1, Column.A], item), k)
                 for i in range(k):
-                    output[(begin + r) * k + i] = A[i * C + r]
+                    output[i] = A[i]
+                return
+            C = padded_to(R, one)
+            x = carray(pointer(P[Plan.X] + begin * d * width, item), R * d)
+            for i in range(R * d):
+                unlike_zero += x[i] * zero
+            call(P[Plan.GATHER_INPUTS], (plan, arena, 0, begin, R, 0, R, -1))
+            call(P[Plan.FEEDFORWARD], (plan, arena, R, 0, R, -1))
+            turned, K = arena + table[L - 1, Column.DA], padded_to(k, one)
+            call(P[Plan.TURN], (k, C, arena + table[L - 1, Column.A], C * width, turned, K * width))
+            for r in range(R):
+                source = carray(pointer(turned + r * K * width, item), k)
+                target = carray(pointer(P[Plan.OUTPUT] + (begin + r) * k * width, item), k)
+                for i in range(k):
+                    target[i] = source[i]
+        carray(pointer(P[Plan.NORMS], types.float64), T)[w] = unlike_zero
+        if T > 1:  # a caller that does not wait for the others any more finds them done
+            barrier(P[Plan.BARRIER], T)
 
     return outputs

@@ -38,7 +38,9 @@ class Plan(IntEnum):
     LOSS = auto()  # the loss's loop
     HELD = auto()  # what `rows.held` says
     SHARES = auto()  # (outputs,) label smoothing: Y·TARGET + SHARES
-    LINKED = auto()  # 1: the loss's loop takes Z; 0: it takes A, and the chain rule follows
+    LINKED = auto()  # 1: the last activation is the loss's link; 0: the chain rule leads from one to the other
+    LINK_LEVEL = auto()  # what `rows.link_back` gives
+    LINK_SLOPE = auto()
     COSTS = auto()  # (epochs, workers) float64
     SEEDS = auto()  # (steps, DROPOUTS) uint64
     DROPOUTS = auto()  # a count
@@ -81,6 +83,7 @@ class Column(IntEnum):
     SEED = auto()  # which of a step's seeds
     FORWARD = auto()
     BACKWARD = auto()
+    BLOCKS = auto()  # the address of `rows.blocks_of`
 
 
 class Float(IntEnum):

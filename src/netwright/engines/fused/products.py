@@ -7,7 +7,7 @@ each time. Here each is laid out, once, as the products that read it want it (do
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, njit
 
 from netwright.engines.fused.machine import FLAGS, SUMS, pointer
 from netwright.engines.fused.rows import TYPES
@@ -51,7 +51,7 @@ def multiply(F: Any) -> Any:
             if M - i >= low:
                 third((K, A + i * si, si, sk, B, sb, C + i * sc, sc, more, columns))
                 i += low
-            if M > i:
+            if i < M:
                 fourth((K, A + i * si, si, sk, B, sb, C + i * sc, sc, more, columns))
 
         return rows_of
@@ -67,13 +67,13 @@ def multiply(F: Any) -> Any:
         while N - j > one:
             wide_column(M, K, A, si, sk, B, sb, C, sc, more, min(one, N - j - one))
             j, B, C = j + wide, B + step, C + wide * width
-        if N > j:
+        if j < N:
             narrow_column(M, K, A, si, sk, B, sb, C, sc, more, N - j)
 
     def product(
         M: int, N: int, K: int, A: int, si: int, sk: int, B: int, sb: int, C: int, sc: int, more: int, space: int
     ) -> None:
-        if N * K * width <= LARGE or M < 4 * high:
+        if N * K * width <= LARGE or 4 * high > M:
             panels(M, N, K, A, si, sk, B, sb, wide * width, C, sc, more)
             return
         for k in range(0, K, BLOCK_ROWS):

@@ -8,6 +8,7 @@ float32), and Numba puts them into a loop over a batch. What a user wrote goes t
 import dis
 import math
 from collections.abc import Callable
+from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ from numba import carray, njit, types
 from netwright.activations import ACTIVATIONS, Activation, Softmax
 from netwright.engines.fused.machine import FLAGS, SUMS, code_key, compiled, once, pointer
 from netwright.engines.fused.scalars import functions
-from netwright.losses import InTurn, Loss, cross_entropy
+from netwright.losses import LINKS, InTurn, Loss, cross_entropy, smallest_step
 from netwright.optimizers import Optimizer
 
 TYPES = {np.float32: types.float32, np.float64: types.float64}
@@ -62,6 +63,9 @@ def _value(value: Any, F: Any, done: dict[int, Any]) -> Any:
     """What a name of the row's function stands for in its twin."""
     if value is np or value is math:
         return FUNCTIONS(F)
+    if value is smallest_step:
+        step = F(np.finfo(F).eps)
+        return njit(**FLAGS, forceinline=True)(lambda number: step)
     if isinstance(value, FunctionType | np.ufunc):
         return _scalar(value, F, done)
     if isinstance(value, np.generic):
@@ -130,13 +134,14 @@ def forward(activation: Activation, F: Any) -> int:
 
 @once
 def backward(activation: Activation, F: Any) -> int:
-    """(Z, A, dA, count): dA becomes dZ = dA · df(Z, A)."""
+    """(Z, A, dA, rows, columns, -, -): dA becomes dZ = dA · df(Z, A)."""
     item = TYPES[F]
 
     def make() -> Any:
         df = scalar(activation.df, F)
 
-        def chain(pZ: int, pA: int, pd: int, count: int) -> None:
+        def chain(pZ: int, pA: int, pd: int, rows: int, columns: int, scratch: int, held: int) -> None:
+            count = rows * columns
             Z, A, d = (
                 carray(pointer(pZ, item), count),
                 carray(pointer(pA, item), count),
@@ -147,13 +152,45 @@ def backward(activation: Activation, F: Any) -> int:
 
         return chain
 
-    return _compile(make, 4, f"activation {activation.name!r}", code_key("df", activation.df, np.dtype(F).name))
+    return _compile(make, 7, f"activation {activation.name!r}", code_key("df", activation.df, np.dtype(F).name))
+
+
+@once
+def link_back(link: str, F: Any) -> tuple[int, int]:
+    """(A, Z, count): Z with link(Z) = A; and (A, dZ, count): dZ becomes dA = dZ · dZ/dA. See `losses.Link`."""
+    item, function = TYPES[F], LINKS[link].back
+
+    def make(which: int) -> Any:
+        back = scalar(function, F)
+
+        def level(pA: int, pZ: int, count: int) -> None:
+            A, Z = carray(pointer(pA, item), count), carray(pointer(pZ, item), count)
+            for i in range(count):
+                Z[i] = back(A[i])[0]
+
+        def slope(pA: int, pd: int, count: int) -> None:
+            A, d = carray(pointer(pA, item), count), carray(pointer(pd, item), count)
+            for i in range(count):
+                d[i] *= F(back(A[i])[1])
+
+        return (level, slope)[which]
+
+    level, slope = (
+        _compile(partial(make, which), 3, f"link {link!r}", code_key("link", function, np.dtype(F).name))
+        for which in range(2)
+    )
+    return level, slope
+
+
+def blocks_of(activation: Activation, neurons: int) -> Any:
+    """The sizes of a softmax's blocks, for its loops; of others nothing."""
+    return np.array((activation.blocks or (neurons,)) if isinstance(activation, Softmax) else (), np.int64)
 
 
 def held(loss: Loss, outputs: int, F: Any) -> Any:
-    """What the loops of the loss and of its link read beside Z: the sizes of a softmax's blocks; or a number a row."""
+    """What the loss's loop reads beside Z: the sizes of its link's blocks, or a number a row."""
     if isinstance(ACTIVATIONS[loss.link], Softmax):
-        return np.array(loss.blocks or (outputs,), np.int64)
+        return blocks_of(ACTIVATIONS[loss.link], outputs)
     return loss.value.column(outputs, F) if isinstance(loss.value, InTurn) else np.zeros(outputs, F)
 
 
@@ -290,6 +327,35 @@ def softmax_kernel(F: Any) -> int:
         return softmax
 
     return _compile(make, 7, "softmax", code_key("softmax", np.dtype(F).name))
+
+
+@once
+def softmax_back(F: Any) -> int:
+    """(-, A, dA, outputs, columns, scratch, held): dA becomes dZ = A · (dA - Σ dA·A), the sum by blocks."""
+    item = TYPES[F]
+    zero = F(0)
+
+    def make() -> Any:
+        def softmax_chain(pZ: int, pA: int, pd: int, outputs: int, columns: int, scratch: int, held: int) -> None:
+            A, d = carray(pointer(pA, item), outputs * columns), carray(pointer(pd, item), outputs * columns)
+            total, blocks = carray(pointer(scratch, item), columns), carray(pointer(held, types.int64), outputs)
+            end, block = 0, 0
+            while end < outputs:
+                start, end, block = end, end + blocks[block], block + 1
+                for j in range(columns):
+                    total[j] = zero
+                for i in range(start, end):
+                    a, da = A[i * columns : (i + 1) * columns], d[i * columns : (i + 1) * columns]
+                    for j in range(columns):
+                        total[j] += a[j] * da[j]
+                for i in range(start, end):
+                    a, da = A[i * columns : (i + 1) * columns], d[i * columns : (i + 1) * columns]
+                    for j in range(columns):
+                        da[j] = a[j] * (da[j] - total[j])
+
+        return softmax_chain
+
+    return _compile(make, 7, "softmax", code_key("softmax_back", np.dtype(F).name))
 
 
 @once

@@ -6,6 +6,7 @@ it is said here, in LLVM's own words; everything around it is Python that Numba 
 """
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def lanes(F: Any) -> int:
 
 @once
 def heights() -> tuple[int, int, int, int]:
-    """The rows that a tile may have: with two vectors each, the highest has its sums in half of the registers or more."""
+    """The rows that a tile may have: of two vectors each, the highest fills half of the registers with sums or more."""
     sixteen_registers = lanes(np.float32) == 8
     return (6, 4, 2, 1) if sixteen_registers else (8, 4, 2, 1)
 
@@ -40,14 +41,14 @@ def real(F: Any) -> Any:
 
 
 def _function(name: str, arguments: int, write: Callable[[Any], None]) -> Any:
-    """An intrinsic that calls the LLVM function of so many integers, written into a module when it is first used there."""
+    """An intrinsic that calls the LLVM function of so many integers, written into a module where it is first used."""
 
     def declared(module: Any) -> Any:
         if name not in module.globals:
             function = ir.Function(module, ir.FunctionType(ir.VoidType(), [WHOLE] * arguments), name)
             function.linkage = "internal"
             function.attributes.add("noinline")
-            # some CPUs are said to prefer short vectors, for loops that seldom use long ones; llvmlite knows no such words
+            # Some CPUs are said to prefer short vectors, for lack of long loops. llvmlite knows no such word.
             set.add(function.attributes, '"min-legal-vector-width"="512"')
             write(function)
         return module.globals[name]
@@ -125,7 +126,7 @@ def tile(rows: int, vectors: int, F: Any) -> Any:
         for phi, first, next_ in zip((k, a, other), (WHOLE(0), A, B), following, strict=True):
             phi.add_incoming(first, entry)
             phi.add_incoming(next_, loop)
-        for before, after in zip(sum(sums, []), sum(added, []), strict=True):
+        for before, after in zip(chain(*sums), chain(*added), strict=True):
             before.add_incoming(V.vector([0.0] * V.lanes), entry)
             before.add_incoming(after, loop)
         b.cbranch(b.icmp_signed("<", following[0], K), loop, end)
