@@ -61,6 +61,14 @@ def functions(F: Any) -> ModuleType:
     exp_low, exp_high = (F(-86.6), F(88.72)) if single else (F(-708.0), F(709.78))
     root_half = F(math.sqrt(0.5))
 
+    @jit
+    def maximum(a: Any, b: Any) -> Any:
+        return a if (a >= b) | (a != a) else b
+
+    @jit
+    def minimum(a: Any, b: Any) -> Any:
+        return a if (a <= b) | (a != a) else b
+
     if single:
 
         @jit
@@ -82,10 +90,14 @@ def functions(F: Any) -> ModuleType:
             return p * f * z
 
         @jit
-        def tanh_series(x: Any) -> Any:
-            z = x * x
-            p = ((F(-5.70498872745e-3) * z + F(2.06390887954e-2)) * z + F(-5.37397155531e-2)) * z + F(1.33314422036e-1)
-            return (p * z + F(-3.33332819422e-1)) * z * x + x
+        def tanh(x: Any) -> Any:
+            """One quotient for all x (as in Eigen's ptanh): to 5 units in the last place, a third of exp's work."""
+            inside = maximum(minimum(x, F(7.99881172)), F(-7.99881172))
+            z = inside * inside
+            p = (F(-2.76076847742355e-16) * z + F(2.00018790482477e-13)) * z + F(-8.60467152213735e-11)
+            p = ((p * z + F(5.12229709037114e-08)) * z + F(1.48572235717979e-05)) * z + F(6.37261928875436e-04)
+            q = (F(1.19825839466702e-06) * z + F(1.18534705686654e-04)) * z + F(2.26843463243900e-03)
+            return inside * (p * z + F(4.89352455891786e-03)) / (q * z + F(4.89352518554385e-03))
 
     else:
 
@@ -121,7 +133,7 @@ def functions(F: Any) -> ModuleType:
     def reduced(x: Any) -> Any:
         inside = x if x > exp_low else exp_low
         inside = inside if inside < exp_high else exp_high
-        k = math.floor(inside * log2_e + half)
+        k = np.floor(inside * log2_e + half)
         return (inside - k * ln2_high) - k * ln2_low, k
 
     @jit
@@ -155,21 +167,15 @@ def functions(F: Any) -> ModuleType:
         y = x if u == one else y
         return u if u == infinity else y
 
-    @jit
-    def tanh(x: Any) -> Any:
-        size = abs(x)
-        far = one - two / (exp(size + size) + one)
-        far = -far if x < zero else far
-        y = tanh_series(x if size < one else one) if size < F(0.625) else far
-        return y if x == x else x
+    if not single:
 
-    @jit
-    def maximum(a: Any, b: Any) -> Any:
-        return a if (a >= b) | (a != a) else b
-
-    @jit
-    def minimum(a: Any, b: Any) -> Any:
-        return a if (a <= b) | (a != a) else b
+        @jit
+        def tanh(x: Any) -> Any:
+            size = abs(x)
+            far = one - two / (exp(size + size) + one)
+            far = -far if x < zero else far
+            y = tanh_series(x if size < one else one) if size < F(0.625) else far
+            return y if x == x else x
 
     @jit
     def clip(a: Any, low: Any, high: Any) -> Any:
