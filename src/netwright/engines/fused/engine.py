@@ -64,7 +64,7 @@ class Program:
         if make is train_by_hidden:
             most = -(-network.theta.size // threads) + 16 * (network.inputs + network.outputs + 1)
             own = 4 * (most + network.outputs + 64)
-        places, self.bytes = offsets(network.outputs, self.tile, space, own, width)
+        places, self.bytes = offsets(padded(network.outputs, self.F), self.tile, space, own, width)
         self.places = np.array(places, np.int64)
         self.table = np.zeros((len(self.dense), len(Column)), np.int64)
         self.blocks: list[Array] = []

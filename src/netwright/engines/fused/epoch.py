@@ -135,7 +135,7 @@ def _gather_targets(F: Any) -> Any:
     `begin`: their place in the order. Columns that only fill up a vector are as the last, with a weight of 0.
     """
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    zero = F(0)
+    zero, one_ = F(0), F(1)
 
     def gather_targets(plan: int, arena: int, epoch: int, begin: int, R: int, m: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -144,15 +144,24 @@ def _gather_targets(F: Any) -> Any:
         n, k, C = P[Plan.SAMPLES], P[Plan.OUTPUTS], padded_to(R, one)
         order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
         weights, w = carray(pointer(P[Plan.WEIGHT], item), n), carray(pointer(arena + places[Place.WEIGHT], item), C)
-        y = carray(pointer(arena + places[Place.Y], item), k * C)
-        factor, shares, share = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k), F(1.0 / m)
+        table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
+        y, rows, K = arena + places[Place.Y], arena + table[P[Plan.LAYERS] - 1, Column.DA], padded_to(k, one)
+        share = F(1.0 / m)
         for r in range(C):
             place = min(r, R - 1)
             row = order[place] if P[Plan.ORDER] != 0 else begin + place
             w[r] = zero if r >= R else share if P[Plan.WEIGHT] == 0 else share * weights[row]
-            Y = carray(pointer(P[Plan.Y] + row * k * width, item), k)
+            source = carray(pointer(P[Plan.Y] + row * k * width, item), k)
+            target = carray(pointer(rows + r * K * width, item), k)
             for i in range(k):
-                y[i * C + r] = factor * Y[i] + shares[i]
+                target[i] = source[i]
+        call(P[Plan.TURN], (C, k, rows, K * width, y, C * width))
+        factor, shares = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k)
+        if factor != one_:
+            for i in range(k):
+                targets = carray(pointer(y + i * C * width, item), C)
+                for r in range(C):
+                    targets[r] = factor * targets[r] + shares[i]
 
     return gather_targets
 
