@@ -14,7 +14,7 @@ from numba import carray, njit, types
 
 from netwright.engines.fused.epoch import barrier, dropped, padded_to, part, penalize
 from netwright.engines.fused.machine import FLAGS, call, call_for_cost, pointer
-from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
 from netwright.engines.fused.rows import TYPES
 from netwright.engines.fused.tiles import lanes
 
@@ -81,6 +81,7 @@ def train_by_hidden(F: Any) -> Any:
         A1, turned, across = arena + table[1, Column.A1], arena + table[1, Column.TURNED], padded_to(h, one) * width
         scratch, inputs_across = arena + places[Place.SCRATCH], padded_to(d, one) * width
         step, arrivals = 0, 0
+        carray(pointer(arena + CROWDED, types.int64), 1)[0] = 0
         for epoch in range(P[Plan.EPOCHS]):
             cost = 0.0
             for begin in range(0, n, B):
@@ -116,7 +117,7 @@ def train_by_hidden(F: Any) -> Any:
                         for j in range(C):
                             row[j] += bias
                 arrivals += T
-                barrier(P[Plan.BARRIER], arrivals)
+                barrier(P[Plan.BARRIER], arrivals, arena)
                 total = carray(pointer(Z2, item), k * C)
                 for t in range(T):
                     other = carray(pointer(P[Plan.ARENA] + t * P[Plan.ARENA_BYTES] + share, item), k * C)
@@ -162,7 +163,7 @@ def train_by_hidden(F: Any) -> Any:
                         square += gradient[i] * gradient[i]
                     norms[w] = square
                     arrivals += T
-                    barrier(P[Plan.BARRIER], arrivals)
+                    barrier(P[Plan.BARRIER], arrivals, arena)
                     square = 0.0
                     for t in range(T):
                         square += norms[t]
@@ -180,6 +181,6 @@ def train_by_hidden(F: Any) -> Any:
         if P[Plan.SLOT1] != 0:
             move(P, table, w, r0, r1, P[Plan.SLOT1], slot1, True)
         arrivals += T
-        barrier(P[Plan.BARRIER], arrivals)  # a caller that does not wait for the others any more finds them done
+        barrier(P[Plan.BARRIER], arrivals, arena)  # a caller that does not wait for the others any more finds them done
 
     return by_hidden

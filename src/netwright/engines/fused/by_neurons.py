@@ -12,7 +12,7 @@ from numba import carray, types
 
 from netwright.engines.fused.epoch import barrier, padded_to, part, penalize
 from netwright.engines.fused.machine import call, call_for_cost, pointer
-from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
 from netwright.engines.fused.rows import TYPES
 from netwright.engines.fused.tiles import lanes
 
@@ -34,6 +34,7 @@ def train_by_neurons(F: Any) -> Any:
         shared, own = P[Plan.ARENA], P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
         space, x, D = own + places[Place.SPACE], shared + table[0, Column.TURNED], padded_to(d, one) * width
         step, arrivals = 0, 0
+        carray(pointer(own + CROWDED, types.int64), 1)[0] = 0
         for epoch in range(P[Plan.EPOCHS]):
             cost = 0.0
             for begin in range(0, n, B):
@@ -58,7 +59,7 @@ def train_by_neurons(F: Any) -> Any:
                 # feedforward
                 for l in range(last + 1):
                     arrivals += T
-                    barrier(P[Plan.BARRIER], arrivals)  # all of A1 is there
+                    barrier(P[Plan.BARRIER], arrivals, own)  # all of A1 is there
                     ni, no, A1 = table[l, Column.INPUTS], table[l, Column.NEURONS], shared + table[l, Column.A1]
                     r0, r1 = part(no, w, T), part(no, w + 1, T)
                     W, b = theta + (table[l, Column.W] + r0 * ni) * width, theta + (table[l, Column.B] + r0) * width
@@ -69,7 +70,7 @@ def train_by_neurons(F: Any) -> Any:
                         turned = shared + table[l + 1, Column.TURNED] + r0 * width
                         call(P[Plan.TURN], (r1 - r0, C, A, stride, turned, padded_to(no, one) * width))
                 arrivals += T
-                barrier(P[Plan.BARRIER], arrivals)
+                barrier(P[Plan.BARRIER], arrivals, own)
 
                 # loss
                 dZ = own + table[last, Column.DA]
@@ -82,7 +83,7 @@ def train_by_neurons(F: Any) -> Any:
                 loss = call_for_cost(P[Plan.LOSS], (dZ, b, y, weight, scratch, P[Plan.HELD], k, C))
                 cost += m * loss if w == 0 else 0.0
                 arrivals += T
-                barrier(P[Plan.BARRIER], arrivals)  # the last b is read, and may change
+                barrier(P[Plan.BARRIER], arrivals, own)  # the last b is read, and may change
 
                 # back, and the update of what is its own
                 for l in range(last, -1, -1):
@@ -102,7 +103,9 @@ def train_by_neurons(F: Any) -> Any:
                     call(P[Plan.SUM_ROWS], (r1 - r0, C, mine, stride, db, 0))
                     if l > 0:
                         arrivals += T
-                        barrier(P[Plan.BARRIER], arrivals)  # all of dA1 is there, and nobody needs the old W any more
+                        barrier(
+                            P[Plan.BARRIER], arrivals, own
+                        )  # all of dA1 is there, and nobody needs the old W any more
                     if l2 != zero or l1 != zero:
                         weights = carray(pointer(theta + start * width, item), count)
                         cost += m * penalize(weights, carray(pointer(dW, item), count), l2, l1)
@@ -115,7 +118,7 @@ def train_by_neurons(F: Any) -> Any:
                     dZ = shared + table[l - 1, Column.DA] if l > 0 else dZ
                 step += 1
                 arrivals += T
-                barrier(P[Plan.BARRIER], arrivals)
+                barrier(P[Plan.BARRIER], arrivals, own)
             costs[epoch * T + w] = cost / n
 
     return by_neurons

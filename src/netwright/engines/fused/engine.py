@@ -38,7 +38,7 @@ from netwright.network import Network
 from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Optimizer
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
-HEAVY, LIGHT = 4e6, 1e6  # operations of a step from which a second worker pays; where they have little to say
+HEAVY, LIGHT = 2e6, 3e5  # operations of a step from which a second worker pays; where they have little to say
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
 SHORT = 6e7  # operations of a prediction below which a second worker does not pay
 TILE = 512  # columns at most: their Z and A of a few layers stay in a core's cache

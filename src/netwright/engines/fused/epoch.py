@@ -6,32 +6,50 @@ loops), so this compiles once for every shape. Workers split a batch by columns:
 update owns its own part of theta.
 """
 
+import time
 from typing import Any
 
 import numpy as np
 from numba import carray, njit, types
 
 from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, once, pointer
-from netwright.engines.fused.plan import COLUMNS, COST, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.plan import CLOCK, COLUMNS, COST, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
 from netwright.engines.fused.products import apply, multiply, sum_rows, turn
 from netwright.engines.fused.rows import TYPES
 from netwright.engines.fused.tiles import lanes
 
 sched_yield = types.ExternalFunction("sched_yield", types.int32())
 usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
+CLOCK_MONOTONIC = np.int32(time.CLOCK_MONOTONIC)
+clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.int64))
 
 
 @njit(**FLAGS)
-def barrier(counter: int, total: int) -> None:
-    """Wait until `total` arrivals: spin, then let others run, then sleep, for whoever else wants the core."""
+def barrier(counter: int, total: int, arena: int) -> None:
+    """Wait until `total` arrivals: spin; then let others run, who may be those waited for; or sleep.
+
+    Who lets others run and is not back at once has no core of its own, and may not be back before its turn is over, a
+    thousand steps later. From then on, for as long as the loop takes, it sleeps instead: a sleeper is woken at once.
+    """
     add_at(counter, 1)
-    spins = 0
+    crowded, spins = carray(pointer(arena + CROWDED, types.int64), 1), 0
     while load_at(counter) < total:
         spins += 1
-        if spins > 20_000:
-            usleep(np.uint32(50))
-        elif spins > 2_000 and spins % 16 == 0:
-            sched_yield()
+        if spins > 2_000:
+            if crowded[0] != 0:
+                usleep(np.uint32(50))
+            elif spins % 16 == 0:
+                started = nanoseconds(arena + CLOCK)
+                sched_yield()
+                crowded[0] = nanoseconds(arena + CLOCK) - started > 500_000
+
+
+@njit(**FLAGS)
+def nanoseconds(buffer: int) -> int:
+    """Of a clock that only goes forward; the buffer has 16 bytes."""
+    clock_gettime(CLOCK_MONOTONIC, buffer)
+    passed = carray(pointer(buffer, types.int64), 2)
+    return passed[0] * 1_000_000_000 + passed[1]
 
 
 @njit(**FLAGS)
@@ -336,6 +354,7 @@ def train_by_rows(F: Any) -> Any:
         cost = carray(pointer(arena + COST, types.float64), 1)
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * T)
         step, arrivals = 0, 0
+        carray(pointer(arena + CROWDED, types.int64), 1)[0] = 0
         for epoch in range(P[Plan.EPOCHS]):
             cost[0] = 0.0
             for begin in range(0, n, B):
@@ -356,7 +375,7 @@ def train_by_rows(F: Any) -> Any:
                     call(P[Plan.BACK], (plan, arena, g, R, m, c - first))
                 if T > 1:
                     arrivals += T
-                    barrier(P[Plan.BARRIER], arrivals)
+                    barrier(P[Plan.BARRIER], arrivals, arena)
                 call(P[Plan.FINISH], (plan, w, m))
                 if clip > zero:
                     square = 0.0
@@ -365,7 +384,7 @@ def train_by_rows(F: Any) -> Any:
                     norms[w] = square
                     if T > 1:
                         arrivals += T
-                        barrier(P[Plan.BARRIER], arrivals)
+                        barrier(P[Plan.BARRIER], arrivals, arena)
                     square = 0.0
                     for t in range(T):
                         square += norms[t]
@@ -379,7 +398,7 @@ def train_by_rows(F: Any) -> Any:
                 step += 1
                 if T > 1:
                     arrivals += T
-                    barrier(P[Plan.BARRIER], arrivals)
+                    barrier(P[Plan.BARRIER], arrivals, arena)
             costs[epoch * T + w] = cost[0] / n
 
     return by_rows
@@ -430,6 +449,6 @@ def predict(F: Any) -> Any:
                     target[i] = source[i]
         carray(pointer(P[Plan.NORMS], types.float64), T)[w] = unlike_zero
         if T > 1:  # a caller that does not wait for the others any more finds them done
-            barrier(P[Plan.BARRIER], T)
+            barrier(P[Plan.BARRIER], T, arena)
 
     return outputs

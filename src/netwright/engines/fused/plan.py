@@ -109,8 +109,8 @@ class Place(IntEnum):
     OWN = auto()  # `by_hidden`: what a worker owns of theta, of the gradient and of the slots
 
 
-# An arena begins with the cost so far of the worker's columns.
-COST, HEAD = 0, 64
+# An arena begins with the cost so far of the worker's columns, and what its `barrier` keeps.
+COST, CROWDED, CLOCK, HEAD = 0, 8, 16, 64
 
 LENGTH, COLUMNS, PLACES = len(Plan), len(Column), len(Place)
 

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from netwright.engines.fused.machine import once
 
 WHOLE, INDEX = ir.IntType(64), ir.IntType(32)
+FUSED = ("contract",)  # with the flag, a product and its sum are one instruction wherever the CPU has it
 
 
 @once
@@ -121,7 +122,7 @@ def tile(rows: int, vectors: int, F: Any) -> Any:
         for i in range(rows):
             factor = V.all_of(b, b.load(b.inttoptr(b.add(a, starts[i]), real(F).as_pointer())))
             terms = zip(numbers, sums[i], strict=True)
-            added.append([V.called(b, f"fma.{V.kind}", V.vector, factor, number, sum_) for number, sum_ in terms])
+            added.append([b.fadd(b.fmul(factor, number, FUSED), before, FUSED) for number, before in terms])
         following = b.add(k, WHOLE(1)), b.add(a, sk), b.add(other, sb)
         for phi, first, next_ in zip((k, a, other), (WHOLE(0), A, B), following, strict=True):
             phi.add_incoming(first, entry)
