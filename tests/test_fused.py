@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ fused = pytest.importorskip("netwright.engines.fused")
 from netwright.engines import Plain  # noqa: E402
 from netwright.engines.fused import engine as fused_engine  # noqa: E402
 from netwright.engines.fused import machine, scalars  # noqa: E402
+from netwright.engines.threads import cores  # noqa: E402
 
 DTYPES = (np.float64, np.float32)
 ELEMENTWISE = [name for name in ACTIVATIONS if name != "softmax"]
@@ -386,6 +388,28 @@ def test_two_networks_at_once_from_two_threads():
         thread.join(60)
     for seed in (0, 1):
         np.testing.assert_array_equal(alone[seed], together[seed])
+
+
+def test_programs_that_keep_every_core_busy_do_not_stop_the_workers():
+    """Each may wait for the other's turn; at every step it would take some hundred times as long as on one worker."""
+    network = Network([64, 100, 10], loss="cross_entropy", rng=0, dtype=np.float32)
+    X, Y, _ = data(network, 640)
+    rates, rule = np.full((10, 20), 1e-3), OPTIMIZERS["adam"]()
+    engines, seconds = [fused.Fused(1), fused.Fused(2)], []
+    for engine in engines:
+        engine.run_epochs(network, rule, X, Y, None, None, 32, rates)  # compiles
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores())]
+    try:
+        for engine in engines:
+            started = time.perf_counter()
+            for _ in range(10):
+                engine.run_epochs(network, rule, X, Y, None, None, 32, rates)
+            seconds.append(time.perf_counter() - started)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert seconds[1] < 50 * seconds[0]
 
 
 def _train_in_child(sender):

@@ -121,7 +121,7 @@ class Problem:
 
     def do(self, what: str | None, tasks: Sequence[Callable[[], Made]], results: dict[int, Made]) -> dict[int, Made]:
         """The tasks, in threads; their results by their places. An error in one, or Ctrl-C, ends them all."""
-        with ThreadPoolExecutor(self.workers) as pool, one_thread("numpy"), one_thread("scipy"):
+        with ThreadPoolExecutor(self.workers) as pool, one_thread("numpy"):
             places = {pool.submit(task): place for place, task in enumerate(tasks)}
             try:
                 for future in as_completed(places):

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.engines.fused.epoch import barrier, dropped, padded_to, part, penalize
+from netwright.engines.fused.gathering import dropped
 from netwright.engines.fused.machine import FLAGS, call, call_for_cost, pointer
 from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.products import padded_to
 from netwright.engines.fused.rows import TYPES
+from netwright.engines.fused.sharing import barrier, clipping, part, penalize
 from netwright.engines.fused.tiles import lanes
 
 
@@ -29,7 +31,7 @@ def train_by_hidden(F: Any) -> Any:
     """Whole epochs, as the worker w of (plan, w). For batches that are one tile."""
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
     zero = F(0)
-    factors = dropped(F)
+    factors, shrink = dropped(F), clipping(F)
 
     @njit(**FLAGS)
     def move(P: Any, table: Any, w: int, r0: int, r1: int, theirs: int, own: int, back: bool) -> None:
@@ -58,7 +60,6 @@ def train_by_hidden(F: Any) -> Any:
         places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
         floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
-        norms = carray(pointer(P[Plan.NORMS], types.float64), P[Plan.WORKERS])
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * P[Plan.WORKERS])
         T, n, B, multiply = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.BATCH], P[Plan.MULTIPLY]
         d, k, clip = P[Plan.INPUTS], P[Plan.OUTPUTS], floats[Float.CLIP]
@@ -158,18 +159,8 @@ def train_by_hidden(F: Any) -> Any:
                         )
                         cost += m * penalize(weights, derivatives, l2, l1)
                 if clip > zero:
-                    gradient, square = carray(pointer(g, item), size), 0.0
-                    for i in range(size):
-                        square += gradient[i] * gradient[i]
-                    norms[w] = square
                     arrivals += T
-                    barrier(P[Plan.BARRIER], arrivals, arena)
-                    square = 0.0
-                    for t in range(T):
-                        square += norms[t]
-                    shrink = F(clip / np.sqrt(square)) if square > clip * clip else F(1)
-                    for i in range(size):
-                        gradient[i] *= shrink
+                    shrink(P, w, clip, carray(pointer(g, item), size), arrivals, arena)
                 numbers = P[Plan.COEFFICIENTS] + step * P[Plan.NUMBERS] * width
                 call(P[Plan.RULE], (theta, g, slot0, slot1, numbers, size))
                 step += 1

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from netwright.engines.fused.epoch import barrier, padded_to, part, penalize
 from netwright.engines.fused.machine import call, call_for_cost, pointer
 from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.products import padded_to
 from netwright.engines.fused.rows import TYPES
+from netwright.engines.fused.sharing import barrier, part, penalize
 from netwright.engines.fused.tiles import lanes
 
 

@@ -1,64 +1,23 @@
 """The epoch, as one C function: gather, feedforward, loss, backpropagation, optimizer, batch after batch.
 
-Inside, a layer's Z and A are (neurons, columns of the batch), rows contiguous, as in the article; only the input stays
-as it is stored, a sample a row. A network is described by a table of integers (sizes, places, addresses of its rows'
-loops), so this compiles once for every shape. Workers split a batch by columns: each has its own gradient, and at the
-update owns its own part of theta.
+Inside, a layer's Z and A are (neurons, columns of the batch), rows contiguous, as in the article; every layer's input
+is there turned, too, as the products of `_back` want it. A network is described by a table of integers (sizes, places,
+addresses of its rows' loops), so this compiles once for every shape. Workers split a batch by columns: each has its own
+gradient, and at the update owns its own part of theta.
 """
 
-import time
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 
-from netwright.engines.fused.machine import FLAGS, SUMS, add_at, call, call_for_cost, compiled, load_at, once, pointer
-from netwright.engines.fused.plan import CLOCK, COLUMNS, COST, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
-from netwright.engines.fused.products import apply, multiply, sum_rows, turn
+from netwright.engines.fused.gathering import dropped, gather_inputs, gather_targets
+from netwright.engines.fused.machine import SUMS, call, call_for_cost, compiled, once, pointer
+from netwright.engines.fused.plan import COLUMNS, COST, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.products import apply, multiply, padded_to, sum_rows, turn
 from netwright.engines.fused.rows import TYPES
+from netwright.engines.fused.sharing import barrier, clipping, part, penalize
 from netwright.engines.fused.tiles import lanes
-
-sched_yield = types.ExternalFunction("sched_yield", types.int32())
-usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
-CLOCK_MONOTONIC = np.int32(time.CLOCK_MONOTONIC)
-clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.int64))
-
-
-@njit(**FLAGS)
-def barrier(counter: int, total: int, arena: int) -> None:
-    """Wait until `total` arrivals: spin; then let others run, who may be those waited for; or sleep.
-
-    Who lets others run and is not back at once has no core of its own, and may not be back before its turn is over, a
-    thousand steps later. From then on, for as long as the loop takes, it sleeps instead: a sleeper is woken at once.
-    """
-    add_at(counter, 1)
-    crowded, spins = carray(pointer(arena + CROWDED, types.int64), 1), 0
-    while load_at(counter) < total:
-        spins += 1
-        if spins > 2_000:
-            if crowded[0] != 0:
-                usleep(np.uint32(50))
-            elif spins % 16 == 0:
-                started = nanoseconds(arena + CLOCK)
-                sched_yield()
-                crowded[0] = nanoseconds(arena + CLOCK) - started > 500_000
-
-
-@njit(**FLAGS)
-def nanoseconds(buffer: int) -> int:
-    """Of a clock that only goes forward; the buffer has 16 bytes."""
-    clock_gettime(CLOCK_MONOTONIC, buffer)
-    passed = carray(pointer(buffer, types.int64), 2)
-    return passed[0] * 1_000_000_000 + passed[1]
-
-
-@njit(**FLAGS)
-def keeps(seed: Any, place: Any, threshold: Any) -> bool:
-    """Whether dropout keeps the number at that place: one number of `layers.noise`."""
-    z = seed + (place + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) >= threshold
 
 
 @once
@@ -70,8 +29,8 @@ def pieces(F: Any) -> dict[str, int]:
         Plan.TURN: (turn, 6),
         Plan.APPLY: (apply, 5),
         Plan.SUM_ROWS: (sum_rows, 6),
-        Plan.GATHER_TARGETS: (_gather_targets, 6),
-        Plan.GATHER_INPUTS: (_gather_inputs, 8),
+        Plan.GATHER_TARGETS: (gather_targets, 6),
+        Plan.GATHER_INPUTS: (gather_inputs, 8),
         Plan.FEEDFORWARD: (_feedforward, 6),
         Plan.BACK: (_back, 6),
         Plan.FINISH: (_finish, 3),
@@ -84,30 +43,6 @@ def pieces(F: Any) -> dict[str, int]:
 def loop(make: Any, F: Any) -> int:
     """The address of one of the loops (plan, worker): `train_by_rows`, `train_by_neurons`, `predict`."""
     return compiled(make(F), 2, np.dtype(F).name, **SUMS)
-
-
-@njit(**FLAGS)
-def padded_to(count: int, one: int) -> int:
-    """`products.padded`, compiled."""
-    return (count + one - 1) // one * one
-
-
-def dropped(F: Any) -> Any:
-    """Dropout of the number at a place of the batch, (neuron·m + column): 0, or 1 / (1 - rate) for what is kept."""
-    item = TYPES[F]
-    zero = F(0)
-
-    @njit(**FLAGS)
-    def factors(P: Any, table: Any, l: int, step: int, at: int, count: int, target: Any) -> None:
-        seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
-        seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[Column.SEED]], np.uint64(table[Column.THRESHOLD])
-        scale = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 1 + l)[Float.SCALES + l]
-        for j in range(count):
-            target[j] = scale if keeps(seed, np.uint64(at + j), threshold) else zero
-        for j in range(count, target.size):  # columns that only fill up a vector do as the last
-            target[j] = target[count - 1]
-
-    return factors
 
 
 def _feedforward(F: Any) -> Any:
@@ -145,77 +80,6 @@ def _feedforward(F: Any) -> Any:
                 call(table[l, Column.FORWARD], (Z, b, A, no, C, arena + places[Place.SCRATCH], table[l, Column.BLOCKS]))
 
     return feedforward
-
-
-def _gather_targets(F: Any) -> Any:
-    """y (outputs, R), smoothed, and the weights of R columns of a batch of m, / m, into the arena.
-
-    `begin`: their place in the order. Columns that only fill up a vector are as the last, with a weight of 0.
-    """
-    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    zero, one_ = F(0), F(1)
-
-    def gather_targets(plan: int, arena: int, epoch: int, begin: int, R: int, m: int) -> None:
-        P = carray(pointer(plan, types.int64), LENGTH)
-        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
-        floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
-        n, k, C = P[Plan.SAMPLES], P[Plan.OUTPUTS], padded_to(R, one)
-        order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
-        weights, w = carray(pointer(P[Plan.WEIGHT], item), n), carray(pointer(arena + places[Place.WEIGHT], item), C)
-        table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
-        y, rows, K = arena + places[Place.Y], arena + table[P[Plan.LAYERS] - 1, Column.DA], padded_to(k, one)
-        share = F(1.0 / m)
-        for r in range(C):
-            place = min(r, R - 1)
-            row = order[place] if P[Plan.ORDER] != 0 else begin + place
-            w[r] = zero if r >= R else share if P[Plan.WEIGHT] == 0 else share * weights[row]
-            source = carray(pointer(P[Plan.Y] + row * k * width, item), k)
-            target = carray(pointer(rows + r * K * width, item), k)
-            for i in range(k):
-                target[i] = source[i]
-        call(P[Plan.TURN], (C, k, rows, K * width, y, C * width))
-        factor, shares = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k)
-        if factor != one_:
-            for i in range(k):
-                targets = carray(pointer(y + i * C * width, item), C)
-                for r in range(C):
-                    targets[r] = factor * targets[r] + shares[i]
-
-    return gather_targets
-
-
-def _gather_inputs(F: Any) -> Any:
-    """R columns of a batch of m, from its `first`, into the arena, and turned; with dropout, if it comes first."""
-    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    factors = dropped(F)
-
-    def gather_inputs(plan: int, arena: int, epoch: int, begin: int, R: int, first: int, m: int, step: int) -> None:
-        P = carray(pointer(plan, types.int64), LENGTH)
-        table = carray(pointer(P[Plan.TABLE], types.int64), COLUMNS)  # of the first layer
-        n, d, C = P[Plan.SAMPLES], P[Plan.INPUTS], padded_to(R, one)
-        D, x, A1 = padded_to(d, one), arena + table[Column.TURNED], arena + table[Column.A1]
-        order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
-        if step < 0 and C == R and d == D:  # to predict, x is needed in one form alone
-            call(P[Plan.TURN], (R, d, P[Plan.X] + begin * d * width, d * width, A1, C * width))
-            return
-        for r in range(C):
-            place = min(r, R - 1)
-            row = order[place] if P[Plan.ORDER] != 0 else begin + place
-            source = carray(pointer(P[Plan.X] + row * d * width, item), d)
-            target = carray(pointer(x + r * D * width, item), d)
-            for i in range(d):
-                target[i] = source[i]
-        call(P[Plan.TURN], (C, d, x, D * width, A1, C * width))
-        if step >= 0 and table[Column.MASK] >= 0:
-            for i in range(d):
-                inputs = carray(pointer(A1 + i * C * width, item), C)
-                masks = carray(pointer(arena + table[Column.MASK], item), C)
-                factors(P, table, 0, step, i * m + first, R, masks)
-                for j in range(C):
-                    inputs[j] *= masks[j]
-            call(P[Plan.TURN], (d, C, A1, C * width, x, D * width))
-
-    return gather_inputs
 
 
 def _error(F: Any) -> Any:
@@ -281,23 +145,6 @@ def _back(F: Any) -> Any:
     return back
 
 
-@njit(**SUMS)
-def penalize(W: Any, dW: Any, l2: Any, l1: Any) -> float:
-    """Add the penalties' derivative to dW; returns ½·l2·ΣW² + l1·Σ|W|."""
-    squares = sizes = zero = l2 - l2
-    if l1 == zero:
-        for i in range(W.size):
-            dW[i] += l2 * W[i]
-            squares += W[i] * W[i]
-        return 0.5 * l2 * squares
-    for i in range(W.size):
-        t = W[i]
-        dW[i] += l2 * t + (l1 if t > zero else -l1 if t < zero else zero)
-        squares += t * t
-        sizes += abs(t)
-    return 0.5 * l2 * squares + l1 * sizes
-
-
 def _finish(F: Any) -> Any:
     """Sum the workers' gradients for w's part of theta, and add the penalties'; their cost, times m, to the arena's."""
     item, width = TYPES[F], np.dtype(F).itemsize
@@ -331,16 +178,10 @@ def _finish(F: Any) -> Any:
     return finish
 
 
-@njit(**FLAGS)
-def part(size: int, w: int, T: int) -> int:
-    """Where the w-th of T parts of `size` numbers begins; parts are cut where cache lines are."""
-    return size if w == T else size * w // T // 16 * 16
-
-
 def train_by_rows(F: Any) -> Any:
     """Whole epochs, as the worker w of (plan, w)."""
     item, width = TYPES[F], np.dtype(F).itemsize
-    zero = F(0)
+    zero, shrink = F(0), clipping(F)
 
     def by_rows(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -349,7 +190,6 @@ def train_by_rows(F: Any) -> Any:
         g = P[Plan.GRADIENT] + w * size * width
         low, high = part(size, w, T), part(size, w + 1, T)
         mine = carray(pointer(P[Plan.GRADIENT] + low * width, item), high - low)
-        norms = carray(pointer(P[Plan.NORMS], types.float64), T)
         clip = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)[Float.CLIP]
         cost = carray(pointer(arena + COST, types.float64), 1)
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * T)
@@ -378,19 +218,8 @@ def train_by_rows(F: Any) -> Any:
                     barrier(P[Plan.BARRIER], arrivals, arena)
                 call(P[Plan.FINISH], (plan, w, m))
                 if clip > zero:
-                    square = 0.0
-                    for i in range(high - low):
-                        square += mine[i] * mine[i]
-                    norms[w] = square
-                    if T > 1:
-                        arrivals += T
-                        barrier(P[Plan.BARRIER], arrivals, arena)
-                    square = 0.0
-                    for t in range(T):
-                        square += norms[t]
-                    shrink = F(clip / np.sqrt(square)) if square > clip * clip else F(1)
-                    for i in range(high - low):
-                        mine[i] *= shrink
+                    arrivals += T
+                    shrink(P, w, clip, mine, arrivals, arena)
                 if P[Plan.UPDATES] == 1:
                     at, numbers = low * width, P[Plan.COEFFICIENTS] + step * P[Plan.NUMBERS] * width
                     slots = (P[Plan.SLOT0] + at, P[Plan.SLOT1] + at)

@@ -24,6 +24,12 @@ def padded(count: int, F: Any) -> int:
     return -(-count // n) * n
 
 
+@njit(**FLAGS)
+def padded_to(count: int, one: int) -> int:
+    """`padded`, compiled, where a vector has `one` numbers."""
+    return (count + one - 1) // one * one
+
+
 def multiply(F: Any) -> Any:
     """C = A·B, (M, N) from (M, K) and (K, N), or C += A·B where `more`; all strides in bytes, as `tiles.tile` says.
 

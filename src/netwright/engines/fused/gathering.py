@@ -1,0 +1,110 @@
+"""A batch's samples into a worker's memory, in the order of the epoch; and dropout's masks."""
+
+from typing import Any
+
+import numpy as np
+from numba import carray, njit, types
+
+from netwright.engines.fused.machine import FLAGS, call, pointer
+from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.products import padded_to
+from netwright.engines.fused.rows import TYPES
+from netwright.engines.fused.tiles import lanes
+
+
+@njit(**FLAGS)
+def keeps(seed: Any, place: Any, threshold: Any) -> bool:
+    """Whether dropout keeps the number at that place: one number of `layers.noise`."""
+    z = seed + (place + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) >= threshold
+
+
+def dropped(F: Any) -> Any:
+    """Dropout of the number at a place of the batch, (neuron·m + column): 0, or 1 / (1 - rate) for what is kept."""
+    item = TYPES[F]
+    zero = F(0)
+
+    @njit(**FLAGS)
+    def factors(P: Any, table: Any, l: int, step: int, at: int, count: int, target: Any) -> None:
+        seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
+        seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[Column.SEED]], np.uint64(table[Column.THRESHOLD])
+        scale = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 1 + l)[Float.SCALES + l]
+        for j in range(count):
+            target[j] = scale if keeps(seed, np.uint64(at + j), threshold) else zero
+        for j in range(count, target.size):  # columns that only fill up a vector do as the last
+            target[j] = target[count - 1]
+
+    return factors
+
+
+def gather_targets(F: Any) -> Any:
+    """y (outputs, R), smoothed, and the weights of R columns of a batch of m, / m, into the arena.
+
+    `begin`: their place in the order. Columns that only fill up a vector are as the last, with a weight of 0.
+    """
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    zero, one_ = F(0), F(1)
+
+    def gather_targets(plan: int, arena: int, epoch: int, begin: int, R: int, m: int) -> None:
+        P = carray(pointer(plan, types.int64), LENGTH)
+        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
+        floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
+        n, k, C = P[Plan.SAMPLES], P[Plan.OUTPUTS], padded_to(R, one)
+        order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
+        weights, w = carray(pointer(P[Plan.WEIGHT], item), n), carray(pointer(arena + places[Place.WEIGHT], item), C)
+        table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
+        y, rows, K = arena + places[Place.Y], arena + table[P[Plan.LAYERS] - 1, Column.DA], padded_to(k, one)
+        share = F(1.0 / m)
+        for r in range(C):
+            place = min(r, R - 1)
+            row = order[place] if P[Plan.ORDER] != 0 else begin + place
+            w[r] = zero if r >= R else share if P[Plan.WEIGHT] == 0 else share * weights[row]
+            source = carray(pointer(P[Plan.Y] + row * k * width, item), k)
+            target = carray(pointer(rows + r * K * width, item), k)
+            for i in range(k):
+                target[i] = source[i]
+        call(P[Plan.TURN], (C, k, rows, K * width, y, C * width))
+        factor, shares = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k)
+        if factor != one_:
+            for i in range(k):
+                targets = carray(pointer(y + i * C * width, item), C)
+                for r in range(C):
+                    targets[r] = factor * targets[r] + shares[i]
+
+    return gather_targets
+
+
+def gather_inputs(F: Any) -> Any:
+    """R columns of a batch of m, from its `first`, into the arena, and turned; with dropout, if it comes first."""
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
+    factors = dropped(F)
+
+    def gather_inputs(plan: int, arena: int, epoch: int, begin: int, R: int, first: int, m: int, step: int) -> None:
+        P = carray(pointer(plan, types.int64), LENGTH)
+        table = carray(pointer(P[Plan.TABLE], types.int64), COLUMNS)  # of the first layer
+        n, d, C = P[Plan.SAMPLES], P[Plan.INPUTS], padded_to(R, one)
+        D, x, A1 = padded_to(d, one), arena + table[Column.TURNED], arena + table[Column.A1]
+        order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
+        if step < 0 and C == R and d == D:  # to predict, x is needed in one form alone
+            call(P[Plan.TURN], (R, d, P[Plan.X] + begin * d * width, d * width, A1, C * width))
+            return
+        for r in range(C):
+            place = min(r, R - 1)
+            row = order[place] if P[Plan.ORDER] != 0 else begin + place
+            source = carray(pointer(P[Plan.X] + row * d * width, item), d)
+            target = carray(pointer(x + r * D * width, item), d)
+            for i in range(d):
+                target[i] = source[i]
+        call(P[Plan.TURN], (C, d, x, D * width, A1, C * width))
+        if step >= 0 and table[Column.MASK] >= 0:
+            for i in range(d):
+                inputs = carray(pointer(A1 + i * C * width, item), C)
+                masks = carray(pointer(arena + table[Column.MASK], item), C)
+                factors(P, table, 0, step, i * m + first, R, masks)
+                for j in range(C):
+                    inputs[j] *= masks[j]
+            call(P[Plan.TURN], (d, C, A1, C * width, x, D * width))
+
+    return gather_inputs
