@@ -17,8 +17,9 @@ from numba.core.ccallback import CFunc
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_limits
 
-from netwright.engines.fused.epoch import pieces
+from netwright.engines.fused.epoch import piece as address_of
 from netwright.engines.fused.machine import call, pointer
+from netwright.engines.fused.plan import Plan
 from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
 
 SHAPES = {  # name: columns of a batch, inputs, neurons
@@ -68,7 +69,8 @@ def timed(run: Any, function: int, arguments: list[int], times: int) -> float:
 
 def main() -> None:
     F = np.float32
-    gemm, own = get_cython_function_address("scipy.linalg.cython_blas", "sgemm"), pieces(F)
+    gemm = get_cython_function_address("scipy.linalg.cython_blas", "sgemm")
+    multiply, turn_it = address_of(Plan.MULTIPLY, F), address_of(Plan.TURN, F)
     runs = {name: loop(f) for name, f in (("blas", repeat), ("own", repeat_ours), ("turn", repeat_turn))}
     space = np.zeros(BLOCK_ROWS * BLOCK_COLUMNS + 16, F)
     print(f"{'':22}{'':6}{'M':>6}{'N':>6}{'K':>6}{'BLAS':>8}{'ours':>8}  times as fast")
@@ -98,8 +100,8 @@ def main() -> None:
             seconds: dict[str, list[float]] = {"blas": [], "own": []}
             for _ in range(9):
                 seconds["blas"].append(timed(runs["blas"], gemm, blas, times))
-                own_s = timed(runs["own"], own["MULTIPLY"], ours, times)
-                seconds["own"].append(own_s + (timed(runs["turn"], own["TURN"], turn, times) if tb else 0))
+                own_s = timed(runs["own"], multiply, ours, times)
+                seconds["own"].append(own_s + (timed(runs["turn"], turn_it, turn, times) if tb else 0))
             theirs, mine = (2e-9 * M * N * K / median(s) for s in seconds.values())
             print(f"{name:22}{what:6}{M:6}{N:6}{K:6}{theirs:8.1f}{mine:8.1f}  {mine / theirs:.2f}")
 

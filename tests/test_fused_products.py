@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("netwright.engines.fused")
 from netwright.engines.fused import products
-from netwright.engines.fused.epoch import pieces
+from netwright.engines.fused.epoch import piece as address_of
+from netwright.engines.fused.plan import Plan
 from netwright.engines.fused.products import padded
 
 DTYPES = (np.float64, np.float32)
@@ -18,7 +19,7 @@ DTYPES = (np.float64, np.float32)
 def piece(name, F, *arguments):
     """Call a compiled piece with whole numbers and the addresses of arrays."""
     values = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
-    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(values))(pieces(F)[name])(*values)
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(values))(address_of(Plan[name], F))(*values)
 
 
 def check(M, N, K, turned, more, F, seed=0):

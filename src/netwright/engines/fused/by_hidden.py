@@ -12,57 +12,67 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.engines.fused.gathering import dropped
-from netwright.engines.fused.machine import FLAGS, call, call_for_cost, pointer
-from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.epoch import PIECES
+from netwright.engines.fused.machine import INNER, call, call_for_cost, pointer
+from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Place, Plan
 from netwright.engines.fused.products import padded_to
 from netwright.engines.fused.rows import TYPES
-from netwright.engines.fused.sharing import barrier, clipping, part, penalize
+from netwright.engines.fused.sharing import barrier, part
 from netwright.engines.fused.tiles import lanes
 
 
-@njit(**FLAGS)
+@njit(**INNER)
 def owned(inputs: int, hidden: int, outputs: int) -> int:
     """How many numbers of theta belong to so many hidden neurons; the last b, which one worker has, included."""
     return (inputs + 1 + outputs) * hidden + outputs
 
 
+def move(F: Any) -> Any:
+    """What the worker w owns of theta and of the slots, into its own memory; or `back`, and of the gradient too."""
+    item, width = TYPES[F], np.dtype(F).itemsize
+
+    def moved(plan: int, arena: int, w: int, back: int) -> None:
+        P = carray(pointer(plan, types.int64), LENGTH)
+        places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
+        table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
+        d, h, k, T = table[0, Column.INPUTS], table[0, Column.NEURONS], P[Plan.OUTPUTS], P[Plan.WORKERS]
+        r0, count = part(h, w, T), part(h, w + 1, T) - part(h, w, T)
+        size = owned(d, count, k)
+        for array in range(4):
+            theirs = P[Plan.THETA] if array == 0 else P[Plan.GRADIENT] if array == 1 else P[Plan.SLOT0 + array - 2]
+            if theirs == 0 or (array == 1 and back == 0):
+                continue
+            mine = arena + places[Place.OWN] + array * padded_to(size, 64) * width
+            at = 0
+            for piece in range(3 + k):  # W's rows, b's, a row of the second W after the other, the second b
+                start, numbers = table[0, Column.W] + r0 * d, count * d
+                if piece == 1:
+                    start, numbers = table[0, Column.B] + r0, count
+                elif piece == 2 + k:
+                    start, numbers = table[1, Column.B] + 0, k if w == 0 else 0
+                elif piece > 1:
+                    start, numbers = table[1, Column.W] + (piece - 2) * h + r0, count
+                one, other = mine + at * width, theirs + start * width
+                source = carray(pointer(one if back != 0 else other, item), numbers)
+                target = carray(pointer(other if back != 0 else one, item), numbers)
+                for i in range(numbers):
+                    target[i] = source[i]
+                at += numbers
+
+    return moved
+
+
 def train_by_hidden(F: Any) -> Any:
     """Whole epochs, as the worker w of (plan, w). For batches that are one tile."""
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    zero = F(0)
-    factors, shrink = dropped(F), clipping(F)
-
-    @njit(**FLAGS)
-    def move(P: Any, table: Any, w: int, r0: int, r1: int, theirs: int, own: int, back: bool) -> None:
-        """What w owns of an array like theta, into its own memory, or back."""
-        d, h, k, count = table[0, Column.INPUTS], table[0, Column.NEURONS], P[Plan.OUTPUTS], r1 - r0
-        whole = carray(pointer(theirs, item), P[Plan.SIZE])
-        mine = carray(pointer(own, item), owned(d, count, k))
-        at = 0
-        for piece in range(3 + k):
-            start, size = table[0, Column.W] + r0 * d, count * d
-            if piece == 1:
-                start, size = table[0, Column.B] + r0, count
-            elif piece == 2 + k:
-                start, size = table[1, Column.B] + 0, k if w == 0 else 0
-            elif piece > 1:
-                start, size = table[1, Column.W] + (piece - 2) * h + r0, count
-            for i in range(size):
-                if back:
-                    whole[start + i] = mine[at + i]
-                else:
-                    mine[at + i] = whole[start + i]
-            at += size
 
     def by_hidden(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
         places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
-        floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * P[Plan.WORKERS])
         T, n, B, multiply = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.BATCH], P[Plan.MULTIPLY]
-        d, k, clip = P[Plan.INPUTS], P[Plan.OUTPUTS], floats[Float.CLIP]
+        d, k = P[Plan.INPUTS], P[Plan.OUTPUTS]
         r0, r1 = part(table[0, Column.NEURONS], w, T), part(table[0, Column.NEURONS], w + 1, T)
         h = r1 - r0
         size = owned(d, h, k) - (0 if w == 0 else k)
@@ -70,11 +80,7 @@ def train_by_hidden(F: Any) -> Any:
         room = padded_to(owned(d, h, k), 64) * width
         theta = arena + places[Place.OWN]
         g, slot0, slot1 = theta + room, theta + 2 * room, theta + 3 * room
-        move(P, table, w, r0, r1, P[Plan.THETA], theta, False)
-        if P[Plan.SLOT0] != 0:
-            move(P, table, w, r0, r1, P[Plan.SLOT0], slot0, False)
-        if P[Plan.SLOT1] != 0:
-            move(P, table, w, r0, r1, P[Plan.SLOT1], slot1, False)
+        call(P[Plan.MOVE], (plan, arena, w, 0))
         b_at, W2_at, b2_at = h * d * width, h * (d + 1) * width, h * (d + 1 + k) * width
         Z, A, dA = arena + table[0, Column.Z], arena + table[0, Column.A], arena + table[0, Column.DA]
         Z2, x, space = arena + table[1, Column.Z], arena + table[0, Column.TURNED], arena + places[Place.SPACE]
@@ -101,12 +107,7 @@ def train_by_hidden(F: Any) -> Any:
                 )
                 call(table[0, Column.FORWARD], (Z, theta + b_at, A, h, C, scratch, 0))
                 if drops:
-                    outputs, inputs = carray(pointer(A, item), h * C), carray(pointer(A1, item), h * C)
-                    masks = carray(pointer(arena + table[1, Column.MASK], item), h * C)
-                    for i in range(h):
-                        factors(P, table[1], 1, step, (r0 + i) * m, m, masks[i * C : (i + 1) * C])
-                    for i in range(h * C):
-                        inputs[i] = outputs[i] * masks[i]
+                    call(P[Plan.DROP], (plan, arena, 1, h, r0, m, 0, m, step, A))
                 call(P[Plan.TURN], (h, C, A1, stride, turned, across))
                 share = table[1, Column.SHARE] + step % 2 * k * P[Plan.TILE] * width  # others may still read the last
                 mine = arena + share
@@ -149,29 +150,21 @@ def train_by_hidden(F: Any) -> Any:
                 call(P[Plan.SUM_ROWS], (h, C, dA, stride, g + b_at, 0))
 
                 # penalties, clipping, update: of what is its own
-                pair = Float.L2 + 0 if m == B else Float.LAST_L2 + 0
-                l2, l1 = floats[pair], floats[pair + 1]
-                if l2 != zero or l1 != zero:
-                    for at, count in ((0, h * d), (W2_at, k * h)):
-                        weights, derivatives = (
-                            carray(pointer(theta + at, item), count),
-                            carray(pointer(g + at, item), count),
-                        )
-                        cost += m * penalize(weights, derivatives, l2, l1)
-                if clip > zero:
+                if P[Plan.PENALIZE] != 0:
+                    cost += call_for_cost(P[Plan.PENALIZE], (plan, theta, g, h * d, m))
+                    cost += call_for_cost(P[Plan.PENALIZE], (plan, theta + W2_at, g + W2_at, k * h, m))
+                if P[Plan.SHRINK] != 0:
                     arrivals += T
-                    shrink(P, w, clip, carray(pointer(g, item), size), arrivals, arena)
+                    call(P[Plan.SHRINK], (plan, w, g, size, arrivals, arena))
                 numbers = P[Plan.COEFFICIENTS] + step * P[Plan.NUMBERS] * width
                 call(P[Plan.RULE], (theta, g, slot0, slot1, numbers, size))
                 step += 1
             costs[epoch * T + w] = cost / n
-        move(P, table, w, r0, r1, P[Plan.THETA], theta, True)
-        move(P, table, w, r0, r1, P[Plan.GRADIENT], g, True)
-        if P[Plan.SLOT0] != 0:
-            move(P, table, w, r0, r1, P[Plan.SLOT0], slot0, True)
-        if P[Plan.SLOT1] != 0:
-            move(P, table, w, r0, r1, P[Plan.SLOT1], slot1, True)
+        call(P[Plan.MOVE], (plan, arena, w, 1))
         arrivals += T
         barrier(P[Plan.BARRIER], arrivals, arena)  # a caller that does not wait for the others any more finds them done
 
     return by_hidden
+
+
+PIECES[Plan.MOVE] = move, 4

@@ -11,23 +11,21 @@ import numpy as np
 from numba import carray, types
 
 from netwright.engines.fused.machine import call, call_for_cost, pointer
-from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Place, Plan
 from netwright.engines.fused.products import padded_to
 from netwright.engines.fused.rows import TYPES
-from netwright.engines.fused.sharing import barrier, part, penalize
+from netwright.engines.fused.sharing import barrier, part
 from netwright.engines.fused.tiles import lanes
 
 
 def train_by_neurons(F: Any) -> Any:
     """Whole epochs, as the worker w of (plan, w). For networks whose loss takes Z, without dropout and clipping."""
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    zero = F(0)
 
     def by_neurons(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
         places = carray(pointer(P[Plan.PLACES], types.int64), PLACES)
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
-        floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
         order = carray(pointer(P[Plan.ORDER], types.int64), P[Plan.SAMPLES] * P[Plan.EPOCHS])
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * P[Plan.WORKERS])
         T, n, B, theta, g = P[Plan.WORKERS], P[Plan.SAMPLES], P[Plan.BATCH], P[Plan.THETA], P[Plan.GRADIENT]
@@ -42,8 +40,6 @@ def train_by_neurons(F: Any) -> Any:
                 m = min(B, n - begin)
                 C = padded_to(m, one)
                 stride = C * width
-                pair = Float.L2 + 0 if m == B else Float.LAST_L2 + 0
-                l2, l1 = floats[pair], floats[pair + 1]
 
                 # gather: each some columns of x, and all of y and the weights for itself
                 c0, c1 = part(C, w, T), part(C, w + 1, T)
@@ -107,9 +103,8 @@ def train_by_neurons(F: Any) -> Any:
                         barrier(
                             P[Plan.BARRIER], arrivals, own
                         )  # all of dA1 is there, and nobody needs the old W any more
-                    if l2 != zero or l1 != zero:
-                        weights = carray(pointer(theta + start * width, item), count)
-                        cost += m * penalize(weights, carray(pointer(dW, item), count), l2, l1)
+                    if P[Plan.PENALIZE] != 0 and count > 0:
+                        cost += call_for_cost(P[Plan.PENALIZE], (plan, theta + start * width, dW, count, m))
                     numbers = P[Plan.COEFFICIENTS] + step * P[Plan.NUMBERS] * width
                     for piece in range(2):  # W's rows, then b's
                         at = (start if piece == 0 else table[l, Column.B] + r0) * width

@@ -12,7 +12,7 @@ from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array, columns, shaped
 from netwright.engines.fused.by_hidden import train_by_hidden
 from netwright.engines.fused.by_neurons import train_by_neurons
-from netwright.engines.fused.epoch import loop, pieces, predict, train_by_rows
+from netwright.engines.fused.epoch import loop, piece, predict, train_by_rows
 from netwright.engines.fused.machine import announced
 from netwright.engines.fused.plan import Column, Float, Plan, offsets
 from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
@@ -25,8 +25,6 @@ from netwright.engines.fused.rows import (
     held,
     link_back,
     loss_kernel,
-    softmax_back,
-    softmax_kernel,
     update,
     uses_Z,
 )
@@ -42,6 +40,16 @@ HEAVY, LIGHT = 2e6, 3e5  # operations of a step from which a second worker pays;
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
 SHORT = 6e7  # operations of a prediction below which a second worker does not pay
 TILE = 512  # columns at most: their Z and A of a few layers stay in a core's cache
+
+
+COMMON = (Plan.MULTIPLY, Plan.TURN, Plan.GATHER_INPUTS)
+TRAINS = (*COMMON, Plan.SUM_ROWS, Plan.GATHER_TARGETS, Plan.ERROR)
+PIECES_OF: dict[Any, tuple[Plan, ...]] = {  # what each loop always calls
+    train_by_rows: (*TRAINS, Plan.FEEDFORWARD, Plan.BACK, Plan.FINISH),
+    train_by_neurons: TRAINS,
+    train_by_hidden: (*TRAINS, Plan.MOVE),
+    predict: (*COMMON, Plan.FEEDFORWARD, Plan.APPLY),
+}
 
 
 class Program:
@@ -79,18 +87,15 @@ class Program:
             row[Column.TURNED] = self.room(layer.inputs)
             row[Column.Z] = row[Column.A] = self.room(layer.neurons)
             row[Column.DA] = self.room(layer.neurons)
+            in_loss = trains and layer is self.dense[-1] and network.linked
             if isinstance(layer.activation, Softmax):
-                row[Column.FORWARD], row[Column.BACKWARD] = (
-                    softmax_kernel(self.F),
-                    softmax_back(self.F) if trains else 0,
-                )
                 self.blocks.append(blocks_of(layer.activation, layer.neurons))
                 row[Column.BLOCKS] = self.blocks[-1].ctypes.data
-            else:
-                if uses_Z(layer.activation):
-                    row[Column.A] = self.room(layer.neurons)
+            elif uses_Z(layer.activation):
+                row[Column.A] = self.room(layer.neurons)
+            if not in_loss:
                 row[Column.FORWARD] = forward(layer.activation, self.F)
-                if trains and not (layer is self.dense[-1] and network.linked):
+                if trains:
                     row[Column.BACKWARD] = backward(layer.activation, self.F)
             row[Column.SHARE] = self.room(2 * layer.neurons) if make is train_by_hidden else -1
             row[Column.MASK] = self.room(layer.inputs) if dropped else -1
@@ -107,6 +112,8 @@ class Program:
         if trains:
             self.loss = loss_kernel(network.loss, self.F)
             self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
+        places_ = PIECES_OF[make] + ((Plan.DROP,) if self.dropouts and trains else ())
+        self.pieces = {place.name: piece(place, self.F) for place in places_}
         self.loop = CALL(loop(make, self.F))
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
         memory = np.zeros(threads * self.bytes + 64, np.uint8)
@@ -144,7 +151,7 @@ class Program:
             "LINK_SLOPE": self.link[1],
             "DROPOUTS": self.dropouts,
             "DROPS_INPUT": self.table[0, Column.MASK] >= 0,
-            **pieces(self.F),
+            **self.pieces,
             **{name: array.ctypes.data for name, array in arrays.items()},
         }
         plan = np.zeros(len(Plan), np.int64)
@@ -305,8 +312,13 @@ class Fused:
         plan[[Plan.BATCH, Plan.EPOCHS, Plan.UPDATES, Plan.RULE]] = batch_size, epochs, rule != 0, rule
         if rule:
             plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
-        program.floats[[Float.L2, Float.L1]] = network.penalties(batch_size)
-        program.floats[[Float.LAST_L2, Float.LAST_L1]] = network.penalties(n % batch_size or batch_size)
+        penalties = [*network.penalties(batch_size), *network.penalties(n % batch_size or batch_size)]
+        program.floats[[Float.L2, Float.L1, Float.LAST_L2, Float.LAST_L1]] = penalties
+        with announced(network.dtype.name):
+            if any(penalties):
+                plan[Plan.PENALIZE] = piece(Plan.PENALIZE, program.F)
+            if program.floats[Float.CLIP]:
+                plan[Plan.SHRINK] = piece(Plan.SHRINK, program.F)
         self.workers.run(program.loop, plan, program.threads, (program, network, arrays, descent, costs))
         if program.gradients is not None:
             network.grad = program.gradients[0]

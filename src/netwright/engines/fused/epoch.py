@@ -11,32 +11,33 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from netwright.engines.fused.gathering import dropped, gather_inputs, gather_targets
+from netwright.engines.fused.gathering import drop, gather_inputs, gather_targets
 from netwright.engines.fused.machine import SUMS, call, call_for_cost, compiled, once, pointer
-from netwright.engines.fused.plan import COLUMNS, COST, CROWDED, LENGTH, PLACES, Column, Float, Place, Plan
+from netwright.engines.fused.plan import COLUMNS, COST, CROWDED, LENGTH, PLACES, Column, Place, Plan
 from netwright.engines.fused.products import apply, multiply, padded_to, sum_rows, turn
 from netwright.engines.fused.rows import TYPES
-from netwright.engines.fused.sharing import barrier, clipping, part, penalize
+from netwright.engines.fused.sharing import barrier, part, penalize, shrink
 from netwright.engines.fused.tiles import lanes
+
+PIECES: dict[Plan, tuple[Any, int]] = {  # what makes each, and its arguments
+    Plan.MULTIPLY: (multiply, 12),
+    Plan.TURN: (turn, 6),
+    Plan.APPLY: (apply, 5),
+    Plan.SUM_ROWS: (sum_rows, 6),
+    Plan.GATHER_TARGETS: (gather_targets, 6),
+    Plan.GATHER_INPUTS: (gather_inputs, 8),
+    Plan.DROP: (drop, 10),
+    Plan.PENALIZE: (penalize, 5),
+    Plan.SHRINK: (shrink, 6),
+}
+COSTS = (Plan.ERROR, Plan.PENALIZE)  # give a cost
 
 
 @once
-def pieces(F: Any) -> dict[str, int]:
-    """The addresses of the pieces that the loops call, by their names in `Plan`, for one dtype."""
-    key = np.dtype(F).name
-    parts = {
-        Plan.MULTIPLY: (multiply, 12),
-        Plan.TURN: (turn, 6),
-        Plan.APPLY: (apply, 5),
-        Plan.SUM_ROWS: (sum_rows, 6),
-        Plan.GATHER_TARGETS: (gather_targets, 6),
-        Plan.GATHER_INPUTS: (gather_inputs, 8),
-        Plan.FEEDFORWARD: (_feedforward, 6),
-        Plan.BACK: (_back, 6),
-        Plan.FINISH: (_finish, 3),
-    }
-    addresses = {place.name: compiled(make(F), count, key, **SUMS) for place, (make, count) in parts.items()}
-    return addresses | {Plan.ERROR.name: compiled(_error(F), 4, key, types.float64, **SUMS)}
+def piece(place: Plan, F: Any) -> int:
+    """The address of one of the pieces that the loops call, for one dtype."""
+    make, arguments = PIECES[place]
+    return compiled(make(F), arguments, np.dtype(F).name, types.float64 if place in COSTS else types.void, **SUMS)
 
 
 @once
@@ -51,8 +52,7 @@ def _feedforward(F: Any) -> Any:
     In training the last layer's Z stays as it is, without b, for the loss, unless the chain rule needs A; and every
     layer's input is turned, for `_back`.
     """
-    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    factors = dropped(F)
+    width, one = np.dtype(F).itemsize, lanes(F)
 
     def feedforward(plan: int, arena: int, R: int, first: int, m: int, step: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -63,14 +63,7 @@ def _feedforward(F: Any) -> Any:
             ni, no, A1 = table[l, Column.INPUTS], table[l, Column.NEURONS], arena + table[l, Column.A1]
             if l > 0 and trains:
                 if table[l, Column.MASK] >= 0:
-                    for i in range(ni):
-                        at = i * C * width
-                        source = carray(pointer(arena + table[l - 1, Column.A] + at, item), C)
-                        masks = carray(pointer(arena + table[l, Column.MASK] + at, item), C)
-                        target = carray(pointer(A1 + at, item), C)
-                        factors(P, table[l], l, step, i * m + first, R, masks)
-                        for j in range(C):
-                            target[j] = source[j] * masks[j]
+                    call(P[Plan.DROP], (plan, arena, l, ni, 0, R, first, m, step, arena + table[l - 1, Column.A]))
                 call(P[Plan.TURN], (ni, C, A1, C * width, arena + table[l, Column.TURNED], padded_to(ni, one) * width))
             W, b = theta + table[l, Column.W] * width, theta + table[l, Column.B] * width
             Z, A = arena + table[l, Column.Z], arena + table[l, Column.A]
@@ -148,32 +141,27 @@ def _back(F: Any) -> Any:
 def _finish(F: Any) -> Any:
     """Sum the workers' gradients for w's part of theta, and add the penalties'; their cost, times m, to the arena's."""
     item, width = TYPES[F], np.dtype(F).itemsize
-    zero = F(0)
 
     def finish(plan: int, w: int, m: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
-        floats = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)
         size, T = P[Plan.SIZE], P[Plan.WORKERS]
         low, high = part(size, w, T), part(size, w + 1, T)
-        total = carray(pointer(P[Plan.GRADIENT], item), size)
         mine = carray(pointer(P[Plan.GRADIENT] + low * width, item), high - low)
         for t in range(1, T):
             other = carray(pointer(P[Plan.GRADIENT] + (t * size + low) * width, item), high - low)
             for i in range(high - low):
                 mine[i] += other[i]
-        pair = Float.L2 + 0 if m == P[Plan.BATCH] else Float.LAST_L2 + 0
-        l2, l1 = floats[pair], floats[pair + 1]
-        if l2 == zero and l1 == zero:
+        if P[Plan.PENALIZE] == 0:
             return
         table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
-        theta, cost = carray(pointer(P[Plan.THETA], item), size), 0.0
+        theta, g = P[Plan.THETA], P[Plan.GRADIENT]
+        cost = carray(pointer(P[Plan.ARENA] + w * P[Plan.ARENA_BYTES] + COST, types.float64), 1)
         for l in range(P[Plan.LAYERS]):
             start = table[l, Column.W]
-            # slices: an index that counts from 0 needs no look whether it is below, and the loop becomes vectors
             first = max(low, start)
-            last = max(first, min(high, start + table[l, Column.INPUTS] * table[l, Column.NEURONS]))
-            cost += penalize(theta[first:last], total[first:last], l2, l1)
-        carray(pointer(P[Plan.ARENA] + w * P[Plan.ARENA_BYTES] + COST, types.float64), 1)[0] += m * cost
+            count = min(high, start + table[l, Column.INPUTS] * table[l, Column.NEURONS]) - first
+            if count > 0:
+                cost[0] += call_for_cost(P[Plan.PENALIZE], (plan, theta + first * width, g + first * width, count, m))
 
     return finish
 
@@ -181,7 +169,7 @@ def _finish(F: Any) -> Any:
 def train_by_rows(F: Any) -> Any:
     """Whole epochs, as the worker w of (plan, w)."""
     item, width = TYPES[F], np.dtype(F).itemsize
-    zero, shrink = F(0), clipping(F)
+    zero = F(0)
 
     def by_rows(plan: int, w: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -189,8 +177,6 @@ def train_by_rows(F: Any) -> Any:
         arena = P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
         g = P[Plan.GRADIENT] + w * size * width
         low, high = part(size, w, T), part(size, w + 1, T)
-        mine = carray(pointer(P[Plan.GRADIENT] + low * width, item), high - low)
-        clip = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 0)[Float.CLIP]
         cost = carray(pointer(arena + COST, types.float64), 1)
         costs = carray(pointer(P[Plan.COSTS], types.float64), P[Plan.EPOCHS] * T)
         step, arrivals = 0, 0
@@ -217,9 +203,9 @@ def train_by_rows(F: Any) -> Any:
                     arrivals += T
                     barrier(P[Plan.BARRIER], arrivals, arena)
                 call(P[Plan.FINISH], (plan, w, m))
-                if clip > zero:
+                if P[Plan.SHRINK] != 0:
                     arrivals += T
-                    shrink(P, w, clip, mine, arrivals, arena)
+                    call(P[Plan.SHRINK], (plan, w, P[Plan.GRADIENT] + low * width, high - low, arrivals, arena))
                 if P[Plan.UPDATES] == 1:
                     at, numbers = low * width, P[Plan.COEFFICIENTS] + step * P[Plan.NUMBERS] * width
                     slots = (P[Plan.SLOT0] + at, P[Plan.SLOT1] + at)
@@ -281,3 +267,11 @@ def predict(F: Any) -> Any:
             barrier(P[Plan.BARRIER], T, arena)
 
     return outputs
+
+
+PIECES |= {
+    Plan.FEEDFORWARD: (_feedforward, 6),
+    Plan.ERROR: (_error, 4),
+    Plan.BACK: (_back, 6),
+    Plan.FINISH: (_finish, 3),
+}

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.engines.fused.machine import FLAGS, call, pointer
+from netwright.engines.fused.machine import INNER, call, pointer
 from netwright.engines.fused.plan import COLUMNS, LENGTH, PLACES, Column, Float, Place, Plan
 from netwright.engines.fused.products import padded_to
 from netwright.engines.fused.rows import TYPES
 from netwright.engines.fused.tiles import lanes
 
 
-@njit(**FLAGS)
+@njit(**INNER)
 def keeps(seed: Any, place: Any, threshold: Any) -> bool:
     """Whether dropout keeps the number at that place: one number of `layers.noise`."""
     z = seed + (place + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -21,22 +21,38 @@ def keeps(seed: Any, place: Any, threshold: Any) -> bool:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) >= threshold
 
 
-def dropped(F: Any) -> Any:
-    """Dropout of the number at a place of the batch, (neuron·m + column): 0, or 1 / (1 - rate) for what is kept."""
-    item = TYPES[F]
+def drop(F: Any) -> Any:
+    """Dropout before layer l: its A1 = source · mask, (rows, R), for the layer's inputs from `first_row` on.
+
+    The mask is a number of each place of the batch, inputs · m + columns from `first` on: 0, or 1 / (1 - rate).
+    """
+    item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
     zero = F(0)
 
-    @njit(**FLAGS)
-    def factors(P: Any, table: Any, l: int, step: int, at: int, count: int, target: Any) -> None:
+    def dropout(
+        plan: int, arena: int, l: int, rows: int, first_row: int, R: int, first: int, m: int, step: int, source: int
+    ) -> None:
+        P = carray(pointer(plan, types.int64), LENGTH)
+        table = carray(pointer(P[Plan.TABLE], types.int64), (P[Plan.LAYERS], COLUMNS))
         seeds = carray(pointer(P[Plan.SEEDS], types.uint64), (step + 1) * P[Plan.DROPOUTS])
-        seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[Column.SEED]], np.uint64(table[Column.THRESHOLD])
+        seed, threshold = seeds[step * P[Plan.DROPOUTS] + table[l, Column.SEED]], np.uint64(table[l, Column.THRESHOLD])
         scale = carray(pointer(P[Plan.FLOATS], item), Float.SCALES + 1 + l)[Float.SCALES + l]
-        for j in range(count):
-            target[j] = scale if keeps(seed, np.uint64(at + j), threshold) else zero
-        for j in range(count, target.size):  # columns that only fill up a vector do as the last
-            target[j] = target[count - 1]
+        C = padded_to(R, one)
+        for i in range(rows):
+            at, place = i * C * width, (first_row + i) * m + first
+            inputs, mask = (
+                carray(pointer(source + at, item), C),
+                carray(pointer(arena + table[l, Column.MASK] + at, item), C),
+            )
+            target = carray(pointer(arena + table[l, Column.A1] + at, item), C)
+            for j in range(R):
+                mask[j] = scale if keeps(seed, np.uint64(place + j), threshold) else zero
+            for j in range(R, C):  # columns that only fill up a vector do as the last
+                mask[j] = mask[R - 1]
+            for j in range(C):
+                target[j] = inputs[j] * mask[j]
 
-    return factors
+    return dropout
 
 
 def gather_targets(F: Any) -> Any:
@@ -79,7 +95,6 @@ def gather_targets(F: Any) -> Any:
 def gather_inputs(F: Any) -> Any:
     """R columns of a batch of m, from its `first`, into the arena, and turned; with dropout, if it comes first."""
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    factors = dropped(F)
 
     def gather_inputs(plan: int, arena: int, epoch: int, begin: int, R: int, first: int, m: int, step: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -99,12 +114,7 @@ def gather_inputs(F: Any) -> Any:
                 target[i] = source[i]
         call(P[Plan.TURN], (C, d, x, D * width, A1, C * width))
         if step >= 0 and table[Column.MASK] >= 0:
-            for i in range(d):
-                inputs = carray(pointer(A1 + i * C * width, item), C)
-                masks = carray(pointer(arena + table[Column.MASK], item), C)
-                factors(P, table, 0, step, i * m + first, R, masks)
-                for j in range(C):
-                    inputs[j] *= masks[j]
+            call(P[Plan.DROP], (plan, arena, 0, d, 0, R, first, m, step, A1))
             call(P[Plan.TURN], (d, C, A1, C * width, x, D * width))
 
     return gather_inputs

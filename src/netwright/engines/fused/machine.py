@@ -24,8 +24,11 @@ from numba.extending import intrinsic
 from netwright.engines.cache import SOURCES, cache_directory
 
 # Everything but `nnan` and `ninf`: a NaN must come through, since it is how a divergence is told.
+# INNER is what only compiled code calls: it has no wrappers for Python, which take as long to compile as the rest.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 SUMS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
+INNER: dict[str, Any] = {**FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INNER_SUMS: dict[str, Any] = {**INNER, **SUMS}
 
 log = logging.getLogger("netwright")
 WHOLE = types.int64

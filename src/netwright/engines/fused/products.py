@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
-from netwright.engines.fused.machine import FLAGS, SUMS, pointer
+from netwright.engines.fused.machine import INNER, INNER_SUMS, pointer
 from netwright.engines.fused.rows import TYPES
 from netwright.engines.fused.tiles import heights, lanes, square, tile
 
@@ -24,7 +24,7 @@ def padded(count: int, F: Any) -> int:
     return -(-count // n) * n
 
 
-@njit(**FLAGS)
+@njit(**INNER)
 def padded_to(count: int, one: int) -> int:
     """`padded`, compiled, where a vector has `one` numbers."""
     return (count + one - 1) // one * one
@@ -43,7 +43,7 @@ def multiply(F: Any) -> Any:
     def column(tiles: Any) -> Any:
         first, second, third, fourth = tiles
 
-        @njit(**FLAGS)
+        @njit(**INNER)
         def rows_of(
             M: int, K: int, A: int, si: int, sk: int, B: int, sb: int, C: int, sc: int, more: int, columns: int
         ) -> None:
@@ -64,7 +64,7 @@ def multiply(F: Any) -> Any:
 
     wide_column, narrow_column = column(wide_tiles), column(narrow_tiles)
 
-    @njit(**FLAGS)
+    @njit(**INNER)
     def panels(
         M: int, N: int, K: int, A: int, si: int, sk: int, B: int, sb: int, step: int, C: int, sc: int, more: int
     ) -> None:
@@ -120,7 +120,7 @@ def apply(F: Any) -> Any:
     item, width = TYPES[F], np.dtype(F).itemsize
     zero = F(0)
 
-    @njit(**SUMS)
+    @njit(**INNER_SUMS)
     def dot(a: Any, v: Any) -> Any:
         s = zero
         for j in range(v.size):

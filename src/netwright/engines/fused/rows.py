@@ -16,7 +16,7 @@ import numpy as np
 from numba import carray, njit, types
 
 from netwright.activations import ACTIVATIONS, Activation, Softmax
-from netwright.engines.fused.machine import FLAGS, SUMS, code_key, compiled, once, pointer
+from netwright.engines.fused.machine import INNER, SUMS, code_key, compiled, once, pointer
 from netwright.engines.fused.scalars import functions
 from netwright.losses import LINKS, InTurn, Loss, cross_entropy, smallest_step
 from netwright.optimizers import Optimizer
@@ -47,7 +47,7 @@ def _scalar(function: Any, F: Any, done: dict[int, Any]) -> Any:
         cells = tuple(CellType(_value(cell.cell_contents, F, done)) for cell in function.__closure__ or ())
         defaults = tuple(_value(value, F, done) for value in function.__defaults__ or ())
         twin = FunctionType(code, {**used, "__builtins__": __builtins__}, function.__name__, defaults or None, cells)
-        done[id(function)] = njit(**FLAGS, forceinline=True)(twin)
+        done[id(function)] = njit(**INNER, forceinline=True)(twin)
     return done[id(function)]
 
 
@@ -65,7 +65,7 @@ def _value(value: Any, F: Any, done: dict[int, Any]) -> Any:
         return FUNCTIONS(F)
     if value is smallest_step:
         step = F(np.finfo(F).eps)
-        return njit(**FLAGS, forceinline=True)(lambda number: step)
+        return njit(**INNER, forceinline=True)(lambda number: step)
     if isinstance(value, FunctionType | np.ufunc):
         return _scalar(value, F, done)
     if isinstance(value, np.generic):
@@ -104,6 +104,8 @@ def _compile(make: Callable[[], Any], counts: int, what: str, key: str, result: 
 @once
 def forward(activation: Activation, F: Any) -> int:
     """(Z, b, A, rows, columns, -, -): Z += b and A = f(Z), both (rows, columns). Where df has no use for Z, A is Z."""
+    if isinstance(activation, Softmax):
+        return softmax_kernel(F)
     item = TYPES[F]
 
     def make() -> Any:
@@ -135,6 +137,8 @@ def forward(activation: Activation, F: Any) -> int:
 @once
 def backward(activation: Activation, F: Any) -> int:
     """(Z, A, dA, rows, columns, -, -): dA becomes dZ = dA · df(Z, A)."""
+    if isinstance(activation, Softmax):
+        return softmax_back(F)
     item = TYPES[F]
 
     def make() -> Any:
@@ -240,7 +244,7 @@ def _ignoring_the_last(function: Any) -> Any:
     def ignoring(*arguments: Any) -> Any:
         return function(*arguments[:-1])
 
-    return njit(**FLAGS, forceinline=True)(ignoring)
+    return njit(**INNER, forceinline=True)(ignoring)
 
 
 def _cross_entropy(F: Any) -> Any:

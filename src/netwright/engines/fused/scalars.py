@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from netwright.engines.fused.machine import FLAGS
+from netwright.engines.fused.machine import INNER
 
 
 @intrinsic
@@ -54,7 +54,7 @@ def split_exponent(typing: Any, x: Any) -> Any:
 def functions(F: Any) -> ModuleType:
     """A module to stand for `numpy` in functions of one number of type F (np.float32 or np.float64)."""
     single = F is np.float32
-    jit = njit(**FLAGS, forceinline=True)
+    jit = njit(**INNER, forceinline=True)
     zero, one, two, half = F(0), F(1), F(2), F(0.5)
     infinity = F(np.inf)
     log2_e, ln2_high, ln2_low = F(math.log2(math.e)), F(0.693359375), F(-2.121944400546905827679e-4)
