@@ -1,6 +1,6 @@
 """From the suite's JSON to a Markdown table and a picture.
 
-python benchmarks/plot.py benchmarks/results/suite.json [--into README.md]
+python benchmarks/plot.py benchmarks/results/suite.json [--brief] [--into README.md]
 """
 
 import argparse
@@ -122,6 +122,20 @@ def table(results: Results) -> str:
     return "\n\n".join(parts)
 
 
+def brief(results: Results) -> str:
+    """The Markdown for a README: netwright's times, and how many times as long each peer takes."""
+    timed = {name: work for name, work in results["works"].items() if ours(medians(work)) and "flops" in work}
+    shown = [n for n in PEERS if n not in (*OURS, "machine") and any(n in medians(work) for work in timed.values())]
+    body = []
+    for name, work in timed.items():
+        found = medians(work)
+        mine, peer = found[str(ours(found))], best_peer(found)
+        ratios = {n: f"{found[n] / mine:.{0 if found[n] > 9.5 * mine else 1}f}×" for n in shown if n in found}
+        cells = [f"**{ratios[n]}**" if n == peer else ratios.get(n, "–") for n in shown]
+        body.append([f"`{name}`: {work['what']}", readable(mine), *cells])
+    return rows_of([["", "netwright", *(PEERS[name][0] for name in shown)], *body])
+
+
 def put(text: str, path: Path) -> None:
     """Write the table between the marks of a file; ValueError if it has none."""
     page = path.read_text()
@@ -174,10 +188,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("results", type=Path)
     parser.add_argument("--into", type=Path, help=f"Markdown file with {MARKS[0]} and {MARKS[1]}")
+    parser.add_argument("--brief", action="store_true", help="netwright's times, and the peers' as multiples of them")
     options = parser.parse_args()
     results = json.loads(options.results.read_text())
     draw(results, options.results.with_suffix(".svg"))
-    text = table(results)
+    text = brief(results) if options.brief else table(results)
     put(text, options.into) if options.into else sys.stdout.write(text + "\n")
 
 

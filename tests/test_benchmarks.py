@@ -44,6 +44,12 @@ def test_a_short_run_writes_json_table_and_picture(tmp_path, capsys):
     assert "**wrong**" not in text
     assert (tmp_path / "suite-quick.svg").stat().st_size > 1000
     assert text[text.index("| work |") :].partition("\n\n")[0] in capsys.readouterr().out
+    from plot import brief
+
+    head, _, xor, predict = brief(results).splitlines()
+    assert head == "|  | netwright | NumPy |"
+    assert xor.startswith("| `xor`: 2-3-1")
+    assert predict.endswith("×** |")
 
 
 def test_a_process_is_asked_for_its_start_and_its_memory(tmp_path):
