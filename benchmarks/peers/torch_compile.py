@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import torch
+import torch._dynamo
 import torch.nn.functional as F
 from torch import Tensor
 from works import Array, Task, Weights, Work
@@ -16,6 +17,7 @@ from peers import Predictor, Setting, threads_to_try
 from peers.torch_eager import cut, loss_of, model_of, prediction_settings, put
 
 os.environ.setdefault("TORCHINDUCTOR_FREEZING", "1")  # inference: weights become constants of the graph
+torch._dynamo.config.recompile_limit = 100  # of a function's code, which all works share; 8 by default
 Params = list[tuple[Tensor, Tensor]]
 
 

@@ -12,7 +12,7 @@ from netwright.activations import ACTIVATIONS, Softmax
 from netwright.arguments import Array, columns, shaped
 from netwright.engines.fused.by_hidden import train_by_hidden
 from netwright.engines.fused.by_neurons import train_by_neurons
-from netwright.engines.fused.epoch import loop, piece, predict, train_by_rows
+from netwright.engines.fused.epoch import PIECES, loop, piece, predict, train_by_rows
 from netwright.engines.fused.machine import announced
 from netwright.engines.fused.plan import Column, Float, Plan, offsets
 from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
@@ -33,7 +33,7 @@ from netwright.layer import Layer
 from netwright.layers import Dropout
 from netwright.losses import LOSSES
 from netwright.network import Network
-from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Optimizer
+from netwright.optimizers import LBFGS, OPTIMIZERS, Optimizer
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 HEAVY, LIGHT = 2e6, 3e5  # operations of a step from which a second worker pays; where they have little to say
@@ -377,18 +377,15 @@ def warm_up() -> float:
 
 
 def _compile_all() -> None:
-    for dtype in ("float64", "float32"):
+    for F in (np.float64, np.float32):
+        for place in PIECES:
+            piece(place, F)
+        for make in PIECES_OF:
+            loop(make, F)
+        for activation in ACTIVATIONS.values():
+            forward(activation, F), backward(activation, F)
+        for loss in LOSSES.values():
+            loss_kernel(loss, F), link_back(loss.link, F)
         for optimizer in OPTIMIZERS.values():
             if optimizer is not LBFGS:
-                network = Network([4, 4, 4], loss="squared_error", rng=0, dtype=dtype)
-                Fused(1).compile(network, optimizer(), 4)
-        for activation in ACTIVATIONS:
-            if activation != "softmax":
-                network = Network([4, 4, 4], activation, loss="squared_error", rng=0, dtype=dtype)
-                Fused(2).compile(network, Adam(), 4)
-        for loss in LOSSES:
-            network = Network([4, 4, 4], loss=loss, rng=0, dtype=dtype)
-            Fused(1).compile(network, Adam(), 4)
-            Predictor(network, 1)
-        loop(train_by_neurons, network.dtype.type)
-        loop(train_by_hidden, network.dtype.type)
+                update(optimizer, len(optimizer().coefficients(1, 1.0)), F)
