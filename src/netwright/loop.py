@@ -95,7 +95,7 @@ class Training:
         if self.validation or self.callbacks or self.checkpoint is not None or dropout:
             many = None
         steps = -(-self.X.shape[1] // self.batch_size)
-        seconds = 2e-6 * steps + 6 * self.X.shape[1] * self.network.theta.size / 20e9  # an epoch, about, when compiled
+        seconds = 2e-6 * steps + 6 * self.X.shape[1] * self.network.theta.size / 60e9  # an epoch, about, when compiled
         ahead = max(1, int(0.02 / seconds)) if many else 1
         while not self.history.stopped:
             before, started = self.state(), self.seconds()

@@ -162,7 +162,7 @@ def train_by_hidden(F: Any) -> Any:
             costs[epoch * T + w] = cost / n
         call(P[Plan.MOVE], (plan, arena, w, 1))
         arrivals += T
-        barrier(P[Plan.BARRIER], arrivals, arena)  # a caller that does not wait for the others any more finds them done
+        barrier(P[Plan.BARRIER], arrivals, arena)
 
     return by_hidden
 

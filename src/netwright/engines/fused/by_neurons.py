@@ -113,8 +113,8 @@ def train_by_neurons(F: Any) -> Any:
                         call(P[Plan.RULE], (theta + at, g + at, *slots, numbers, size))
                     dZ = shared + table[l - 1, Column.DA] if l > 0 else dZ
                 step += 1
+                costs[epoch * T + w] = cost / n
                 arrivals += T
                 barrier(P[Plan.BARRIER], arrivals, own)
-            costs[epoch * T + w] = cost / n
 
     return by_neurons

@@ -1,6 +1,5 @@
 """From a Network to the plan that the compiled epoch runs on."""
 
-import ctypes
 import threading
 import time
 from collections.abc import Sequence
@@ -28,17 +27,16 @@ from netwright.engines.fused.rows import (
     update,
     uses_Z,
 )
-from netwright.engines.fused.workers import Workers, default_threads
+from netwright.engines.fused.workers import CALL, Workers, default_threads, lingering
 from netwright.layer import Layer
 from netwright.layers import Dropout
 from netwright.losses import LOSSES
 from netwright.network import Network
 from netwright.optimizers import LBFGS, OPTIMIZERS, Optimizer
 
-CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 HEAVY, LIGHT = 2e6, 3e5  # operations of a step from which a second worker pays; where they have little to say
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
-SHORT = 6e7  # operations of a prediction below which a second worker does not pay
+SHORT = 1e7  # operations of a prediction below which a second worker does not pay
 TILE = 512  # columns at most: their Z and A of a few layers stay in a core's cache
 
 
@@ -377,6 +375,7 @@ def warm_up() -> float:
 
 
 def _compile_all() -> None:
+    lingering()
     for F in (np.float64, np.float32):
         for place in PIECES:
             piece(place, F)

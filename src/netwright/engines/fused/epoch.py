@@ -211,10 +211,10 @@ def train_by_rows(F: Any) -> Any:
                     slots = (P[Plan.SLOT0] + at, P[Plan.SLOT1] + at)
                     call(P[Plan.RULE], (P[Plan.THETA] + at, P[Plan.GRADIENT] + at, *slots, numbers, high - low))
                 step += 1
-                if T > 1:
+                costs[epoch * T + w] = cost[0] / n
+                if T > 1:  # behind the last wait nothing is left to do, for the caller's `Workers.run`
                     arrivals += T
                     barrier(P[Plan.BARRIER], arrivals, arena)
-            costs[epoch * T + w] = cost[0] / n
 
     return by_rows
 
@@ -263,7 +263,7 @@ def predict(F: Any) -> Any:
                 for i in range(k):
                     target[i] = source[i]
         carray(pointer(P[Plan.NORMS], types.float64), T)[w] = unlike_zero
-        if T > 1:  # a caller that does not wait for the others any more finds them done
+        if T > 1:
             barrier(P[Plan.BARRIER], T, arena)
 
     return outputs
