@@ -26,6 +26,7 @@ fused = pytest.importorskip("netwright.engines.fused")
 from netwright.engines import Plain  # noqa: E402
 from netwright.engines.fused import engine as fused_engine  # noqa: E402
 from netwright.engines.fused import machine, scalars  # noqa: E402
+from netwright.engines.fused.workers import CALL  # noqa: E402
 from netwright.engines.threads import cores  # noqa: E402
 
 DTYPES = (np.float64, np.float32)
@@ -483,7 +484,7 @@ def test_an_interrupted_prediction_leaves_the_next_one_right():
 def test_ctrl_c_between_any_two_steps_of_the_caller_leaves_no_worker_waiting():
     """Three workers meet at a barrier; their caller is interrupted before each of its bytecodes in turn."""
     workers, before, done = fused_engine.Workers(), sys.gettrace(), 0
-    workers.run(lambda address, w: None, np.zeros(1), 3, None)  # so that the threads are there
+    workers.run(CALL(lambda address, w: None), np.zeros(1), 3, None)  # so that the threads are there
 
     def interrupted(at):
         barrier, seen = threading.Barrier(3), 0
@@ -500,7 +501,7 @@ def test_ctrl_c_between_any_two_steps_of_the_caller_leaves_no_worker_waiting():
 
         sys.settrace(trace)
         try:
-            workers.run(lambda address, w: barrier.wait(60), np.zeros(1), 3, None)
+            workers.run(CALL(lambda address, w: barrier.wait(60) and None), np.zeros(1), 3, None)
         except KeyboardInterrupt:
             return True
         finally:

@@ -27,7 +27,7 @@ from netwright.engines.fused.rows import (
     update,
     uses_Z,
 )
-from netwright.engines.fused.workers import CALL, Workers, default_threads, lingering
+from netwright.engines.fused.workers import CALL, Workers, default_threads, working
 from netwright.layer import Layer
 from netwright.layers import Dropout
 from netwright.losses import LOSSES
@@ -375,7 +375,7 @@ def warm_up() -> float:
 
 
 def _compile_all() -> None:
-    lingering()
+    working()
     for F in (np.float64, np.float32):
         for place in PIECES:
             piece(place, F)

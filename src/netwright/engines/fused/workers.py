@@ -4,7 +4,6 @@ import ctypes
 import os
 import queue
 import threading
-from collections.abc import Callable
 from functools import cache, partial
 from operator import call
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from netwright.engines.fused.machine import FLAGS, compiled, load_at
-from netwright.engines.fused.sharing import nanoseconds
+from netwright.engines.fused.machine import call as call_at
+from netwright.engines.fused.sharing import nanoseconds, sched_yield
 from netwright.engines.threads import cores
 from netwright.network import Network
 
@@ -21,9 +21,9 @@ LINGERS = 200_000  # nanoseconds
 
 
 class Workers:
-    """Run `loop(plan, w)` for w = 0 … threads - 1 at once; worker 0 is the calling thread."""
+    """Run `loop(plan, w)`, a `CALL`, for w = 0 … threads - 1 at once; worker 0 is the calling thread."""
 
-    def run(self, loop: Callable[[int, int], None], plan: Any, threads: int, memory: Any) -> None:
+    def run(self, loop: Any, plan: Any, threads: int, memory: Any) -> None:
         """Returns when all are done, which they tell each other: a loop ends with a `barrier`.
 
         `memory` is what the plan, an array, has addresses of.
@@ -46,16 +46,15 @@ class Helper(threading.Thread):
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.put = self.inbox.put
         self.called = np.zeros(3, np.int64)  # and a clock's memory
-        self.linger, self.address = CALL(lingering()), self.called.ctypes.data
+        self.work = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(working())
 
     def run(self) -> None:
         jobs = 0
         while True:
             loop, plan, w, memory = self.inbox.get()
-            loop(plan.ctypes.data, w)
             jobs += 1
+            self.work(ctypes.cast(loop, ctypes.c_void_p).value, plan.ctypes.data, w, self.called.ctypes.data, jobs)
             del plan, memory  # or it would be held until the next job
-            self.linger(self.address, jobs)
 
 
 _idle: list[Helper] = []
@@ -78,23 +77,26 @@ def _helper() -> Helper:
 
 
 @cache
-def lingering() -> int:
-    """The address of (called, jobs): wait a little for a call beyond so many jobs.
+def working() -> int:
+    """The address of (loop, plan, w, called, jobs): do a job, and wait a little for a call beyond so many jobs.
 
-    To be woken takes a sleeper some 100 microseconds; the next call often comes sooner than that. Who
-    calls needs some microseconds more before it lets go of Python's lock, and would have to be woken if it were asked.
+    To be woken takes a sleeper some 100 microseconds; the next call often comes sooner than that. This is one function,
+    since between two Python's lock would be asked for, just when the caller has it. For the same reason a call is
+    answered only when the caller has had time to let go of it.
     """
 
-    def linger(called: int, jobs: int) -> None:
+    def work(loop: int, plan: int, w: int, called: int, jobs: int) -> None:
+        call_at(loop, (plan, w))
         started = nanoseconds(called + 8)
         while load_at(called) <= jobs:
             if nanoseconds(called + 8) - started > LINGERS:
                 return
+            sched_yield()  # to whoever shares this core, who may be the one that is to call
         started = nanoseconds(called + 8)
         while nanoseconds(called + 8) - started < 8_000:
             pass
 
-    return compiled(linger, 2, "linger", **FLAGS)
+    return compiled(work, 5, "work", **FLAGS)
 
 
 def default_threads(network: Network, columns: int, pays: float) -> int:
