@@ -78,6 +78,8 @@ class Products:
 class Limit:
     """All products of a work's epochs, or of a prediction: each shared by BLAS's threads, or one batch a core."""
 
+    last: "Limit | None" = None
+
     def __init__(self, work: Work, each_shared: bool, samples_as_rows: bool):
         self.each_shared = each_shared
         sizes = (work if work.trains else replace(work, batch=min(TILE, work.rows))).batches()
@@ -88,6 +90,12 @@ class Limit:
 
     def reset(self) -> None:
         threadpool_limits(CORES if self.each_shared else 1, user_api="blas")
+        Limit.last = self
+
+    def claim(self) -> None:
+        """`reset`, unless this was the last to do so."""
+        if Limit.last is not self:
+            self.reset()
 
     def train(self, epochs: int) -> None:
         def run(number: int) -> None:

@@ -22,10 +22,10 @@ class Peer(Contract):
 
     def predictor(self, task: Task, each_shared: bool, samples_as_rows: bool) -> Predictor:
         limit = Limit(task.work, each_shared, samples_as_rows)
-        limit.reset()
         nothing = task.X[:0]
 
         def predict(X: Array) -> Array:
+            limit.claim()  # another setting may have been tried since
             limit.train(1)
             return nothing
 
