@@ -124,7 +124,7 @@ def table(results: Results) -> str:
 
 def brief(results: Results) -> str:
     """The Markdown for a README: netwright's times, and how many times as long each peer takes."""
-    timed = {name: work for name, work in results["works"].items() if ours(medians(work)) and "flops" in work}
+    timed = {name: work for name, work in results["works"].items() if "flops" in work and ours(medians(work))}
     shown = [n for n in PEERS if n not in (*OURS, "machine") and any(n in medians(work) for work in timed.values())]
     body = []
     for name, work in timed.items():
