@@ -64,8 +64,8 @@ def main(
     optimizer.start(network.theta)
     numbers = np.array([optimizer.coefficients(1, 0.001)], F)
     slots = [*optimizer.slots.values(), np.zeros(1, F), np.zeros(1, F)]
-    program = Program(network, columns, 1)
-    P = program.plan(n, X=X, Y=Y, ORDER=rng.permutation(n), COEFFICIENTS=numbers)
+    program, order = Program(network, columns, 1), rng.permutation(n)  # the plan has its address
+    P = program.plan(n, X=X, Y=Y, ORDER=order, COEFFICIENTS=numbers)
     P[[Plan.BATCH, Plan.EPOCHS, Plan.UPDATES]] = columns, 1, 1
     plan, arena, theta, g = (a.ctypes.data for a in (P, program.arena, network.theta, network.grad))
 

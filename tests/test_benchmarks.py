@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-NAMES = ("machine", "peers", "plot", "suite", "works")
+NAMES = ("machine", "peers", "pieces", "plot", "suite", "works")
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +135,13 @@ def test_the_limit_does_all_products_of_the_work_and_no_more(name, samples_as_ro
             m, n, k = (ctypes.c_int32.from_address(int(call[i])).value for i in (2, 3, 4))
             done += 2 * m * n * k * count
     assert done == work.flops()
+
+
+def test_the_pieces_of_a_step_are_timed(capsys):
+    pytest.importorskip("numba")
+    from pieces import main
+
+    main("4,8,3", "8")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == ["GATHER", "GATHER", "FEEDFORWARD", "BACK,", "UPDATE"]
+    assert all(0 < float(line.split()[-2]) < 1000 for line in lines)
