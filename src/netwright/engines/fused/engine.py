@@ -110,8 +110,8 @@ class Program:
         if trains:
             self.loss = loss_kernel(network.loss, self.F)
             self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
-        places_ = PIECES_OF[make] + ((Plan.DROP,) if self.dropouts and trains else ())
-        self.pieces = {place.name: piece(place, self.F) for place in places_}
+        needed = PIECES_OF[make] + ((Plan.DROP,) if self.dropouts and trains else ())
+        self.pieces = {place.name: piece(place, self.F) for place in needed}
         self.loop = CALL(loop(make, self.F))
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
         memory = np.zeros(threads * self.bytes + 64, np.uint8)

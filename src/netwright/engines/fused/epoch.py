@@ -42,7 +42,7 @@ def piece(place: Plan, F: Any) -> int:
 
 @once
 def loop(make: Any, F: Any) -> int:
-    """The address of one of the loops (plan, worker): `train_by_rows`, `train_by_neurons`, `predict`."""
+    """The address of a whole loop (plan, worker): `predict`, or one of those that train."""
     return compiled(make(F), 2, np.dtype(F).name, **SUMS)
 
 

@@ -61,7 +61,7 @@ def gather_targets(F: Any) -> Any:
     `begin`: their place in the order. Columns that only fill up a vector are as the last, with a weight of 0.
     """
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
-    zero, one_ = F(0), F(1)
+    zero, unsmoothed = F(0), F(1)
 
     def gather_targets(plan: int, arena: int, epoch: int, begin: int, R: int, m: int) -> None:
         P = carray(pointer(plan, types.int64), LENGTH)
@@ -83,7 +83,7 @@ def gather_targets(F: Any) -> Any:
                 target[i] = source[i]
         call(P[Plan.TURN], (C, k, rows, K * width, y, C * width))
         factor, shares = floats[Float.TARGET], carray(pointer(P[Plan.SHARES], item), k)
-        if factor != one_:
+        if factor != unsmoothed:
             for i in range(k):
                 targets = carray(pointer(y + i * C * width, item), C)
                 for r in range(C):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netwright.engines.fused.machine import FLAGS, compiled, load_at
-from netwright.engines.fused.machine import call as call_at
+from netwright.engines.fused.machine import call as call_address
 from netwright.engines.fused.sharing import nanoseconds, sched_yield
 from netwright.engines.threads import cores
 from netwright.network import Network
@@ -86,7 +86,7 @@ def working() -> int:
     """
 
     def work(loop: int, plan: int, w: int, called: int, jobs: int) -> None:
-        call_at(loop, (plan, w))
+        call_address(loop, (plan, w))
         started = nanoseconds(called + 8)
         while load_at(called) <= jobs:
             if nanoseconds(called + 8) - started > LINGERS:
