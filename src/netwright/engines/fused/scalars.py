@@ -91,7 +91,7 @@ def functions(F: Any) -> ModuleType:
 
         @jit
         def tanh(x: Any) -> Any:
-            """One quotient for all x (as in Eigen's ptanh): to 5 units in the last place, a third of exp's work."""
+            """One quotient for all x (as in Eigen's ptanh): to 5 units in the last place, and quicker than exp."""
             inside = maximum(minimum(x, F(7.99881172)), F(-7.99881172))
             z = inside * inside
             p = (F(-2.76076847742355e-16) * z + F(2.00018790482477e-13)) * z + F(-8.60467152213735e-11)
