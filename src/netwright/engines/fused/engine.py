@@ -111,6 +111,8 @@ class Program:
             self.loss = loss_kernel(network.loss, self.F)
             self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
         needed = PIECES_OF[make] + ((Plan.DROP,) if self.dropouts and trains else ())
+        if trains and any(network.penalties(columns)):
+            piece(Plan.PENALIZE, self.F)  # `_run` asks for it, when the rest has been announced
         self.pieces = {place.name: piece(place, self.F) for place in needed}
         self.loop = CALL(loop(make, self.F))
         self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
