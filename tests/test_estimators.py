@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, TimeSeriesSplit
 from sklearn.utils.class_weight import compute_sample_weight
 
+from ids import named
 from netwright import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Activation, Loss, MLPClassifier, MLPRegressor
 from netwright.losses import find_loss
 from netwright.optimizers import LBFGS, AdamW
@@ -200,7 +201,7 @@ def test_the_validation_curve_is_the_loss_on_the_rows_held_out():
         (MLPRegressor, "neg_mean_absolute_error"),
         (MLPRegressor, lambda estimator, X, y: -np.max(np.abs(estimator.predict(X) - y))),
     ],
-    ids=str,
+    ids=named,
 )
 def test_early_stopping_watches_the_scorer_that_it_is_given(kind, scoring):
     X, y = problem(kind)
@@ -276,7 +277,7 @@ def test_an_activation_for_each_layer_and_ones_own(kind):
 
 
 @pytest.mark.parametrize(
-    "loss", ["squared_error", "absolute_error", "huber", "huber:0.5", "quantile:0.8", CUBIC], ids=str
+    "loss", ["squared_error", "absolute_error", "huber", "huber:0.5", "quantile:0.8", CUBIC], ids=named
 )
 def test_the_loss_reported_is_the_mean_of_the_losses(loss):
     X, y = problem(MLPRegressor)
@@ -296,7 +297,7 @@ def test_the_loss_reported_is_the_mean_of_the_losses(loss):
         ("poisson", np.mean),
         (CUBIC, lambda y: min(np.linspace(0, 6, 6001), key=lambda c: np.sum(abs(c - y) ** 3))),
     ],
-    ids=str,
+    ids=named,
 )
 def test_each_loss_finds_its_centre(loss, centre):
     """With inputs that say nothing, what is learned is the loss's centre of y."""
@@ -378,7 +379,7 @@ def test_their_sgd_is_our_momentum(name, nesterov):
     np.testing.assert_array_equal(flat(ours), flat(theirs))
 
 
-@pytest.mark.parametrize("schedule", [*SCHEDULES, Step(every=2, gamma=0.5), lambda e, E: 1 - e / E / 2], ids=str)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, Step(every=2, gamma=0.5), lambda e, E: 1 - e / E / 2], ids=named)
 def test_any_schedule(schedule):
     X, y = problem(MLPRegressor)
     estimator = MLPRegressor(**QUICK | {"schedule": schedule, "batch_size": 50}).fit(X, y)

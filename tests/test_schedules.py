@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from ids import named
 from netwright import SCHEDULES
 from netwright.schedules import Constant, Cosine, Exponential, InverseScaling, OneCycle, Step, find_schedule, spell
 
@@ -18,7 +19,7 @@ EPOCHS = 60.0
         (Exponential(gamma=0.9), lambda e: math.exp(e * math.log(0.9))),
         (Cosine(final=0.1), lambda e: 0.1 + 0.9 * math.cos(math.pi * e / 120) ** 2),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_the_factor_is_the_closed_form(schedule, closed):
     for e in (0, 0.5, 1, 9.99, 10, 17.25, 59, 60):
