@@ -25,8 +25,9 @@ demo: .venv/installed
 	head -n 4 demo/predictions.csv
 	@echo "The model, its report and the predictions are in demo/. Open demo/penguins.html in a browser."
 
+# One worker a core takes what another has left; BLAS's threads would only fight for the same cores.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 	$(MAKE) test-sklearn
 
 # scikit-learn's own tests of its MLP, with ours in its place; tests/sklearn_suite/ says how.
