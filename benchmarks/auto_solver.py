@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from netwright import Network
-from netwright.estimators.auto import STRATEGIES, solve
+from netwright.recipes.auto import STRATEGIES, solve
 
 RESULTS = Path(__file__).parent / "results" / "auto_solver.json"
 

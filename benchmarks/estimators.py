@@ -22,8 +22,8 @@ from sklearn.exceptions import ConvergenceWarning
 from works import WORKS, make
 
 import netwright
+from netwright.core.optimizers import Adam
 from netwright.engines import ENGINES, Job
-from netwright.optimizers import Adam
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "estimators.json"

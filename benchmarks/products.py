@@ -17,10 +17,10 @@ from numba.core.ccallback import CFunc
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_limits
 
-from netwright.engines.fused.epoch import piece as address_of
-from netwright.engines.fused.machine import call, pointer
+from netwright.engines.fused.compile import call, pointer
+from netwright.engines.fused.kernels.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
+from netwright.engines.fused.loops.by_rows import piece as address_of
 from netwright.engines.fused.plan import Plan
-from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
 
 SHAPES = {  # name: columns of a batch, inputs, neurons
     "digits, first layer": (32, 64, 100),

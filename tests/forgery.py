@@ -6,7 +6,7 @@ import json
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from netwright.persistence import digest
+from netwright.files.container import digest
 
 
 def forge(path, said, tensors, **meta):

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from netwright import ACTIVATIONS, LOSSES, Network
-from netwright.losses import find_loss
+from netwright.core.losses import find_loss
 
 LOSS_NAMES = [*LOSSES, "huber:1.5", "quantile:0.9"]
 XOR = np.array([[0.0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0.0, 1, 1, 0]])

@@ -3,7 +3,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from netwright import ACTIVATIONS, Activation, Layer, Network, check_gradient
-from netwright.activations import Softmax, find_activation, softmax
+from netwright.core.activations import Softmax, find_activation, softmax
 
 ROWS = [pytest.param(row, id=name) for name, row in ACTIVATIONS.items()]
 ELEMENTWISE = [pytest.param(row, id=name) for name, row in ACTIVATIONS.items() if not isinstance(row, Softmax)]

@@ -31,12 +31,12 @@ ORDER = list(GROUPS)
 PLACES = {f"netwright.{module}": group for group, modules in GROUPS.items() for module in modules.split()}
 
 OUTWARD = {  # the doors outward, opened only when something is asked for
-    ("netwright.network", "netwright.training"),  # network.train
-    ("netwright.network", "netwright.engines"),  # network.predictor
-    ("netwright.persistence", "netwright.model"),  # load, of a file that holds a table's model
-    ("netwright.persistence", "netwright.estimators.files"),  # and of one that holds an estimator
-    ("netwright.persistence", "netwright.estimators.tabular_files"),  # of either kind
-    ("netwright.history", "netwright.report"),  # history.plot
+    ("netwright.core.network", "netwright.training.options"),  # network.train
+    ("netwright.core.network", "netwright.engines"),  # network.predictor
+    ("netwright.files.container", "netwright.tabular.model"),  # load, of a file that holds a table's model
+    ("netwright.files.container", "netwright.estimators.files"),  # and of one that holds an estimator
+    ("netwright.files.container", "netwright.estimators.tabular_files"),  # of either kind
+    ("netwright.training.history", "netwright.draw.report"),  # history.plot
 }
 
 DOORS = {  # the only modules that import them; a package stands for all that is in it

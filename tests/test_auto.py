@@ -11,10 +11,10 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_score
 
 from netwright import LOSSES, Network
+from netwright.core.losses import huber
 from netwright.estimators import auto
-from netwright.estimators.auto import STRATEGIES, Rows, find_strategy, solve
-from netwright.estimators.scaling import Scaling, fold
-from netwright.losses import huber
+from netwright.recipes.auto import STRATEGIES, Rows, find_strategy, solve
+from netwright.recipes.scaling import Scaling, fold
 
 XOR = np.array([[0.0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0.0, 1, 1, 0]])
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import netwright
 from netwright import Layer, Network, train_table
 from netwright.cli import main
-from netwright.persistence import read, write
+from netwright.files.container import read, write
 
 PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
 CSV = PENGUINS.read_text()
@@ -214,7 +214,7 @@ def shelf(tmp_path_factory):
     write(place / "bare.safetensors", kind, tensors, {name: header[name] for name in header if name != "encoder"})
     write(place / "unset.safetensors", kind, tensors, header | {"settings": {}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netwright.persistence.VERSION", 9)
+        patch.setattr("netwright.files.container.VERSION", 9)
         write(place / "newer.safetensors", kind, tensors, header)
     from safetensors.numpy import save_file
 
@@ -264,7 +264,7 @@ def test_a_mistake_is_one_sentence_and_loses_nothing(here, name):
 
 def test_an_output_that_may_not_be_written_is_told_before_training(here, monkeypatch):
     (here / "t.csv").write_text(small())
-    monkeypatch.setattr("netwright.network.Network.train", lambda *_, **__: pytest.fail("training was started"))
+    monkeypatch.setattr("netwright.core.network.Network.train", lambda *_, **__: pytest.fail("training was started"))
     real = Path.write_bytes
 
     def full(path, data):
@@ -358,8 +358,8 @@ def test_ctrl_c_before_training_is_130(here, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("netwright.reading.read_table", interrupted)
-    monkeypatch.setattr("netwright.model.read_table", interrupted)
+    monkeypatch.setattr("netwright.tables.read.read_table", interrupted)
+    monkeypatch.setattr("netwright.tabular.model.read_table", interrupted)
     (here / "t.csv").write_text(small())
     before = contents(here)
     result = run(*SMALL)

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 import netwright
 from netwright import engines
 from netwright.cli import main
-from netwright.history import History
-from netwright.learning import ABOUT_ONE
-from netwright.persistence import read
-from netwright.progress import Progress, curve, duration
+from netwright.cli.progress import Progress, curve, duration
+from netwright.files.container import read
+from netwright.tabular.learn import ABOUT_ONE
+from netwright.training.history import History
 
 PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
 QUICK = ["--epochs", "6", "--hidden", "8"]

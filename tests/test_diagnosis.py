@@ -13,7 +13,7 @@ from sklearn import compose, feature_selection, pipeline, preprocessing
 from threadpoolctl import threadpool_limits
 
 from netwright import ACTIVATIONS, History, MLPClassifier, MLPRegressor, Network, diagnose
-from netwright.evidence import Evidence
+from netwright.inspection.evidence import Evidence
 from strategies import LOSS_NAMES, targets
 from trainings import (
     CLASSES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netwright import Activation, Dropout, Layer, Network
-from netwright.diagram import COLUMNS, NEURONS, printable
+from netwright.draw.diagram import COLUMNS, NEURONS, printable
 
 SVG = "{http://www.w3.org/2000/svg}"
 

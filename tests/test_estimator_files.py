@@ -19,8 +19,8 @@ from sklearn.model_selection import KFold
 from forgery import forge, with_junk
 from netwright import Activation, Loss, MLPClassifier, MLPRegressor, load
 from netwright.cli import main
-from netwright.optimizers import LBFGS, AdamW, Momentum
-from netwright.schedules import Constant, Cosine
+from netwright.core.optimizers import LBFGS, AdamW, Momentum
+from netwright.core.schedules import Constant, Cosine
 from small_problems import ENDLESS, KINDS, QUICK, flat, output, problem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

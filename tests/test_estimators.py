@@ -16,9 +16,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ids import named
 from netwright import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Activation, Loss, MLPClassifier, MLPRegressor
-from netwright.losses import find_loss
-from netwright.optimizers import LBFGS, AdamW
-from netwright.schedules import Step
+from netwright.core.losses import find_loss
+from netwright.core.optimizers import LBFGS, AdamW
+from netwright.core.schedules import Step
 from small_problems import ENDLESS, IRIS, KINDS, QUICK, flat, hidden, output, problem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

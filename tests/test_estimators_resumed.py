@@ -16,7 +16,7 @@ import pytest
 from sklearn.base import clone
 
 from netwright import MLPClassifier
-from netwright.persistence import read
+from netwright.files.container import read
 from small_problems import KINDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -148,7 +148,7 @@ class Killed(SystemExit):
 
 @pytest.mark.parametrize("case", [case for case in RESUMABLE if case not in ("lbfgs", "several networks")])
 def test_a_fit_that_was_killed_and_is_resumed_ends_with_the_same_bits(case, tmp_path, monkeypatch):
-    monkeypatch.setattr("netwright.loop.Training.keep_up", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.training.loop.Training.keep_up", lambda self: self.write_checkpoint())
     epochs = count(1)
 
     def scorer(estimator, X, y):

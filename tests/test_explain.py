@@ -25,7 +25,7 @@ from netwright import (
     permutation_importance,
     worked_step,
 )
-from netwright.losses import find_loss
+from netwright.core.losses import find_loss
 from strategies import LOSS_NAMES, targets
 
 bump = Activation("bump", lambda Z: np.exp(-Z * Z), lambda Z, A: -2 * Z * A)

@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from netwright.frame import Frame, as_column, missing, spelling
+from netwright.tables.frame import Frame, as_column, missing, spelling
 
 NAN = float("nan")
 

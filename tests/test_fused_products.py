@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("netwright.engines.fused")
 from netwright.engines.fused import products
-from netwright.engines.fused.epoch import piece as address_of
+from netwright.engines.fused.kernels.products import padded
+from netwright.engines.fused.loops.by_rows import piece as address_of
 from netwright.engines.fused.plan import Plan
-from netwright.engines.fused.products import padded
 
 DTYPES = (np.float64, np.float32)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netwright import ACTIVATIONS, Activation, Dropout, Layer, Loss, Network, check_gradient, numeric_gradient
-from netwright.losses import find_loss
+from netwright.core.losses import find_loss
 from strategies import LOSS_NAMES, XOR, targets
 
 BOUND = 1e-7

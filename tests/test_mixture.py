@@ -12,13 +12,13 @@ from sklearn.utils import check_random_state
 
 import netwright
 from netwright import Network, TabularClassifier, TabularRegressor, train_table
-from netwright.columns import Levels
-from netwright.frame import Frame
-from netwright.learning import ABOUT_ONE
-from netwright.mixture import Mixture
-from netwright.persistence import read, write
-from netwright.tables import TableEncoder
-from netwright.target import TargetEncoder, split_rows
+from netwright.files.container import read, write
+from netwright.recipes.mixture import Mixture
+from netwright.tables.encoders import Levels
+from netwright.tables.features import TableEncoder
+from netwright.tables.frame import Frame
+from netwright.tables.target import TargetEncoder, split_rows
+from netwright.tabular.learn import ABOUT_ONE
 from test_model import one_target, points, without
 
 
@@ -184,7 +184,7 @@ def test_an_error_in_one_network_ends_all(monkeypatch):
     def broken(*_, **__):
         raise MemoryError("too much")
 
-    monkeypatch.setattr("netwright.recipe.loud_as", broken)
+    monkeypatch.setattr("netwright.recipes.recipe.loud_as", broken)
     with pytest.raises(MemoryError, match="too much"):
         train_table(of("class"), "class")
 

@@ -8,7 +8,7 @@ import pytest
 
 import netwright
 from netwright import TableModel, train_table
-from netwright.frame import Frame
+from netwright.tables.frame import Frame
 
 PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
 

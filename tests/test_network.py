@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright import ACTIVATIONS, LOSSES, Activation, Dropout, Layer, Network, check_gradient
-from netwright.losses import find_loss
+from netwright.core.losses import find_loss
 from strategies import LOSS_NAMES, Problem, problems, targets
 
 RNG = np.random.default_rng(0)

@@ -6,8 +6,8 @@ import pytest
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from netwright import OPTIMIZERS
-from netwright import optimizers as module
-from netwright.optimizers import BLOCK, Optimizer, find_optimizer
+from netwright.core import optimizers as module
+from netwright.core.optimizers import BLOCK, Optimizer, find_optimizer
 
 STEPWISE = [name for name, row in OPTIMIZERS.items() if issubclass(row, Optimizer)]
 

@@ -21,7 +21,8 @@ from safetensors.numpy import load_file, save_file
 
 from forgery import forge, with_junk
 from netwright import ACTIVATIONS, LOSSES, Activation, Dropout, Layer, Loss, Network, load
-from netwright.persistence import VERSION, check_writable, read, write, write_atomically
+from netwright.files.atomic import check_writable, write_atomically
+from netwright.files.container import VERSION, read, write
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 

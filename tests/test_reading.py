@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netwright.frame import Frame, spelling
-from netwright.reading import read_table, to_csv_text, write_table
+from netwright.tables.frame import Frame, spelling
+from netwright.tables.read import read_table, to_csv_text, write_table
 
 NAN = float("nan")
 BODY = "".join(f"{i},{i}.5,t{i}\n" for i in range(50))
@@ -369,7 +369,7 @@ def test_writing_that_is_refused(tmp_path, monkeypatch):
     with pytest.raises(IsADirectoryError):
         write_table(tmp_path / "t.csv", frame)
     (tmp_path / "old.csv").write_text("old")
-    monkeypatch.setattr("netwright.reading.spelling", lambda value: 1 / 0)
+    monkeypatch.setattr("netwright.tables.read.spelling", lambda value: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_table(tmp_path / "old.csv", frame)
     assert (tmp_path / "old.csv").read_text() == "old"  # whole or not at all

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from netwright import report
-from netwright.history import History
-from netwright.page import MEANINGS, PICTURES, REPORTS, check_suffix
-from netwright.report import plot_history, write_report
+from netwright.draw import report
+from netwright.draw.page import MEANINGS, PICTURES, REPORTS, check_suffix
+from netwright.draw.report import plot_history, write_report
+from netwright.training.history import History
 
 NO_CLASSES = {"classes": None, "probabilities": None}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -401,8 +401,8 @@ def test_without_a_path_the_picture_is_pyplots(monkeypatch):
 def test_with_a_path_pyplot_is_not_loaded_and_without_a_picture_nothing_is(tmp_path):
     code = f"""
 import sys
-from netwright.history import History
-import netwright.page
+from netwright.training.history import History
+import netwright.draw.page
 assert not [name for name in sys.modules if name.startswith("matplotlib")]
 History(cost=[2.0, 1.0]).plot({str(tmp_path / "h.svg")!r})
 assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules
@@ -411,6 +411,6 @@ assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.mod
 
 
 def test_every_score_that_training_knows_has_its_meaning():
-    from netwright.scores import SCORES
+    from netwright.core.scores import SCORES
 
     assert set(SCORES) <= set(MEANINGS)

@@ -5,7 +5,7 @@ import pytest
 
 from ids import named
 from netwright import SCHEDULES
-from netwright.schedules import Constant, Cosine, Exponential, InverseScaling, OneCycle, Step, find_schedule, spell
+from netwright.core.schedules import Constant, Cosine, Exponential, InverseScaling, OneCycle, Step, find_schedule, spell
 
 EPOCHS = 60.0
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics
 
 from netwright import SCORES
-from netwright.scores import accuracy, mae, r2, rmse
+from netwright.core.scores import accuracy, mae, r2, rmse
 
 RNG = np.random.default_rng(0)
 Y, A = RNG.normal(size=(3, 50)), RNG.normal(size=(3, 50))

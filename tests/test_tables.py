@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from netwright.columns import moments
-from netwright.frame import Frame, spelling
-from netwright.reading import read_table
-from netwright.tables import TableEncoder
-from netwright.target import TargetEncoder
+from netwright.tables.encoders import moments
+from netwright.tables.features import TableEncoder
+from netwright.tables.frame import Frame, spelling
+from netwright.tables.read import read_table
+from netwright.tables.target import TargetEncoder
 
 PENGUINS = Path(__file__).parent.parent / "examples" / "penguins.csv"
 NAN = float("nan")

@@ -19,9 +19,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from netwright import TabularClassifier, TabularRegressor, load
 from netwright.cli import main
-from netwright.columns import Levels, Scaled, quantiles
-from netwright.frame import Frame
-from netwright.tables import TableEncoder
+from netwright.tables.encoders import Levels, Scaled, quantiles
+from netwright.tables.features import TableEncoder
+from netwright.tables.frame import Frame
 
 KINDS = [TabularClassifier, TabularRegressor]
 PARTS = "the parts that rows are dealt into are random, and copies of a row may come into different ones"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.frame import Frame
-from netwright.target import TargetEncoder, decide_task, split_rows
+from netwright.tables.frame import Frame
+from netwright.tables.target import TargetEncoder, decide_task, split_rows
 
 NAN = float("nan")
 

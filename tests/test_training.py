@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from netwright import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Activation, Network
+from netwright.core.optimizers import LBFGS, Adam, GradientDescent, Momentum
+from netwright.core.schedules import Plateau
 from netwright.engines.plain import Plain
-from netwright.optimizers import LBFGS, Adam, GradientDescent, Momentum
-from netwright.schedules import Plateau
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 

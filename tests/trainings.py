@@ -8,9 +8,9 @@ import numpy as np
 from sklearn import datasets
 
 from netwright import Network
-from netwright.diagnosis import diagnose
-from netwright.evidence import Evidence
-from netwright.training import prepare
+from netwright.inspection.diagnosis import diagnose
+from netwright.inspection.evidence import Evidence
+from netwright.training.options import prepare
 from strategies import XOR
 
 

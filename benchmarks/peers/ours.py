@@ -6,7 +6,7 @@ import numpy as np
 from works import Array, Task, Weights
 
 import netwright
-from netwright.optimizers import find_optimizer
+from netwright.core.optimizers import find_optimizer
 from peers import Peer as Contract
 from peers import Predictor, one_hot
 

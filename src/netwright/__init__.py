@@ -7,51 +7,51 @@ loaded with it; whatever is heavier comes on first use.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from netwright.activations import ACTIVATIONS, Activation, d_sigmoid, d_tanh, sigmoid, tanh
-from netwright.initializers import INITIALIZERS
-from netwright.layer import Layer
-from netwright.layers import Dropout
-from netwright.losses import LOSSES, Loss, d_logloss, logloss
+from netwright.core.activations import ACTIVATIONS, Activation, d_sigmoid, d_tanh, sigmoid, tanh
+from netwright.core.dropout import Dropout
+from netwright.core.initializers import INITIALIZERS
+from netwright.core.layer import Layer
+from netwright.core.losses import LOSSES, Loss, d_logloss, logloss
 from netwright.network import Network
 
 if TYPE_CHECKING:
-    from netwright.diagnosis import diagnose
+    from netwright.core.gradcheck import check_gradient, numeric_gradient
+    from netwright.core.optimizers import OPTIMIZERS
+    from netwright.core.schedules import SCHEDULES
+    from netwright.core.scores import SCORES
     from netwright.engines import ENGINES
     from netwright.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
-    from netwright.explain import hidden_activations, input_gradient, permutation_importance, worked_step
-    from netwright.gradcheck import check_gradient, numeric_gradient
-    from netwright.history import History
-    from netwright.learning import train_table
-    from netwright.model import TableModel
-    from netwright.optimizers import OPTIMIZERS
-    from netwright.persistence import load
-    from netwright.reading import read_table
-    from netwright.schedules import SCHEDULES
-    from netwright.scores import SCORES
+    from netwright.inspection.diagnosis import diagnose
+    from netwright.inspection.explain import hidden_activations, input_gradient, permutation_importance, worked_step
+    from netwright.loading import load
+    from netwright.tables.read import read_table
+    from netwright.tabular.learn import train_table
+    from netwright.tabular.model import TableModel
+    from netwright.training.history import History
 
 __version__ = "0.1.0"
 
 _ON_FIRST_USE = {
     "ENGINES": "netwright.engines",
-    "History": "netwright.history",
+    "History": "netwright.training.history",
     "MLPClassifier": "netwright.estimators",
     "MLPRegressor": "netwright.estimators",
-    "OPTIMIZERS": "netwright.optimizers",
-    "SCHEDULES": "netwright.schedules",
-    "SCORES": "netwright.scores",
-    "TableModel": "netwright.model",
+    "OPTIMIZERS": "netwright.core.optimizers",
+    "SCHEDULES": "netwright.core.schedules",
+    "SCORES": "netwright.core.scores",
+    "TableModel": "netwright.tabular.model",
     "TabularClassifier": "netwright.estimators",
     "TabularRegressor": "netwright.estimators",
-    "check_gradient": "netwright.gradcheck",
-    "diagnose": "netwright.diagnosis",
-    "hidden_activations": "netwright.explain",
-    "input_gradient": "netwright.explain",
-    "load": "netwright.persistence",
-    "numeric_gradient": "netwright.gradcheck",
-    "permutation_importance": "netwright.explain",
-    "read_table": "netwright.reading",
-    "train_table": "netwright.learning",
-    "worked_step": "netwright.explain",
+    "check_gradient": "netwright.core.gradcheck",
+    "diagnose": "netwright.inspection.diagnosis",
+    "hidden_activations": "netwright.inspection.explain",
+    "input_gradient": "netwright.inspection.explain",
+    "load": "netwright.loading",
+    "numeric_gradient": "netwright.core.gradcheck",
+    "permutation_importance": "netwright.inspection.explain",
+    "read_table": "netwright.tables.read",
+    "train_table": "netwright.tabular.learn",
+    "worked_step": "netwright.inspection.explain",
 }
 
 __all__ = [

@@ -1,248 +1,27 @@
-"""Optimizers: from the gradient to the next theta, on flat vectors.
+"""The optimizers and their table, for `from netwright.optimizers import …`."""
 
-Each is a rule, elementwise and pure: `rule(theta, g, *slots, *coefficients) -> (theta, *slots)`. The slots are vectors
-like theta that it remembers from step to step; the coefficients are numbers that change with the step t. Being
-elementwise, the same function serves whole arrays here and single numbers inside a compiled loop.
-"""
-
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
-
-import numpy as np
-
-from netwright.arguments import Array, number, whole
-from netwright.table import Table
-
-BLOCK = 16_384  # numbers updated at a time: theta, gradient and slots of a block stay in the cache
-
-
-@dataclass
-class Optimizer:
-    """Hyperparameters, and the state: t (steps done) and the slots. `step` is the only thing that writes theta.
-
-    An object carries its state from one training to the next: twenty times one epoch is twenty epochs.
-    """
-
-    learning_rate: float
-    names: ClassVar[tuple[str, ...]] = ()  # of the slots
-    rule: ClassVar[Callable[..., tuple[Array, ...]]]
-
-    def __post_init__(self) -> None:
-        self.learning_rate = number("learning_rate", self.learning_rate, 0, above=True)
-        self.t = 0
-        self.slots: dict[str, Array] = {}
-
-    def start(self, theta: Array) -> None:
-        """Forget everything: t = 0, all slots zero."""
-        self.t = 0
-        self.slots = {name: np.zeros_like(theta) for name in self.names}
-
-    def fits(self, theta: Array) -> bool:
-        """Whether the slots belong to such a theta; if not, the next step starts afresh."""
-        alike = (slot.shape == theta.shape and slot.dtype == theta.dtype for slot in self.slots.values())
-        return len(self.slots) == len(self.names) and all(alike)
-
-    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
-        """The numbers that the rule gets at step t = 1, 2, … with this learning rate; or for arrays of both."""
-        return (rate,)
-
-    def step(self, theta: Array, grad: Array, rate: float | None = None) -> None:
-        """One update of theta in place, from the gradient and the learning rate (default: its own)."""
-        if not self.fits(theta):
-            self.start(theta)
-        self.t += 1
-        # a float, since a NumPy number would make float64 of float32
-        numbers = self.coefficients(self.t, self.learning_rate if rate is None else float(rate))
-        for low in range(0, theta.size, BLOCK):
-            block = slice(low, low + BLOCK)
-            slots = [slot[block] for slot in self.slots.values()]
-            theta[block], *news = type(self).rule(theta[block], grad[block], *slots, *numbers)
-            for slot, new in zip(slots, news, strict=True):
-                slot[...] = new
-
-    def settings(self) -> dict[str, Any]:
-        """Name and hyperparameters, as they are kept in a checkpoint."""
-        return {"name": _name(self), **asdict(self)}
-
-
-def _momentum(theta: Array, g: Array, v: Array, rate: float, momentum: float) -> tuple[Array, ...]:
-    v = momentum * v - rate * g
-    return theta + v, v
-
-
-def _nesterov(theta: Array, g: Array, v: Array, rate: float, momentum: float) -> tuple[Array, ...]:
-    v = momentum * v - rate * g
-    return theta + momentum * v - rate * g, v
-
-
-def _rmsprop(theta: Array, g: Array, v: Array, rate: float, rho: float, rest: float, eps: float) -> tuple[Array, ...]:
-    v = rho * v + rest * g * g  # rest = 1 - rho, taken in float64: in float32 its digits would be lost
-    return theta - rate * g / (np.sqrt(v) + eps), v
-
-
-def _adam(
-    theta: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    rate: float,
-    beta1: float,
-    rest1: float,
-    beta2: float,
-    rest2: float,
-    eps: float,
-    keep: float,
-) -> tuple[Array, ...]:
-    m = beta1 * m + rest1 * g  # rest = 1 - beta
-    v = beta2 * v + rest2 * g * g
-    return keep * theta - rate * m / (np.sqrt(v) + eps), m, v
-
-
-@dataclass
-class GradientDescent(Optimizer):
-    """theta - rate·g: the article's."""
-
-    learning_rate: float = 0.1
-    rule = staticmethod(lambda theta, g, rate: (theta - rate * g,))
-
-
-@dataclass
-class Momentum(Optimizer):
-    """v = momentum·v - rate·g; theta + v (Polyak 1964)."""
-
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    names = ("v",)
-    rule = staticmethod(_momentum)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.momentum = number("momentum", self.momentum, 0, 1)
-
-    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
-        return rate, self.momentum
-
-
-@dataclass
-class Nesterov(Momentum):
-    """Momentum with a look ahead: theta + momentum·v - rate·g (Nesterov 1983; Sutskever et al. 2013)."""
-
-    rule = staticmethod(_nesterov)
-
-
-@dataclass
-class RMSprop(Optimizer):
-    """v = rho·v + (1 - rho)·g²; theta - rate·g / (√v + eps) (Tieleman & Hinton 2012)."""
-
-    learning_rate: float = 0.001
-    rho: float = 0.9
-    eps: float = 1e-8
-    names = ("v",)
-    rule = staticmethod(_rmsprop)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.rho = number("rho", self.rho, 0, 1)
-        self.eps = number("eps", self.eps, 0, above=True)
-
-    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
-        return rate, self.rho, 1 - self.rho, self.eps
-
-
-@dataclass
-class Adam(Optimizer):
-    """m, v: running means of g and g²; theta - rate·m̂ / (√v̂ + eps) (Kingma & Ba 2015, algorithm 1).
-
-    The bias corrections of m̂ and v̂ are folded into the rate, as in the paper's section 2.
-    """
-
-    learning_rate: float = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    names = ("m", "v")
-    rule = staticmethod(_adam)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.beta1 = number("beta1", self.beta1, 0, 1)
-        self.beta2 = number("beta2", self.beta2, 0, 1)
-        if 1 in (self.beta1, self.beta2):
-            raise ValueError(f"beta1 and beta2 must be below 1, got {self.beta1:g} and {self.beta2:g}")
-        self.eps = number("eps", self.eps, 0, above=True)
-
-    def decay(self, rate: Any) -> Any:
-        """The share of theta that a step with this rate takes off."""
-        return 0.0
-
-    def coefficients(self, t: Any, rate: Any) -> tuple[Any, ...]:
-        corrected = rate * (1 - self.beta2**t) ** 0.5 / (1 - self.beta1**t)
-        return corrected, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, self.eps, 1 - self.decay(rate)
-
-
-@dataclass
-class AdamW(Adam):
-    """Adam, and theta shrinks by rate·weight_decay each step, apart from the gradient (Loshchilov & Hutter 2019)."""
-
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.weight_decay = number("weight_decay", self.weight_decay, 0)
-
-    def decay(self, rate: Any) -> Any:
-        return rate * self.weight_decay
-
-
-@dataclass
-class LBFGS:
-    """Limited-memory BFGS over all rows at once, by SciPy (Byrd et al. 1995): best for small data, slow for large.
-
-    `memory` gradients make its picture of the curvature. It starts a new picture every `restart` epochs (None: never),
-    and only there can a checkpoint be taken. It ends when no derivative is larger than `tolerance`, when an epoch
-    lowers the cost by less than `flat` times it (None: 8 roundings), or after `evaluations` of the gradient.
-    """
-
-    memory: int = 10
-    restart: int | None = 100
-    tolerance: float = 1e-8
-    flat: float | None = None
-    evaluations: int | None = None
-
-    def __post_init__(self) -> None:
-        self.memory = whole("memory", self.memory)
-        self.tolerance = number("tolerance", self.tolerance, 0)
-        if self.restart is not None:
-            self.restart = whole("restart", self.restart)
-        if self.flat is not None:
-            self.flat = number("flat", self.flat, 0)
-        if self.evaluations is not None:
-            self.evaluations = whole("evaluations", self.evaluations)
-
-    def settings(self) -> dict[str, Any]:
-        """Name and hyperparameters, as they are kept in a checkpoint."""
-        return {"name": _name(self), **asdict(self)}
-
-
-OPTIMIZERS: Table[type[Any]] = Table(
-    "optimizer",
-    {
-        "gradient_descent": GradientDescent,
-        "momentum": Momentum,
-        "nesterov": Nesterov,
-        "rmsprop": RMSprop,
-        "adam": Adam,
-        "adamw": AdamW,
-        "lbfgs": LBFGS,
-    },
+from netwright.core.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    Adam,
+    AdamW,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSprop,
+    find_optimizer,
 )
 
-
-def _name(optimizer: Any) -> str:
-    return next((name for name, row in OPTIMIZERS.items() if row is type(optimizer)), type(optimizer).__qualname__)
-
-
-def find_optimizer(optimizer: str | Optimizer | LBFGS) -> Any:
-    """A fresh optimizer of that name, or the given object as it is; ValueError for an unknown name."""
-    return optimizer if isinstance(optimizer, Optimizer | LBFGS) else OPTIMIZERS.find(optimizer)()
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "Adam",
+    "AdamW",
+    "GradientDescent",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+    "find_optimizer",
+]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from netwright.activations import ACTIVATIONS, Softmax
-from netwright.arguments import Array
+from netwright.core.activations import ACTIVATIONS, Softmax
+from netwright.core.arguments import Array
+from netwright.core.losses import is_known
+from netwright.core.network import FeedForward
+from netwright.core.optimizers import OPTIMIZERS, Optimizer
+from netwright.core.registry import Table
 from netwright.engines.cache import cache_directory, mark_warm, warmed_up
 from netwright.engines.plain import Plain
-from netwright.losses import is_known
-from netwright.network import Network
-from netwright.optimizers import OPTIMIZERS, Optimizer
-from netwright.table import Table
 
 log = logging.getLogger("netwright")
 
@@ -28,13 +28,13 @@ class Engine(Protocol):
 
     name: str
 
-    def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
+    def gradient(self, network: FeedForward, X: Array, Y: Array, weight: Array | None = None) -> float:
         """The cost over all columns; leaves its derivative in `network.grad`."""
         ...
 
     def run_epoch(
         self,
-        network: Network,
+        network: FeedForward,
         optimizer: Optimizer,
         X: Array,
         Y: Array,
@@ -62,7 +62,7 @@ START, WARM = 8.0, 0.05
 class Job:
     """What decides which engine pays: samples are those of all epochs together."""
 
-    network: Network
+    network: FeedForward
     optimizer: Any
     samples: int
     batch_size: int
@@ -99,7 +99,7 @@ def _fused(job: Job) -> Engine:
     return engine
 
 
-def predictor(network: Network, n_threads: int | None = None) -> Callable[[Array], Array]:
+def predictor(network: FeedForward, n_threads: int | None = None) -> Callable[[Array], Array]:
     """The fused engine's, or `network.predict`, with a line that says why."""
 
     def compiled() -> Callable[[Array], Array]:

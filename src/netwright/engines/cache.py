@@ -14,7 +14,7 @@ from pathlib import Path
 def _sources() -> str:
     """A hash of the fused engine's own source, so that an upgrade compiles anew."""
     hashed = hashlib.blake2b(digest_size=8)
-    for file in sorted((Path(__file__).parent / "fused").glob("*.py")):
+    for file in sorted((Path(__file__).parent / "fused").rglob("*.py")):
         hashed.update(file.read_bytes())
     return hashed.hexdigest()
 
@@ -50,7 +50,9 @@ def _mark() -> str:
     if numba is None or numba.origin is None:
         raise FileNotFoundError("there is no Numba")
     hashed = hashlib.blake2b(f"{SOURCES} {sys.implementation.cache_tag} {platform.machine()}".encode(), digest_size=8)
-    rows = [Path(__file__).parents[1] / f"{name}.py" for name in ("activations", "losses", "optimizers")]
+    rows = [
+        Path(__file__).parents[1] / "core" / f"{name}.py" for name in ("activations", "losses", "optimizers", "dropout")
+    ]
     for file in [*rows, Path(numba.origin).with_name("_version.py")]:
         hashed.update(file.read_bytes())
     with contextlib.suppress(OSError), Path("/proc/cpuinfo").open("rb") as lines:  # elsewhere the machine must do

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
+from netwright.core.network import FeedForward
+from netwright.core.optimizers import Optimizer
 from netwright.engines.threads import one_thread
-from netwright.network import Network
-from netwright.optimizers import Optimizer
 
 SHARED = 5e7  # floating-point operations in a matrix product, from which sharing it between threads pays
 
@@ -21,7 +21,7 @@ class Plain:
 
     name = "plain"
 
-    def hold(self, network: Network, samples: int) -> AbstractContextManager[None]:
+    def hold(self, network: FeedForward, samples: int) -> AbstractContextManager[None]:
         """Keeps BLAS to one thread where products with so many samples are too small to be shared.
 
         Two threads that wait for each other in each of them would be slower than one, and far slower on a busy machine.
@@ -29,12 +29,12 @@ class Plain:
         largest = max(layer.W.size for layer in network.dense)
         return one_thread("numpy") if 2 * largest * samples < SHARED else nullcontext()
 
-    def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
+    def gradient(self, network: FeedForward, X: Array, Y: Array, weight: Array | None = None) -> float:
         return network.backpropagate(X, Y, weight)
 
     def run_epoch(
         self,
-        network: Network,
+        network: FeedForward,
         optimizer: Optimizer,
         X: Array,
         Y: Array,
@@ -88,7 +88,7 @@ def clip(grad: Array, norm: float) -> None:
 
 
 @contextmanager
-def reusing(network: Network) -> Iterator[None]:
+def reusing(network: FeedForward) -> Iterator[None]:
     """Let the layers write over what they keep of a batch, but not over what a caller may hold from before or after."""
     for layer in network.layers:
         for name in ("Z", "dA1"):

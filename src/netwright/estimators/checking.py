@@ -7,7 +7,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 

@@ -13,23 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.activations import ACTIVATIONS, Activation
-from netwright.arguments import Array, brief, number, whole
+from netwright.core.activations import ACTIVATIONS, Activation
+from netwright.core.arguments import Array, brief, number, whole
+from netwright.core.losses import LOSSES, Loss
+from netwright.core.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from netwright.core.schedules import SCHEDULES, Constant
 from netwright.estimators import parameters
 from netwright.estimators.fitting import Member, makings
-from netwright.estimators.mlp import MLPClassifier, MLPRegressor
 from netwright.estimators.randomness import Stream, check_bits, stream_at
 from netwright.estimators.targets import Labels
-from netwright.history import History
-from netwright.losses import LOSSES, Loss
+from netwright.files.container import write
+from netwright.files.networks import rebuild
 from netwright.network import Network
-from netwright.optimizers import LBFGS, OPTIMIZERS, Optimizer
-from netwright.persistence import rebuild, write
-from netwright.schedules import SCHEDULES, Constant
+from netwright.training.history import History
 
-CLASSES = {kind.__name__: kind for kind in (MLPClassifier, MLPRegressor)}
+OURS = "netwright.estimators.mlp"  # the module of the classes that a file keeps
 
 FITTED: dict[str, Any] = {  # what every fitted estimator has, and of which type
     "n_features_in_": int,
@@ -55,7 +56,7 @@ MEMBER: dict[str, Any] = {each.name: each.type for each in fields(Member) if eac
 def save(estimator: Any, path: Any) -> None:
     """Write a fitted estimator to `path`, atomically. ValueError names what a file cannot keep, OSError the path."""
     kind = type(estimator)
-    if CLASSES.get(kind.__name__) is not kind:
+    if kind.__module__ != OURS:
         raise ValueError(
             f"a model file keeps an MLPClassifier or an MLPRegressor, and {kind.__qualname__} is a class of your own; "
             f"as_network().save(path) keeps the network alone"
@@ -90,21 +91,19 @@ def save(estimator: Any, path: Any) -> None:
 
 
 def from_header(
+    kind: type[Any],
     header: Mapping[str, Any],
     tensors: dict[str, Array],
     activations: dict[str, Activation],
     losses: dict[str, Loss],
 ) -> Any:
-    """The estimator that `save` described; ValueError when its parts are not known or do not fit together."""
-    kind = CLASSES.get(header["class"])
-    if kind is None:
-        raise ValueError(f"it holds a {header['class']!r}, which this netwright does not know; upgrade netwright")
+    """The estimator of that class that `save` described; ValueError when its parts are not known or do not fit."""
     read = Spelling(tensors, activations, losses).read
     members = []
     for said in header["networks"]:
         with warnings.catch_warnings():  # what a network has to say about its last activation was said when it was made
             warnings.simplefilter("ignore")
-            network = rebuild(said["network"], read(said["theta"]), activations, losses)
+            network = rebuild(Network, said["network"], read(said["theta"]), activations, losses)
         made = {name: read(said[name]) for name in ("optimizer", *MEMBER)}
         _check(made, MEMBER | {"optimizer": Optimizer | LBFGS | None})
         members.append(Member(network, **made))
@@ -117,7 +116,7 @@ def from_header(
     estimator = kind(**given)
     parameters.check(estimator)
     fitted = {name: read(value) for name, value in header["fitted"].items()}
-    _check(fitted, FITTED | ({"_labels": Labels} if kind is MLPClassifier else {"_targets": int, "_levels": list}))
+    _check(fitted, FITTED | ({"_labels": Labels} if is_classifier(kind()) else {"_targets": int, "_levels": list}))
     if taken := [name for name in fitted if hasattr(estimator, name)]:
         raise ValueError(f"it says that {taken[0]!r} was fitted")
     for member in members:
@@ -143,7 +142,7 @@ def _check_fit(estimator: Any, networks: list[Network]) -> None:
     shapes = {(network.inputs, network.outputs, network.dtype) for network in networks}
     if len(shapes) > 1 or {first.inputs, len(names)} != {estimator.n_features_in_}:
         raise ValueError("its networks and features do not fit together")
-    if isinstance(estimator, MLPClassifier):
+    if is_classifier(estimator):
         estimator._labels.check()
     if estimator._width() != first.outputs:
         raise ValueError("its networks and targets do not fit together")

@@ -12,18 +12,18 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import check_cv, train_test_split
 
-from netwright.activations import ACTIVATIONS
-from netwright.arguments import Array
+from netwright.core.activations import ACTIVATIONS
+from netwright.core.arguments import Array
+from netwright.core.losses import is_known
+from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.core.scores import Score
 from netwright.engines.threads import cores
 from netwright.estimators import parameters
-from netwright.estimators.auto import solve
 from netwright.estimators.randomness import Stream, draw_weights
-from netwright.history import History
-from netwright.losses import is_known
 from netwright.network import Network
-from netwright.optimizers import LBFGS, Optimizer
-from netwright.scores import Score
-from netwright.training import prepare
+from netwright.recipes.auto import solve
+from netwright.training.history import History
+from netwright.training.options import prepare
 
 Rows = tuple[Array, Array, Array | None]  # X (inputs, samples), Y (outputs, samples), weight (samples,) or None
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from netwright.arguments import Array
-from netwright.frame import Frame, as_column, kind_of, spelling
-from netwright.text_columns import WHOLE, Texts
+from netwright.core.arguments import Array
+from netwright.tables.frame import Frame, as_column, kind_of, spelling
+from netwright.tables.text import WHOLE, Texts
 
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-"))  # how texts spell it
 CODES = 30  # so many different whole numbers in a column of text are names of something

@@ -8,11 +8,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.arguments import Array, numeric
+from netwright.core.arguments import Array, numeric
 from netwright.estimators.checking import check_X, check_X_y
 from netwright.estimators.fitting import Member
-from netwright.estimators.scaling import Scaling, fold
 from netwright.network import Network
+from netwright.recipes.scaling import Scaling, fold
 
 
 class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -38,7 +38,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def transform(self, X: Any) -> Array:
         """The last hidden layer's activations, (samples, neurons); of all networks, side by side."""
-        from netwright.explain import hidden_activations
+        from netwright.inspection.explain import hidden_activations
 
         X = self._columns(X)
         return np.vstack([hidden_activations(member.network, X) for member in self._fitted()]).T
@@ -52,7 +52,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         For a classifier it is the probabilities that change, those of the second class if there are two.
         """
-        from netwright.explain import input_gradient
+        from netwright.inspection.explain import input_gradient
 
         X = self._columns(X)
         slopes = np.mean([input_gradient(member.network, X) for member in self._fitted()], axis=0)  # (out, in, samples)
@@ -66,7 +66,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         As `sklearn.inspection.permutation_importance` with the negative loss for a score, but a shuffled feature
         changes the first layer's Z by one product, and only what follows is computed anew.
         """
-        from netwright.explain import permutation_importance
+        from netwright.inspection.explain import permutation_importance
 
         X, y = check_X_y(self, X, y, reset=False)
         seed = check_random_state(random_state).randint(2**31)
@@ -88,7 +88,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def explain_step(self, x: Any, y: Any) -> str:
         """The worked numbers of one feedforward, one backpropagation and one step, for one sample x with target y."""
-        from netwright.explain import worked_step
+        from netwright.inspection.explain import worked_step
 
         x = np.atleast_2d(numeric("x", x, np.float64))
         network = self.as_network()
@@ -108,7 +108,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X and y: rows to measure on, by default a sample of those that `fit` saw (which is not kept in pickles and
         files: there, and for a closer look, give them).
         """
-        from netwright.diagnosis import diagnose
+        from netwright.inspection.diagnosis import diagnose
 
         member = self._fitted()[0]
         if X is not None:

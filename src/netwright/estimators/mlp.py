@@ -12,11 +12,11 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
+from netwright.core.losses import find_loss
 from netwright.estimators import parameters
 from netwright.estimators.perceptron import Perceptron
 from netwright.estimators.targets import Labels, class_weights
-from netwright.losses import find_loss
 
 
 @dataclass(eq=False, repr=False)

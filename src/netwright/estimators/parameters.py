@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 
-from netwright.activations import ACTIVATIONS, Activation
-from netwright.losses import Loss
+from netwright.core.activations import ACTIVATIONS, Activation
+from netwright.core.losses import Loss
+from netwright.core.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer
+from netwright.core.schedules import SCHEDULES, Constant, Plateau, Schedule
 from netwright.network import Network
-from netwright.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer
-from netwright.schedules import SCHEDULES, Constant, Plateau, Schedule
 
 THEIRS = {"logistic": "sigmoid"}  # scikit-learn's words for what the core calls otherwise
 

@@ -14,14 +14,14 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
+from netwright.core.optimizers import Optimizer
 from netwright.engines import warmed_up
 from netwright.estimators import parameters, watching
 from netwright.estimators.checking import check_weight, check_X, check_X_y
 from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member, train_members
 from netwright.estimators.looking import Looking
 from netwright.estimators.randomness import draw_weights, streams
-from netwright.optimizers import Optimizer
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

@@ -12,16 +12,16 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 
-from netwright.arguments import Array
-from netwright.columns import moments
+from netwright.core.arguments import Array
 from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.targets import class_weights, codes_of
-from netwright.frame import Frame
-from netwright.parts import Rows
-from netwright.recipe import LEVELS, encode, mixture_of
+from netwright.recipes.parts import Rows
+from netwright.recipes.recipe import LEVELS, encode, mixture_of
+from netwright.tables.encoders import moments
+from netwright.tables.frame import Frame
 
 if TYPE_CHECKING:
-    from netwright.mixture import Mixture
+    from netwright.recipes.mixture import Mixture
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

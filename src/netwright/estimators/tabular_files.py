@@ -5,22 +5,23 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
 from netwright.estimators import parameters
 from netwright.estimators.files import Spelling
-from netwright.estimators.tabular import Tabular, TabularClassifier, TabularRegressor
-from netwright.mixture import Mixture
-from netwright.persistence import write
-from netwright.tables import TableEncoder
+from netwright.files.container import write
+from netwright.recipes.mixture import Mixture
+from netwright.tables.features import TableEncoder
 
-CLASSES: dict[str, type[Tabular]] = {kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)}
+OURS = "netwright.estimators.tabular"  # the module of the classes that a file keeps
 
 
-def save(estimator: Tabular, path: Any) -> None:
+def save(estimator: Any, path: Any) -> None:
     """Write a fitted estimator to `path`, atomically. ValueError names what a file cannot keep, OSError the path."""
     kind = type(estimator)
-    if CLASSES.get(kind.__name__) is not kind:
-        raise ValueError(f"a model file keeps {' or '.join(CLASSES)}, and {kind.__qualname__} is a class of your own")
+    if kind.__module__ != OURS:
+        raise ValueError(
+            f"a model file keeps TabularClassifier or TabularRegressor, and {kind.__qualname__} is a class of your own"
+        )
     check_is_fitted(estimator, "mixture_")
     spell, given = Spelling({}, {}, {}), parameters.defaults(kind)
     mixture = estimator.mixture_
@@ -38,11 +39,8 @@ def save(estimator: Tabular, path: Any) -> None:
     write(path, "tabular", spell.tensors, header)
 
 
-def from_header(header: Mapping[str, Any], tensors: dict[str, Array]) -> Tabular:
-    """The estimator that `save` described; ValueError when its parts are not known or do not fit together."""
-    kind = CLASSES.get(header["class"])
-    if kind is None:
-        raise ValueError(f"it holds a {header['class']!r}, which this netwright does not know; upgrade netwright")
+def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, Array]) -> Any:
+    """The estimator of that class that `save` described; ValueError when its parts are not known or do not fit."""
     read = Spelling(tensors, {}, {}).read
     estimator = kind(**{name: read(value) for name, value in header["parameters"].items()})
     estimator._check_parameters()

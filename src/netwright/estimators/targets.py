@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
 
 KINDS = ("binary", "multiclass", "multilabel", "multioutput")
 

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
-from netwright.arguments import Array
+from netwright.core.arguments import Array
+from netwright.core.optimizers import Optimizer
+from netwright.core.scores import SCORES, Score
 from netwright.estimators.fitting import Member, Rows
-from netwright.history import History
 from netwright.network import Network
-from netwright.optimizers import Optimizer
-from netwright.scores import SCORES, Score
+from netwright.training.history import History
 
 
 def progress(epochs: int) -> Callable[[Network, History], None]:

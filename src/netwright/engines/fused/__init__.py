@@ -8,6 +8,6 @@ imports Numba.
 """
 
 from netwright.engines.fused.engine import Fused, Predictor, warm_up
-from netwright.engines.fused.rows import NotCompilable
+from netwright.engines.fused.kernels.rows import NotCompilable
 
 __all__ = ["Fused", "NotCompilable", "Predictor", "warm_up"]

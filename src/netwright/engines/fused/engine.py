@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from netwright.activations import ACTIVATIONS, Softmax
-from netwright.arguments import Array, columns, shaped
-from netwright.engines.fused.by_hidden import train_by_hidden
-from netwright.engines.fused.by_neurons import train_by_neurons
-from netwright.engines.fused.epoch import PIECES, loop, piece, predict, train_by_rows
-from netwright.engines.fused.machine import announced
-from netwright.engines.fused.plan import Column, Float, Plan, offsets
-from netwright.engines.fused.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
-from netwright.engines.fused.products import LARGE as LARGE_PRODUCT
-from netwright.engines.fused.rows import (
+from netwright.core.activations import ACTIVATIONS, Softmax
+from netwright.core.arguments import Array, columns, shaped
+from netwright.core.dropout import Dropout
+from netwright.core.layer import Layer
+from netwright.core.losses import LOSSES
+from netwright.core.network import FeedForward
+from netwright.core.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from netwright.engines.fused.compile import announced
+from netwright.engines.fused.kernels.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
+from netwright.engines.fused.kernels.products import LARGE as LARGE_PRODUCT
+from netwright.engines.fused.kernels.rows import (
     NotCompilable,
     backward,
     blocks_of,
@@ -27,12 +28,11 @@ from netwright.engines.fused.rows import (
     update,
     uses_Z,
 )
+from netwright.engines.fused.loops.by_hidden import train_by_hidden
+from netwright.engines.fused.loops.by_neurons import train_by_neurons
+from netwright.engines.fused.loops.by_rows import PIECES, loop, piece, predict, train_by_rows
+from netwright.engines.fused.plan import Column, Float, Plan, offsets
 from netwright.engines.fused.workers import CALL, Workers, default_threads, working
-from netwright.layer import Layer
-from netwright.layers import Dropout
-from netwright.losses import LOSSES
-from netwright.network import Network
-from netwright.optimizers import LBFGS, OPTIMIZERS, Optimizer
 
 HEAVY, LIGHT = 2e6, 3e5  # operations of a step from which a second worker pays; where they have little to say
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
@@ -56,7 +56,7 @@ class Program:
     NotCompilable says what of the network the fused engine cannot run.
     """
 
-    def __init__(self, network: Network, columns: int, threads: int, make: Any = train_by_rows):
+    def __init__(self, network: FeedForward, columns: int, threads: int, make: Any = train_by_rows):
         self.network, self.columns, self.threads, self.make = network, columns, threads, make
         trains, splits_rows = make is not predict, make is train_by_rows
         self.F: Any = network.dtype.type
@@ -159,7 +159,7 @@ class Program:
         return plan
 
 
-def dropout_rates(network: Network) -> list[float]:
+def dropout_rates(network: FeedForward) -> list[float]:
     """The rate before each dense layer, 0 for none; NotCompilable for layers that the engine does not know."""
     rates: list[float] = []
     waiting = 0.0
@@ -176,7 +176,9 @@ def dropout_rates(network: Network) -> list[float]:
     return rates
 
 
-def division(network: Network, columns: int, n_threads: int | None, *, updates: bool, clips: bool) -> tuple[int, Any]:
+def division(
+    network: FeedForward, columns: int, n_threads: int | None, *, updates: bool, clips: bool
+) -> tuple[int, Any]:
     """How many workers take part in a step, and the loop that says how they divide it."""
     size = network.theta.size
     apart = not any(isinstance(layer.activation, Softmax) for layer in network.dense[:-1])  # neurons know no other
@@ -207,7 +209,7 @@ class Fused:
         self.workers = Workers()
         self.program: Program | None = None
 
-    def prepare(self, network: Network, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
+    def prepare(self, network: FeedForward, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
         """The network's program, compiled; made anew when the network or the batch is another."""
         threads, make = division(network, columns, self.n_threads, updates=updates, clips=clips)
         p = self.program
@@ -221,7 +223,7 @@ class Fused:
         """Workers of the job at hand, on which the last bits depend."""
         return 1 if self.program is None else self.program.threads
 
-    def compile(self, network: Network, optimizer: Any, batch_size: int) -> None:
+    def compile(self, network: FeedForward, optimizer: Any, batch_size: int) -> None:
         """Compile what training will need, or say that it can't be: NotCompilable."""
         with announced(network.dtype.name):
             self.prepare(network, batch_size, updates=isinstance(optimizer, Optimizer))
@@ -232,7 +234,7 @@ class Fused:
         with announced(type(optimizer).__name__):
             return update(type(optimizer), len(optimizer.coefficients(1, 1.0)), F)
 
-    def gradient(self, network: Network, X: Array, Y: Array, weight: Array | None = None) -> float:
+    def gradient(self, network: FeedForward, X: Array, Y: Array, weight: Array | None = None) -> float:
         program = self.prepare(network, X.shape[1])
         weight = None if weight is None else weight / weight.mean()  # the loop divides by the number of samples
         program.floats[Float.CLIP] = 0
@@ -240,7 +242,7 @@ class Fused:
 
     def run_epochs(
         self,
-        network: Network,
+        network: FeedForward,
         optimizer: Optimizer,
         X: Array,
         Y: Array,
@@ -271,7 +273,7 @@ class Fused:
 
     def run_epoch(
         self,
-        network: Network,
+        network: FeedForward,
         optimizer: Optimizer,
         X: Array,
         Y: Array,
@@ -333,7 +335,7 @@ class Predictor:
     NotCompilable when made for a network that the fused engine does not know.
     """
 
-    def __init__(self, network: Network, n_threads: int | None = None):
+    def __init__(self, network: FeedForward, n_threads: int | None = None):
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
         threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
         with announced(network.dtype.name):

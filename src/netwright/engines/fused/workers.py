@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from netwright.engines.fused.machine import FLAGS, compiled, load_at
-from netwright.engines.fused.machine import call as call_address
-from netwright.engines.fused.sharing import nanoseconds, sched_yield
+from netwright.core.network import FeedForward
+from netwright.engines.fused.compile import FLAGS, compiled, load_at
+from netwright.engines.fused.compile import call as call_address
+from netwright.engines.fused.loops.barrier import nanoseconds, sched_yield
 from netwright.engines.threads import cores
-from netwright.network import Network
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 LINGERS = 200_000  # nanoseconds
@@ -99,6 +99,6 @@ def working() -> int:
     return compiled(work, 5, "work", **FLAGS)
 
 
-def default_threads(network: Network, columns: int, pays: float) -> int:
+def default_threads(network: FeedForward, columns: int, pays: float) -> int:
     """How many workers pay, if they do from so many operations of a step on."""
     return cores() if 6 * columns * network.theta.size > pays else 1

@@ -1,0 +1,68 @@
+"""What the command line's options mean: lists of sizes, times, and how a table is to be read."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+SEPARATORS = {"delimiter", "decimal", "thousands"}
+
+
+class Sizes(click.ParamType[Any]):
+    """`64,32`, or `none` for no hidden layer."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value.strip().lower() in ("none", ""):
+            return ()
+        try:
+            return tuple(int(size) for size in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of sizes such as 64 or 64,32 (or none)", param, ctx)
+
+
+class Duration(click.ParamType[Any]):
+    """Seconds, or `30s`, `5m`, `1.5h`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([smh]?)\s*", str(value))
+        seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else math.nan
+        if not seconds > 0:
+            self.fail(f"{value!r} is not a time such as 30 (seconds), 30s, 5m or 1h", param, ctx)
+        return seconds
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a text file is to be read."""
+    for option in reversed(
+        (
+            click.option("--delimiter", help="What separates the fields. [default: found out]"),
+            click.option("--decimal", help="The decimal separator. [default: .]"),
+            click.option("--thousands", help="The thousands separator, if there is one."),
+            click.option("--encoding", help="The text's encoding. [default: utf-8]"),
+            click.option("--null", "nulls", multiple=True, help="Another spelling of a missing value (repeatable)."),
+            click.option("--date-format", help="How dates are written, such as %d/%m/%Y. [default: found out]"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def how_to_read(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the reading options that were given out of `options`."""
+    from netwright.tables.read import NULLS
+
+    names = ("delimiter", "decimal", "thousands", "encoding", "nulls", "date_format")
+    given = {name: value for name in names if (value := options.pop(name)) not in (None, ())}
+    for name in SEPARATORS & set(given):
+        given[name] = "\t" if given[name] == "\\t" else given[name]
+        if len(given[name]) != 1:
+            raise ValueError(f"--{name} must be one character (\\t for a tab), got {given[name]!r}")
+    return given | ({"nulls": [*NULLS, *given["nulls"]]} if "nulls" in given else {})

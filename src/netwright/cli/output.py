@@ -1,0 +1,112 @@
+"""What a training says of itself: what it decided, how it went, its scores; as lines, as JSON, as a report."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import netwright
+from netwright.cli.errors import note
+
+if TYPE_CHECKING:
+    from netwright.tabular.model import TableModel
+
+PLURAL = {"number": "numbers", "category": "categories", "date": "dates"}
+CURVE = "the curve is the mean of the networks; its validation cost is of rows that each did not learn from"
+
+
+def introduce(model: "TableModel", table: str) -> None:
+    """What was decided about the table, before training starts."""
+    from netwright.cli.progress import say
+
+    kept, inputs, network = model.settings, model.encoder, model.network
+    kinds = {"number": inputs.numbers, "category": inputs.categories, "date": inputs.names("date")}
+    counts = {kind: len(names) for kind, names in kinds.items() if names}
+    shown = ", ".join(f"{count} {kind if count == 1 else PLURAL[kind]}" for kind, count in counts.items())
+    if isinstance(network, netwright.Network):
+        batches = f" in batches of {kept['batch_size']}" if kept["batch_size"] else ""
+        learner = f"network {model.shape()}, loss {network.loss.name}, {kept['optimizer']['name']}, "
+        learner += f"at most {kept['epochs']:,} epochs{batches}"
+    else:
+        learner = f"networks {model.shape()}, and linear ones, as far as they help"
+    for line in (
+        f"{table}: {kept['rows'] + kept['held_out']:,} rows, {kept['held_out']:,} of them held out",
+        f"target {model.goal()}: {model.target.task}, {model.target.reason}",
+        f"inputs {shown}, as {network.inputs} feature{'s' * (network.inputs > 1)}",
+        learner,
+    ):
+        say(line)
+    for sentence in model.notes:
+        note(sentence)
+
+
+def echo_course(model: "TableModel") -> None:
+    """How training went: a sentence, and the curve."""
+    from netwright.cli.progress import curve
+
+    history, network = model.history, model.network
+    if isinstance(network, netwright.Network):
+        told, watched = f"{len(history)} epochs", "held-out cost"
+        label = "cost, with its penalty on weights" if network.l2 else "cost"
+    else:
+        told, watched, label = f"{len(history)} epochs a network", "cost on rows left out in turn", "cost"
+    if not len(history):  # no network had a cost that is a number
+        return
+    click.echo(f"{told} in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
+    costs = {label: history.cost} | ({watched: v} if (v := history.validation_cost) else {})
+    click.echo(curve(costs), err=True)
+
+
+def write_report(model: "TableModel", path: str, table: str) -> None:
+    from netwright.draw import report
+
+    frame = model.held_out
+    assert frame is not None  # `train` has seen to it
+    A = model.outputs(frame, notes=[])
+    classes = model.target.task == "classification"
+    report.write_report(
+        path,
+        title=f"{model.target.name} from {Path(table).name}",
+        task=model.target.task,
+        history=model.history,
+        scores=model.scores,
+        settings=model.settings,
+        truth=frame.column(model.target.name),
+        predicted=model.decode(A),
+        classes=model.target.classes if classes else None,
+        probabilities=model.probabilities(A) if classes else None,
+        notes=model.notes if isinstance(model.network, netwright.Network) else [*model.notes, CURVE],
+    )
+
+
+def outcome(model: "TableModel", path: str, report: str | None) -> dict[str, Any]:
+    """What `--json` says of a training."""
+    history = model.history
+    return {
+        "model": path,
+        "report": report,
+        "target": model.target.name,
+        "task": model.target.task,
+        "reason": model.target.reason,
+        "classes": model.target.classes,
+        "scores": finite(model.scores),
+        "epochs": len(history),
+        "best_epoch": history.best_epoch,
+        "stopped": history.stopped,
+        "seconds": history.seconds[-1] if history.seconds else None,
+        "settings": model.settings,
+        "notes": model.notes,
+    }
+
+
+def finite(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def echo_scores(scores: Mapping[str, float]) -> None:
+    for name, value in scores.items():
+        shown = f"{value:.6g}" if math.isfinite(value) else "undefined, since the target is constant here"
+        click.echo(f"  {name.replace('_', ' '):<18} {shown}")

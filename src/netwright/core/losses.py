@@ -1,0 +1,326 @@
+"""Losses: how far the outputs are from the targets, and the derivative dZ.
+
+A loss works on the output layer's pre-activation Z and owns the output link, A = link(Z), so that dZ is the plain
+A - Y where the two belong together and nothing overflows however large Z is. Z, A, Y are (outputs, samples); `value`
+and `dZ` are elementwise; a sample's loss is the sum over its outputs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from netwright.core.activations import ACTIVATIONS, EXP_MAX, Softmax, by_blocks, softplus, spelt
+from netwright.core.arguments import Array, number, whole
+from netwright.core.registry import Table
+
+# ── the article's pair ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def logloss(y: Any, a: Any) -> Array:
+    """-(y·log a + (1 - y)·log(1 - a)) for outputs a of a sigmoid; finite at a = 0 and a = 1. Elementwise."""
+    a = _inside(a)
+    return -(y * np.log(a) + (1 - y) * np.log(1 - a))
+
+
+def d_logloss(y: Any, a: Any) -> Array:
+    """The derivative of logloss by a, (a - y) / (a·(1 - a)); finite at a = 0 and a = 1. Elementwise."""
+    a = _inside(a)
+    return (a - y) / (a * (1 - a))
+
+
+def _inside(a: Any) -> Array:
+    """a, kept one rounding step away from 0 and 1."""
+    a = np.asarray(a)
+    return _within(a if a.dtype.kind == "f" else a.astype(np.float64))
+
+
+def _within(A: Array) -> Array:
+    eps = smallest_step(A)
+    return np.clip(A, eps, 1 - eps)
+
+
+def smallest_step(A: Array) -> Any:
+    """The distance from 1 to the next number of A's dtype."""
+    return np.finfo(A.dtype).eps
+
+
+# ── what a row holds ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Loss:
+    """value(Z, Y) is each output's loss, dZ(Z, A, Y) its derivative by Z, where A = link(Z).
+
+    Your own works wherever a name does: `Loss("cubic", lambda Z, Y: abs(Z - Y)**3 / 3, lambda Z, A, Y: (Z - Y) *
+    abs(Z - Y))`. When it is made, dZ is compared with a numeric derivative; ValueError says where they differ. `link`
+    names the activation that turns Z into outputs; `targets` is what Y must be (a key of `TARGETS`); `scores` names
+    what validation reports beside the cost (`scores.py`).
+    """
+
+    name: str
+    value: Callable[[Any, Any], Any]
+    dZ: Callable[[Any, Any, Any], Any]
+    link: str = "identity"
+    targets: str = "real"
+    scores: tuple[str, ...] = ("r2",)
+
+    def __post_init__(self) -> None:
+        check_loss(self)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The rows of each class target, where the link is a softmax by blocks."""
+        link = ACTIVATIONS[self.link]
+        return link.blocks if isinstance(link, Softmax) else ()
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers that the rows of Z have in turn, where `value` and `dZ` are `InTurn`."""
+        return self.value.numbers if isinstance(self.value, InTurn) else ()
+
+    def check_outputs(self, outputs: int) -> None:
+        """ValueError when a network with so many outputs cannot have this loss."""
+        ACTIVATIONS[self.link].check_neurons(outputs)
+        if self.numbers and outputs % len(self.numbers):
+            raise ValueError(
+                f"the loss {self.name!r} has {len(self.numbers)} numbers, an output for each in turn: the outputs must "
+                f"be a multiple of {len(self.numbers)}, got {outputs}"
+            )
+
+    def check_targets(self, Y: Array) -> None:
+        """ValueError when Y, (outputs, samples), is not of the kind that this loss learns from."""
+        right, fits = TARGETS[self.targets]
+        ok = by_blocks(fits, self.blocks, Y)
+        if not ok.all():
+            row, column = np.argwhere(np.broadcast_to(~ok, Y.shape))[0]
+            each = " in each block" if self.blocks else ""
+            raise ValueError(f"{self.name} needs {right}{each}; Y[{row}, {column}] is {Y[row, column]:g}")
+
+    def smooth(self, Y: Array, smoothing: float) -> Array:
+        """Targets moved towards even odds: Y·(1 - s) + s/classes (Szegedy et al. 2016, section 7)."""
+        classes = LINKS[self.link].classes
+        return by_blocks(lambda Y: (1 - smoothing) * Y + smoothing / classes(len(Y)), self.blocks, Y)
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """A loss's value or dZ that has a number for each row, in turn: the function gets it as its last argument."""
+
+    function: Callable[..., Any]
+    numbers: tuple[float, ...]
+
+    def __call__(self, Z: Array, *others: Array) -> Array:
+        one = len(self.numbers) == 1
+        return self.function(Z, *others, self.numbers[0] if one else self.column(len(Z), Z.dtype))
+
+    def column(self, rows: int, dtype: Any) -> Array:
+        """The numbers of so many rows, (rows, 1)."""
+        return np.resize(np.array(self.numbers, dtype), (rows, 1))
+
+
+TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
+    "real": ("finite numbers", np.isfinite),
+    "probability": ("targets between 0 and 1", lambda Y: (Y >= 0) & (Y <= 1)),
+    "distribution": (
+        "a column of class probabilities for each sample, such as one-hot, that sum to 1",
+        lambda Y: (Y >= 0) & (abs(np.ascontiguousarray(Y).sum(axis=0) - 1) < 1e-4),  # quicker with rows in one piece
+    ),
+    "count": ("targets of at least 0", lambda Y: Y >= 0),
+}
+
+# ── from outputs back to pre-activations ─────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Link:
+    """An output link backwards, for a network whose last activation is not the loss's own link.
+
+    `back(A)` is Z with link(Z) = A, and dZ/dA. With them the loss on A is value(Z, Y), and the chain rule gives
+    dA = dZ · dZ/dA; for logloss that is the article's d_logloss. `outside(A)`: where A is no output of the link; it is
+    taken at the edge, where the derivative is 0. `classes(outputs)`: how many classes the outputs (of a block) tell
+    apart, or 0.
+    """
+
+    back: Callable[[Array], tuple[Array, Array]]
+    outside: Callable[[Array], Array]
+    classes: Callable[[int], int] = lambda outputs: 0
+
+
+def _logit(A: Array) -> tuple[Array, Array]:
+    a = _within(A)
+    return np.log(a) - np.log1p(-a), np.where((A < 0) | (A > 1), 0, 1 / (a * (1 - a)))
+
+
+def _log(A: Array) -> tuple[Array, Array]:
+    a = np.maximum(A, smallest_step(A))
+    return np.log(a), np.where(A < 0, 0, 1 / a)
+
+
+LINKS: Table[Link] = Table(
+    "link",
+    {
+        "identity": Link(lambda A: (A, np.ones_like(A)), lambda A: np.zeros(A.shape, bool)),
+        "sigmoid": Link(_logit, lambda A: (A < 0) | (A > 1), lambda outputs: 2),
+        "softmax": Link(_log, lambda A: A < 0, lambda outputs: outputs),  # softmax(log A) = A where a column sums to 1
+        "exp": Link(_log, lambda A: A < 0),
+    },
+    {"softmax": lambda *blocks: LINKS["softmax"]},  # the same by blocks: every step is elementwise
+)
+
+# ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _logloss(Z: Array, Y: Array) -> Array:
+    return softplus(Z) - Y * Z
+
+
+def _cross_entropy(Z: Array, Y: Array) -> Array:
+    low = Z - np.max(Z, axis=0, keepdims=True)
+    return Y * (np.log(np.sum(np.exp(low), axis=0, keepdims=True)) - low)
+
+
+def _squared_error(Z: Array, Y: Array) -> Array:
+    return 0.5 * np.square(Z - Y)
+
+
+def _poisson(Z: Array, Y: Array) -> Array:
+    z = np.minimum(Z, EXP_MAX)  # past it the loss goes on as a straight line
+    return np.exp(z) * (1 + Z - z) - Y * Z + Y * np.log(np.where(Y > 0, Y, 1)) - Y
+
+
+def _difference(Z: Array, A: Array, Y: Array) -> Array:
+    return A - Y
+
+
+def _pinball(Z: Array, Y: Array, level: Any) -> Array:
+    return np.maximum(level * (Y - Z), (level - 1) * (Y - Z))
+
+
+def _d_pinball(Z: Array, A: Array, Y: Array, level: Any) -> Array:
+    side = np.sign(Z - Y)
+    return 0.5 * side + (0.5 - level) * np.abs(side)
+
+
+def cross_entropy(*blocks: int) -> Loss:
+    """-Y·log A for outputs A of a softmax; for each of several class targets at once where `blocks` are given.
+
+    Spelt "cross_entropy:3,2,4" as a name: the first three outputs are the classes of the first target. A sample's loss
+    is the sum over the blocks.
+    """
+    return _cross_entropy_of(tuple(whole("a block of cross_entropy", block) for block in blocks))
+
+
+@cache
+def _cross_entropy_of(blocks: tuple[int, ...]) -> Loss:
+    name, link, score = (spelt(each, blocks) for each in ("cross_entropy", "softmax", "accuracy"))
+    return Loss(name, partial(by_blocks, _cross_entropy, blocks), _difference, link, "distribution", (score,))
+
+
+def huber(delta: float, /) -> Loss:
+    """½r² for a residual |r| up to delta, delta·(|r| - ½delta) beyond (Huber 1964).
+
+    Spelt "huber:1.5" as a name; in "huber" alone delta is 1.
+    """
+    return _huber_of(number("huber's delta", delta, 0, above=True))
+
+
+@cache
+def _huber_of(delta: float) -> Loss:
+    def value(Z: Array, Y: Array) -> Array:
+        q = np.minimum(np.abs(Z - Y), delta)
+        return q * (np.abs(Z - Y) - 0.5 * q)
+
+    def dZ(Z: Array, A: Array, Y: Array) -> Array:
+        return np.minimum(np.maximum(Z - Y, -delta), delta)
+
+    return Loss("huber" if delta == 1 else f"huber:{delta!r}", value, dZ)
+
+
+def quantile(level: float, /, *levels: float) -> Loss:
+    """level·r for r = Y - Z above 0, (level - 1)·r below: its minimum is that quantile (Koenker & Bassett 1978).
+
+    Spelt "quantile:0.9" as a name; a level is between 0 and 1, in "quantile" alone 0.5. "quantile:0.1,0.5,0.9" has
+    outputs in groups of three, a level each; Y holds the target once for each of them.
+    """
+    return _quantile_of(tuple(number("the quantile's level", q, 0, 1, above=True) for q in (level, *levels)))
+
+
+@cache
+def _quantile_of(levels: tuple[float, ...]) -> Loss:
+    name = "quantile" if levels == (0.5,) else spelt("quantile", levels)
+    return Loss(name, InTurn(_pinball, levels), InTurn(_d_pinball, levels))
+
+
+def check_loss(loss: Loss) -> None:
+    """ValueError unless the link exists and dZ is the derivative of the summed value by Z (kinks are left out)."""
+    if not (isinstance(loss.name, str) and loss.name):
+        raise ValueError(f"a loss's name must be a word, got {loss.name!r}")
+    link = ACTIVATIONS.find(loss.link)
+    if loss.targets not in TARGETS:
+        raise ValueError(f"loss {loss.name!r}: targets must be one of {', '.join(TARGETS)}, got {loss.targets!r}")
+    rows = sum(loss.blocks) or max(3, len(loss.numbers))
+    moving = min(rows, 20)  # more would take long, and show no more
+    Z = np.linspace(-3.03, 3.01, 14 * rows).reshape(rows, 14)
+    likely = {"real": np.cos(5 * Z), "count": np.round(4 + 4 * np.cos(5 * Z))}
+    Y = likely.get(loss.targets, ACTIVATIONS[spelt("softmax", loss.blocks)].f(7 * Z))
+    h = 1e-5
+    try:
+        with np.errstate(all="ignore"):
+            here, dZ = np.asarray(loss.value(Z, Y)), np.asarray(loss.dZ(Z, link.f(Z), Y))
+            sides = np.empty((2, moving, 14))
+            for row in range(moving):  # one row of Z at a time: a sample's loss is the sum over its outputs
+                for side, step in enumerate((-h, h)):
+                    moved = Z.copy()
+                    moved[row] += step
+                    sides[side, row] = np.sum(loss.value(moved, Y) - here, axis=0)
+    except Exception as error:
+        raise ValueError(f"loss {loss.name!r} failed on Z and Y of shape {Z.shape}: {error}") from error
+    if here.shape != Z.shape or dZ.shape != Z.shape:
+        raise ValueError(
+            f"loss {loss.name!r} must be elementwise: for Z of shape {Z.shape} value gave {here.shape}, dZ {dZ.shape}"
+        )
+    dZ, left, right = dZ[:moving], -sides[0] / h, sides[1] / h
+    numeric = (left + right) / 2
+    smooth = np.abs(left - right) < 1e-2 * (1 + np.abs(left))
+    wrong = np.argwhere(~(np.abs(numeric - dZ) <= 1e-5 * (1 + np.abs(numeric))) & (smooth | ~np.isfinite(numeric)))
+    if wrong.size:
+        i = tuple(wrong[0])
+        raise ValueError(
+            f"loss {loss.name!r}: dZ is not the derivative of value: at Z = {Z[i]:g}, Y = {Y[i]:g} dZ says "
+            f"{dZ[i]:.6g}, a numeric derivative of value {numeric[i]:.6g}"
+        )
+
+
+FAMILIES: dict[str, Callable[..., Loss]] = {"cross_entropy": cross_entropy, "huber": huber, "quantile": quantile}
+LOSSES: Table[Loss] = Table(
+    "loss",
+    {
+        row.name: row
+        for row in (
+            Loss("logloss", _logloss, _difference, "sigmoid", "probability", ("accuracy",)),
+            cross_entropy(),
+            Loss("squared_error", _squared_error, _difference),  # ½(A - Y)²
+            Loss("absolute_error", lambda Z, Y: np.abs(Z - Y), lambda Z, A, Y: np.sign(Z - Y)),
+            huber(1.0),
+            quantile(0.5),
+            Loss("poisson", _poisson, _difference, "exp", "count"),  # half the Poisson deviance; 0 at A = Y
+        )
+    },
+    FAMILIES,
+)
+
+
+def find_loss(loss: str | Loss) -> Loss:
+    """The table's row of that name, with its parameters in "huber:1.5" or "cross_entropy:3,2"; one's own as it is.
+
+    ValueError for an unknown name, and when one's own has a row's name: a model file keeps only names.
+    """
+    return LOSSES.admit(loss) if isinstance(loss, Loss) else LOSSES.find(loss)
+
+
+def is_known(loss: Loss) -> bool:
+    """Whether the loss is found again by its name: a row of the table, or one of a family."""
+    return LOSSES.knows(loss)

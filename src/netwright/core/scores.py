@@ -1,0 +1,61 @@
+"""Scores: how good outputs A are for targets Y, in the words people use. (outputs, samples) in, one number out."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from netwright.core.activations import by_blocks
+from netwright.core.arguments import Array, whole
+from netwright.core.registry import Table
+
+Score: TypeAlias = Callable[[Array, Array, Array | None], float]  # (Y, A, weight) -> number
+
+
+def accuracy(Y: Array, A: Array, weight: Array | None = None) -> float:
+    """The share of samples whose class is right: the largest of several outputs, or one output on its side of ½.
+
+    Several outputs that are not one-hot (multilabel) must all be on their side.
+    """
+    if Y.shape[0] > 1 and np.allclose(Y.sum(axis=0), 1):
+        right = Y.argmax(axis=0) == A.argmax(axis=0)
+    else:
+        right = ((Y > 0.5) == (A > 0.5)).all(axis=0)
+    return float(np.average(right, weights=weight))
+
+
+def accuracy_of(*blocks: int) -> Score:
+    """The share of samples whose class is right in each block of so many outputs; spelt "accuracy:3,2,4"."""
+    sizes = tuple(whole("a block of accuracy", block) for block in blocks)
+
+    def accuracy_by_blocks(Y: Array, A: Array, weight: Array | None = None) -> float:
+        right = by_blocks(lambda y, a: (y.argmax(axis=0) == a.argmax(axis=0))[np.newaxis], sizes, Y, A)
+        return float(np.average(right.all(axis=0), weights=weight))
+
+    return accuracy_by_blocks
+
+
+def rmse(Y: Array, A: Array, weight: Array | None = None) -> float:
+    """√ of the mean squared error."""
+    return float(np.sqrt(np.average(np.mean((Y - A) ** 2, axis=0), weights=weight)))
+
+
+def mae(Y: Array, A: Array, weight: Array | None = None) -> float:
+    """The mean absolute error."""
+    return float(np.average(np.mean(np.abs(Y - A), axis=0), weights=weight))
+
+
+def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
+    """1 - squared error / that of the mean: 1 is perfect, 0 the mean's; outputs averaged; NaN for constant targets."""
+    error = np.average((Y - A) ** 2, axis=1, weights=weight)
+    mean = np.average(Y, axis=1, weights=weight)[:, None]
+    spread = np.average((Y - mean) ** 2, axis=1, weights=weight)
+    if not spread.all() or (Y[:, :1] == Y).all(axis=1).any():  # equal targets may miss their mean by a rounding
+        return float("nan")
+    return float(np.mean(1 - error / spread))
+
+
+SCORES: Table[Score] = Table(
+    "score", {"accuracy": accuracy, "rmse": rmse, "mae": mae, "r2": r2}, {"accuracy": accuracy_of}
+)
+ERRORS = frozenset({"rmse", "mae"})  # of these, less is better; of any other score, more

@@ -1,0 +1,73 @@
+"""Any model file: the one place that knows every kind of file, and brings back what it holds."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from netwright.core.activations import Activation
+from netwright.core.arguments import Array
+from netwright.core.losses import Loss
+from netwright.files.container import read
+from netwright.files.networks import rebuild
+from netwright.network import Network
+
+
+def _table(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
+    from netwright.tabular.model import TableModel
+
+    return TableModel.from_header(header, tensors, activations, losses)
+
+
+def _estimator(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
+    from netwright.estimators.files import from_header
+    from netwright.estimators.mlp import MLPClassifier, MLPRegressor
+
+    return from_header(_class(header, MLPClassifier, MLPRegressor), header, tensors, activations, losses)
+
+
+def _tabular(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
+    from netwright.estimators.tabular import TabularClassifier, TabularRegressor
+    from netwright.estimators.tabular_files import from_header
+
+    return from_header(_class(header, TabularClassifier, TabularRegressor), header, tensors)
+
+
+def _class(header: Any, *known: type[Any]) -> type[Any]:
+    """The one of them that the header names."""
+    for kind in known:
+        if kind.__name__ == header["class"]:
+            return kind
+    raise ValueError(f"it holds a {header['class']!r}, which this netwright does not know; upgrade netwright")
+
+
+READERS = {"table": _table, "estimator": _estimator, "tabular": _tabular}
+
+
+def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
+    """What `save` wrote: a Network, an estimator, or `netwright train`'s TableModel; of a checkpoint, its best network.
+
+    `own`: the activations and losses of your own that it was made with. ValueError for a file that is damaged, not
+    netwright's, from a newer version, or made with something of somebody's own that is not given; FileNotFoundError.
+    """
+    rows = list(own)
+    for row in rows:
+        if not isinstance(row, Activation | Loss):
+            raise ValueError(f"own must be a list of Activations and Losses, got {row!r}")
+    kind, tensors, header = read(path)
+    activations = {row.name: row for row in rows if isinstance(row, Activation)}
+    losses = {row.name: row for row in rows if isinstance(row, Loss)}
+
+    def network(theta: Array) -> Network:
+        return rebuild(Network, header["network"], theta, activations, losses)
+
+    try:
+        if kind == "network":
+            return network(tensors["theta"])
+        if kind == "checkpoint":
+            return network(tensors["best_theta"])
+        if kind in READERS:
+            return READERS[kind](header, tensors, activations, losses)
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path}: its header does not describe a {kind} ({type(error).__name__}: {error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    raise ValueError(f"{path} holds a {kind!r}, which this netwright does not know; upgrade netwright to read it")

@@ -1,0 +1,1 @@
+"""Ways of learning that choose for themselves: samples in, networks out."""

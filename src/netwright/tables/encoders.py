@@ -1,0 +1,342 @@
+"""What becomes of one column: its kinds, each fitted once and kept as plain JSON, and the features that it makes."""
+
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any, ClassVar, TypeVar, get_origin
+
+import numpy as np
+
+from netwright.core import arguments
+from netwright.core.arguments import Array
+from netwright.tables.frame import Place, kind_of, missing, spelling
+
+Made = TypeVar("Made")
+
+OTHER = "(other)"
+DAY = 86_400_000_000  # microseconds
+PRIOR = 10.0  # rows, as which the mean of all counts in the mean of a level
+
+
+def moments(values: Array, weight: Array) -> tuple[float, float]:
+    """Weighted mean and standard deviation (of the population); weight k counts as k copies."""
+    scale = float(np.abs(values).max(initial=0)) or 1.0  # at 1e300, and at 1e-300, squares would leave the floats
+    mean = float(np.average(values / scale, weights=weight))
+    off = values / scale - mean
+    spread = float(np.abs(off).max(initial=0)) or 1.0
+    return scale * mean, scale * spread * float(np.sqrt(np.average((off / spread) ** 2, weights=weight)))
+
+
+def weights_of(n_rows: int, weight: Any) -> Array:
+    """Weights as float64, shape (n_rows,); None is one for each row. ValueError for a negative or missing one."""
+    checked = arguments.weights(weight, n_rows, np.float64)
+    return np.ones(n_rows) if checked is None else checked
+
+
+def numbers_of(name: str, values: Array, place: Place) -> Array:
+    """A column as float64, NaN where missing. ValueError for a text that is no number, a date, or an infinity."""
+    kind = kind_of(values)
+    if kind == "date":
+        raise ValueError(f"column {name!r} holds dates; it held numbers in training")
+    if kind != "number":
+        numbers = np.full(len(values), np.nan)
+        for row in np.flatnonzero(~missing(values)).tolist():
+            try:
+                numbers[row] = values[row]
+            except ValueError:
+                raise ValueError(f"column {name!r}, {place(row)}: {values[row]!r} is not a number") from None
+        values = numbers
+    for row in np.flatnonzero(np.isinf(values))[:1].tolist():
+        raise ValueError(f"column {name!r}, {place(row)}: the value is {values[row]}, not a finite number")
+    return values
+
+
+def levels_of(values: Array, was: str) -> list[str | None]:
+    """A column's values as levels, None where missing, spelled as in training, where its kind `was` perhaps another."""
+
+    def level(value: Any) -> str | None:
+        if value is None or value != value:
+            return None
+        if was == "truth" and not isinstance(value, bool):
+            return {"1": "true", "0": "false"}.get(spelling(value), spelling(value).lower())
+        if was == "number" and isinstance(value, str):
+            try:
+                return spelling(float(value))
+            except ValueError:
+                return value
+        return spelling(value)
+
+    return [level(value) for value in (values if values.dtype.kind == "M" else values.tolist())]
+
+
+def counted_levels(values: Array, weight: Array) -> tuple[dict[str, float], bool]:
+    """(the rows of each level, the most frequent first; whether some row has none); weight k counts as k copies."""
+    counts = dict[str | None, float]()
+    for level, count in zip(levels_of(values, kind_of(values)), weight.tolist(), strict=True):
+        counts[level] = counts.get(level, 0) + count
+    gone = counts.pop(None, None) is not None
+    levels = [(level, count) for level, count in counts.items() if level is not None]
+    return dict(sorted(levels, key=lambda pair: (-pair[1], pair[0]))), gone
+
+
+# ── one decision a column ──
+
+
+@dataclass(frozen=True)
+class Number:
+    """(x - mean) / std; a missing value becomes the mean."""
+
+    kind: ClassVar[str] = "number"
+    name: str
+    mean: float
+    std: float
+    marked: bool
+
+    @classmethod
+    def fit(cls, name: str, values: Array, weight: Array) -> "Number":
+        known = ~missing(values)
+        mean, std = moments(values[known], weight[known])
+        return cls(name, mean, std or 1.0, not known.all())
+
+    @property
+    def features(self) -> list[str]:
+        return [self.name]
+
+    @property
+    def done(self) -> str:
+        return f"(x - {self.mean:.4g}) / {self.std:.4g}" + ", missing: the mean and a mark" * self.marked
+
+    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
+        """The features into out, zeros so far, shape (n_rows, n_features); returns levels new since training."""
+        numbers = numbers_of(self.name, values, place)
+        out[:, 0] = np.where(missing(numbers), 0, (numbers - self.mean) / self.std)
+        return []
+
+
+@dataclass(frozen=True)
+class Category:
+    """One-hot: a feature for each level, and one for all others if training had too many."""
+
+    kind: ClassVar[str] = "category"
+    name: str
+    levels: list[str]
+    other: bool
+    was: str
+    marked: bool
+
+    @classmethod
+    def fit(cls, name: str, values: Array, weight: Array, max_levels: int) -> "Category":
+        counts, marked = counted_levels(values, weight)
+        return cls(name, sorted([*counts][:max_levels]), len(counts) > max_levels, kind_of(values), marked)
+
+    @property
+    def features(self) -> list[str]:
+        return [f"{self.name} = {level}" for level in self.levels + [OTHER] * self.other]
+
+    @property
+    def done(self) -> str:
+        return f"one-hot, {len(self.levels)} levels" + ", others together" * self.other + ", missing" * self.marked
+
+    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
+        levels = levels_of(values, self.was)
+        codes = {level: code for code, level in enumerate(self.levels)}
+        unknown = len(codes) if self.other else -1
+        code = np.array([-1 if level is None else codes.get(level, unknown) for level in levels], dtype=np.intp)
+        rows = np.flatnonzero(code >= 0)
+        out[rows, code[rows]] = 1
+        # What "(other)" takes up may be new or merely rare: the model does not keep the rare levels' names.
+        return [each for each in dict.fromkeys(levels) if each is not None and each not in codes and not self.other]
+
+
+@dataclass(frozen=True)
+class Date:
+    """Standardised days since training's mean, and on circles, where they vary, month, hour and (if asked) week."""
+
+    kind: ClassVar[str] = "date"
+    name: str
+    mean: float
+    std: float
+    month: bool
+    hour: bool
+    marked: bool
+    week: bool = False
+
+    @classmethod
+    def fit(cls, name: str, values: Array, weight: Array, week: bool = False) -> "Date":
+        known = ~missing(values)
+        days, month, hour = cls.parts(values[known])
+        mean, std = moments(days, weight[known])
+        turns = bool(np.ptp(month) > 0), bool(np.ptp(hour) > 0)
+        return cls(name, mean, std or 1.0, *turns, not known.all(), week and bool(np.ptp(np.floor(days)) > 0))
+
+    @staticmethod
+    def parts(values: Array) -> tuple[Array, Array, Array]:
+        """Days since 1970, and the parts of a turn that year and day have made."""
+        time = values.astype("datetime64[us]").astype(np.int64)
+        return time / DAY, values.astype("datetime64[M]").astype(np.int64) % 12 / 12, time % DAY / DAY
+
+    @property
+    def features(self) -> list[str]:
+        circles = ["month"] * self.month + ["hour"] * self.hour + ["week"] * self.week
+        return [f"{self.name} {part}" for part in ("days", *(f"{c} {f}" for c in circles for f in ("sin", "cos")))]
+
+    @property
+    def done(self) -> str:
+        start = np.datetime64(int(self.mean), "D")
+        circles = ", month" * self.month + ", hour" * self.hour + ", week" * self.week
+        return f"(days since {start}) / {self.std:.4g}{circles}" + ", missing" * self.marked
+
+    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
+        known = ~missing(values)
+        for row in np.flatnonzero(known)[:1].tolist() if values.dtype.kind != "M" else []:
+            raise ValueError(f"column {self.name!r}, {place(row)}: {spelling(values[row])!r} is not a date")
+        days, month, hour = self.parts(values[known].astype("datetime64[us]"))
+        circles = [month] * self.month + [hour] * self.hour + [np.floor(days) % 7 / 7] * self.week
+        turns = [part(2 * np.pi * circle) for circle in circles for part in (np.sin, np.cos)]
+        for j, feature in enumerate([(days - self.mean) / self.std, *turns]):
+            out[known, j] = feature
+        return []
+
+
+# ── what estimators learn from besides: numbers in steps, categories of many levels ──
+
+
+def quantiles(values: Array, weight: Array, at: Any) -> Array:
+    """The weighted quantiles at these shares, each one of the values; weight k counts as k copies."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    places = np.searchsorted(reached, np.asarray(at) * reached[-1] * (1 - 1e-12), "left")
+    return np.asarray(values[order][places])
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """z / √(1 + (z/3)²) with z = (x - center) / scale, median and distance of the quartiles: outliers end at ±3
+    (Holzmüller et al. 2024, section 3). Then piecewise linear steps, (x - e) / (e' - e) - ½ cut to -½ … ½, for each
+    two neighbouring edges e, e', quantiles of training (Gorishniy et al. 2022, equation 1): so a layer bends wherever
+    the data are, however long their tail. A value that makes up more than a step is an edge, and where most values are
+    one, the scale is that of the others. A missing value is as the median."""
+
+    kind: ClassVar[str] = "scaled number"
+    name: str
+    center: float
+    scale: float
+    edges: list[float]
+    marked: bool
+
+    @classmethod
+    def fit(cls, name: str, values: Array, weight: Array, steps: int) -> "Scaled":
+        known = ~missing(values)
+        values, weight = values[known], weight[known]
+        distinct, which = np.unique(values, return_inverse=True)
+        count = np.bincount(which, weight)
+        low, center, high = quantiles(values, weight, [0.25, 0.5, 0.75]).tolist()
+        scale = min(high - low, 1e308)
+        if len(distinct) == 2:
+            center, scale = float(distinct.mean()), float(distinct[1] / 2 - distinct[0] / 2)
+        elif len(distinct) > 2 and scale == 0:  # mostly one value: how far the others are from it
+            off = distinct != center
+            scale = 2 * float(quantiles(np.abs(distinct[off] / 2 - center / 2), count[off], [0.5])[0])
+        edges = distinct
+        if len(distinct) > steps + 1 and steps > 1:
+            often = count > count.sum() / steps  # an edge of its own; the others share what is left
+            shares = np.linspace(0, 1, max(2, steps + 1 - int(often.sum())))
+            edges = np.unique(np.concatenate([distinct[often], quantiles(distinct[~often], count[~often], shares)]))
+        edges = edges if steps > 1 and len(edges) > 2 else edges[:0]
+        return cls(name, center, scale or 1.0, edges.tolist(), not known.all())
+
+    @property
+    def features(self) -> list[str]:
+        return [self.name, *(f"{self.name} from {low:.6g} to {high:.6g}" for low, high in pairwise(self.edges))]
+
+    @property
+    def done(self) -> str:
+        steps = f", {len(self.edges) - 1} steps" if self.edges else ""
+        missing = ", missing: the median and a mark" * self.marked
+        return f"(x - {self.center:.4g}) / {self.scale:.4g}, softly cut at ±3{steps}{missing}"
+
+    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
+        numbers = numbers_of(self.name, values, place)
+        numbers = np.where(missing(numbers), self.center, numbers)
+        z = np.clip(numbers / self.scale - self.center / self.scale, -1e9, 1e9)
+        out[:, 0] = z / np.sqrt(1 + (z / 3) ** 2)
+        for j, (low, high) in enumerate(pairwise(self.edges), 1):
+            out[:, j] = np.clip((numbers / 2 - low / 2) / (high / 2 - low / 2 or 1), 0, 1) - 0.5  # nothing overflows
+        return []
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A category of many levels: one-hot for the most frequent, ln(1 + rows of the level), and for each output the mean
+    of the target in the level, drawn to the mean of all as by `PRIOR` rows more (Micci-Barreca 2001). A level that
+    training did not have is as one of no rows. Training rows have means that their own part was left out of."""
+
+    kind: ClassVar[str] = "many levels"
+    name: str
+    levels: list[str]  # by frequency
+    rows: list[float]
+    means: list[list[float]]  # a row for each level, standardised
+    shown: int
+    was: str
+    marked: bool
+
+    @classmethod
+    def fit(cls, name: str, values: Array, weight: Array, max_levels: int, targets: Array) -> "Levels":
+        counts, marked = counted_levels(values, weight)
+        new = cls(name, [*counts], [*counts.values()], [], max_levels, kind_of(values), marked)
+        return replace(new, means=new.means_of(values, weight, targets).tolist())
+
+    def means_of(self, values: Array, weight: Array, targets: Array) -> Array:
+        """Each level's mean of the targets, (rows, outputs), smoothed, in standard deviations from the mean of all."""
+        code, n = self.codes(levels_of(values, self.was)), len(self.levels)
+        mean, std = np.array([moments(column, weight) for column in targets.T]).reshape(-1, 2).T
+        known, z = code < n, (targets - mean) / np.where(std > 0, std, 1)
+        rows = np.bincount(code[known], weight[known], n)
+        sums = np.array([np.bincount(code[known], weight[known] * column[known], n) for column in z.T])
+        return np.asarray((sums.reshape(-1, n) / (rows + PRIOR)).T)
+
+    def codes(self, levels: list[str | None]) -> Array:
+        """Each level's place, behind all for one that is not known, or missing."""
+        places = {level: code for code, level in enumerate(self.levels)}
+        return np.array([len(places) if level is None else places.get(level, len(places)) for level in levels], np.intp)
+
+    @property
+    def features(self) -> list[str]:
+        shown = [f"{self.name} = {level}" for level in self.levels[: self.shown]]
+        return [*shown, f"{self.name} rows", *(f"{self.name} mean {j}" for j in range(len(self.means[0])))]
+
+    @property
+    def done(self) -> str:
+        what = f"{len(self.levels)} levels: the most frequent {self.shown} one-hot, rows, and the target's means"
+        return what + ", missing" * self.marked
+
+    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
+        levels = levels_of(values, self.was)
+        code = self.codes(levels)
+        rows = np.flatnonzero(code < self.shown)
+        out[rows, code[rows]] = 1
+        out[:, self.shown] = np.log1p([*self.rows, 0.0])[code] / 3  # which brings it among the other features' sizes
+        means = np.array(self.means)
+        means = np.vstack([means, np.zeros(means.shape[1])])  # of a level that is not known: that of all
+        out[:, self.shown + 1 : self.shown + 1 + means.shape[1]] = 3 * means[code]
+        known = set(self.levels)
+        return [each for each in dict.fromkeys(levels) if each is not None and each not in known]
+
+
+Column = Number | Category | Date | Scaled | Levels
+KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, Category, Date, Scaled, Levels)}
+
+
+def features_of(column: Column) -> list[str]:
+    """The names of its features; where training had missing values, the last one marks them."""
+    return column.features + [f"{column.name} is missing"] * column.marked
+
+
+def restored(cls: type[Made], data: Any) -> Made:
+    """The dataclass of which `data` is the dict. ValueError or TypeError for a dict that it cannot have made."""
+    made = cls(**data)
+    for field in fields(cls):  # type: ignore[arg-type]
+        kind: Any = get_origin(field.type) or field.type
+        value: Any = getattr(made, field.name)
+        if not isinstance(value, kind) or (field.name in ("std", "scale") and not 0 < value < np.inf):
+            raise ValueError(f"{field.name!r} of a {cls.__name__} is {value!r}, which it cannot be")
+    return made

@@ -1,0 +1,153 @@
+"""The column to predict: which task it sets, its values as the network's Y, and the network's output as predictions.
+
+Also which rows are held out, since by its classes they are chosen.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.tables.encoders import levels_of, moments, numbers_of, restored, weights_of
+from netwright.tables.features import MANY
+from netwright.tables.frame import Place, as_column, kind_of, missing, spelling
+
+TASKS = ("classification", "regression")
+
+
+def decide_task(values: Array) -> tuple[str, str]:
+    """('classification' or 'regression', the reason as a sentence) for a target column without missing values."""
+    kind = kind_of(values)
+    distinct = len(set(values.tolist()))
+    if kind != "number":
+        return "classification", f"the target is {'true or false' if kind == 'truth' else kind}"
+    if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+        return "regression", "the target has numbers with a fraction"
+    if distinct <= MANY and len(values) >= 5 * distinct:
+        return "classification", f"the target has only {distinct} different values, all whole numbers"
+    return "regression", f"the target has {distinct} different whole numbers in {len(values)} rows"
+
+
+@dataclass(frozen=True)
+class TargetEncoder:
+    """A target column as the network's Y, and the network's output A as predictions."""
+
+    name: str
+    task: str
+    reason: str
+    classes: list[Any]  # classification: sorted; texts, floats or bools
+    mean: float  # regression: y = mean + std · a
+    std: float
+
+    @classmethod
+    def fit(
+        cls, values: Any, name: str, *, task: str | None = None, weight: Any = None, standardise: bool = True,
+        place: Place = "index {}".format,
+    ) -> "TargetEncoder":  # fmt: skip
+        """From a Frame's column or any sequence, shape (n,); `standardise=False` keeps a regression's values.
+
+        ValueError for missing or infinite values, dates, a single class, a constant, and text to regress on.
+        """
+        values = _complete(name, values, place)
+        weight = weights_of(len(values), weight)
+        used, weight = values[weight > 0], weight[weight > 0]
+        kind = kind_of(values)
+        if kind == "date":
+            raise ValueError(f"the target {name!r} is a date; take a number, or a class")
+        task, reason = decide_task(used) if task is None else (task, "as asked")
+        if task not in TASKS:
+            raise ValueError(f"unknown task {task!r}; choose {' or '.join(TASKS)}")
+        if kind == "number":
+            numbers_of(name, values, place)
+        elif task == "regression":
+            raise ValueError(
+                f"the target {name!r} is {kind}, {spelling(values[0])!r} on {place(0)}; regression needs numbers"
+            )
+        classes = sorted(set(used.tolist()))
+        if task == "classification":
+            if len(classes) < 2:
+                raise ValueError(f"the target {name!r} has one class only, {spelling(used[0])!r}; two are needed")
+            return cls(name, task, reason, classes, 0.0, 1.0)
+        if len(classes) < 2:
+            raise ValueError(f"the target {name!r} is constant: every row has {spelling(used[0])}")
+        mean, std = moments(used, weight) if standardise else (0.0, 1.0)
+        return cls(name, task, reason, [], mean, std)
+
+    def codes(self, values: Any, place: Place = "index {}".format) -> Array:
+        """Each row's class as its number in `classes`, shape (n,). ValueError for one that training did not have."""
+        levels = levels_of(_complete(self.name, values, place), kind_of(self._as_array()))
+        known: dict[str | None, int] = {spelling(each): code for code, each in enumerate(self.classes)}
+        for row, level in enumerate(levels):
+            if level not in known:
+                raise ValueError(f"{place(row)}: the target {self.name!r} is {level!r}; the classes are {list(known)}")
+        return np.array([known[level] for level in levels], dtype=np.intp)
+
+    def encode(self, values: Any, place: Place = "index {}".format) -> Array:
+        """Y: regression and two classes (1, n), more classes one-hot (k, n); float64."""
+        if self.task == "regression":
+            numbers = numbers_of(self.name, _complete(self.name, values, place), place)
+            return ((numbers - self.mean) / self.std)[np.newaxis]
+        codes = self.codes(values, place)
+        if len(self.classes) == 2:
+            return codes[np.newaxis].astype(np.float64)
+        Y = np.zeros((len(codes), len(self.classes)))
+        Y[np.arange(len(codes)), codes] = 1
+        return Y.T
+
+    def decode(self, A: Array) -> Array:
+        """Predictions, shape (n,), from the network's output (1, n) or (k, n): values, or the most probable classes."""
+        if self.task == "regression":
+            return np.asarray(self.mean + self.std * A[0])
+        code = (A[0] > 0.5).astype(np.intp) if len(self.classes) == 2 and len(A) == 1 else A.argmax(axis=0)
+        return np.asarray(self._as_array()[code])
+
+    def _as_array(self) -> Array:
+        """The classes as a Frame's column."""
+        return as_column(self.name, self.classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: floats come back to the bit, classes as what they are."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> "TargetEncoder":
+        """The encoder that `to_dict` described. ValueError or TypeError for anything else."""
+        target = restored(cls, data)
+        if target.task not in TASKS or (len(target.classes) > 1) != (target.task == "classification"):
+            raise ValueError(f"a target of {target.task!r} with the classes {target.classes!r} cannot be")
+        return target
+
+
+def _complete(name: str, values: Any, place: Place) -> Array:
+    """The target as a Frame's column. ValueError where a value is missing."""
+    values = as_column(name, values, place=place)
+    if (rows := np.flatnonzero(missing(values))).size:
+        gone = f"missing in {len(rows)} of {len(values)} rows, first on {place(int(rows[0]))}"
+        raise ValueError(f"the target {name!r} is {gone}; leave those rows out")
+    return values
+
+
+def split_rows(
+    n_rows: int, fraction: float, rng: np.random.Generator, classes: Array | None = None
+) -> tuple[Array, Array]:
+    """(training rows, validation rows), both sorted; `fraction` of the rows, at least one, validate.
+
+    With class numbers, shape (n_rows,), every class has its share in both, and at least one row in training.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"the validation fraction is {fraction}; it lies between 0 and 1")
+    kinds = np.zeros(n_rows) if classes is None else np.asarray(classes)
+    groups = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+    sizes = np.array([len(rows) for rows in groups])
+    spare = sizes - 1
+    wanted = max(1, round(n_rows * fraction))
+    if spare.sum() < wanted:
+        raise ValueError(f"{n_rows} rows of {len(groups)} classes are too few to set {wanted} of them aside")
+    share = sizes * (wanted / n_rows)
+    taken = np.minimum(np.floor(share).astype(np.intp), spare)
+    while taken.sum() < wanted:  # what rounding down left over goes to the largest remainders
+        taken[np.argmax(np.where(taken < spare, share - taken, -np.inf))] += 1
+    chosen = [rng.permutation(rows)[:count] for rows, count in zip(groups, taken, strict=True)]
+    validation = np.sort(np.concatenate(chosen))
+    return np.setdiff1d(np.arange(n_rows), validation), validation

@@ -1,0 +1,254 @@
+"""A table and a target in, a model out: `train_table` reads, encodes, holds out, trains and scores."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from netwright.core.activations import Activation
+from netwright.core.arguments import Array, number, whole
+from netwright.core.losses import Loss, find_loss
+from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.engines import ENGINES
+from netwright.recipes.recipe import DROPOUT, HIDDEN, PARTS, REFITS, Interrupted, encode, mixture_of, untrained
+from netwright.tables.features import TableEncoder
+from netwright.tables.frame import Frame
+from netwright.tables.target import TASKS, TargetEncoder, split_rows
+from netwright.tabular.model import TableModel, as_frame, weights_in
+from netwright.tabular.single import OneNetwork, usual_loss
+from netwright.training.loop import Callback
+
+FEWEST = 10  # rows, below which a held-out part is a row or none
+ABOUT_ONE = [field.name for field in fields(OneNetwork)]  # arguments that ask for one network in place of the mixture
+
+
+def train_table(
+    table: Any,
+    target: str,
+    *,
+    task: str | None = None,
+    hidden: Sequence[int] | None = None,
+    activation: str | Activation | Sequence[str | Activation] | None = None,
+    loss: str | Loss | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    optimizer: str | Optimizer | LBFGS | None = None,
+    learning_rate: float | None = None,
+    schedule: Any = None,
+    dropout: float | None = None,
+    l2: float | None = None,
+    seed: int = 0,
+    weights: str | None = None,
+    drop: Collection[str] = (),
+    categorical: Collection[str] = (),
+    validation: float = 0.2,
+    patience: int | None = None,
+    max_seconds: float | None = None,
+    clip_norm: float | None = None,
+    checkpoint: Any = None,
+    resume: Any = None,
+    engine: Any = None,
+    n_threads: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    tell: Callable[[str, float], Any] | None = None,
+    reading: Mapping[str, Any] | None = None,
+    ready: Callable[[TableModel], Any] | None = None,
+) -> TableModel:
+    """Learn to predict the column `target` of a table from its other columns.
+
+    By default that is done by a mixture of networks, the recipe of `TabularClassifier` and `TabularRegressor`. Whoever
+    gives one of hidden, activation, loss, epochs, batch_size, optimizer, learning_rate, schedule, dropout, l2,
+    patience, clip_norm, checkpoint, resume or callbacks gets one network, with these defaults for the others:
+
+    hidden: sizes of the hidden layers, (64, 32), each followed by `activation`, "silu", and `dropout`, 0; () makes a
+        linear model.
+    loss: logloss for two classes, cross_entropy for more, squared_error of the standardised target.
+    epochs, batch_size, patience: from the number of rows, so that small tables too get enough updates.
+    l2: 1 / rows, as a prior on the weights that more rows outweigh. optimizer: "adam". schedule: "constant".
+
+    What holds for both:
+
+    table: a path (CSV, TSV, Parquet, JSON lines), a `Frame`, a mapping of columns, a data frame or a 2-D array.
+    task: "classification" or "regression"; by default what the target's values say.
+    weights: the column with each row's weight, not negative; weight k counts as k copies of the row, 0 as none.
+    drop: columns not to learn from. categorical: columns that are categories, whatever they look like.
+    validation: the share of rows held out, by class, for the scores, and of one network for early stopping; 0 holds out
+        none. The model that is scored on them is the one returned: it is not fitted again to all rows.
+    seed: decides which rows those are, the first weights and every shuffle.
+    engine: "auto" for one network, "fused" for the mixture. n_threads: as in `Network.train`; of the mixture, networks
+        that learn at a time, by default as many as there are cores, at most 4.
+    tell: called while a mixture is learnt, with words such as "networks 3/8" and the share of the work that is done.
+    reading: options of `read_table` when `table` is a path; the model keeps those that hold for the next file too.
+    ready: called with the untrained model once everything is checked, before the first epoch.
+    The others are as in `Network.train`.
+
+    Encoders are fitted to the rows that are learned from. Ctrl-C ends training with what has been learnt by then; with
+    a mixture, as long as no network is done, it is a KeyboardInterrupt. ValueError names the column, value or argument
+    that is wrong, OSError the file; before training starts.
+    """
+    arguments = locals() | {"resume": resume or None}
+    asked = {name: arguments[name] for name in ABOUT_ONE if arguments[name] is not None}
+    _check_options(task, seed, validation, max_seconds, n_threads)
+    one = OneNetwork(**asked) if asked or callbacks else None
+    if isinstance(engine, str):
+        ENGINES.find(engine)
+    reading = dict(reading or {})
+    # What is dropped need not be in order: as categories any values will do.
+    frame = as_frame(table, categorical={*_names("categorical", categorical), *_names("drop", drop)}, **reading)
+    names = _input_columns(frame, target, weights, drop, categorical)
+    weight = None if weights is None else weights_in(frame, weights)
+    if weight is not None:
+        frame, weight = frame.take(weight > 0), weight[weight > 0]
+
+    goal = TargetEncoder.fit(frame.column(target), target, task=task, standardise=False, place=frame.place)
+    chosen = one.loss_for(goal, frame) if one else find_loss(usual_loss(goal))
+    rng = np.random.default_rng(seed)
+    rows, held = _split(frame, goal, validation, rng)
+    part = None if weight is None else weight[rows]
+    if goal.task == "regression":
+        learned = frame.take(rows)
+        fitted = TargetEncoder.fit(
+            learned.column(target), target, task="regression", weight=part,
+            standardise=chosen.link == "identity", place=learned.place,
+        )  # fmt: skip
+        goal = replace(fitted, reason=goal.reason)
+    Y = _targets(goal, chosen, frame)
+
+    # What numbers or names the rows shows in all of them; means and categories come from those learned from.
+    inputs = frame.drop(set(frame.names) - set(names))
+    as_categories = [name for name in categorical if name in names]  # it may also name the target
+    useless = TableEncoder.fit(inputs, categorical=as_categories, weight=weight).dropped
+    kept = inputs.drop([name for name, _ in useless]).take(rows)
+    as_categories = [name for name in as_categories if name in kept.columns]
+    encoder = TableEncoder.fit(kept, categorical=as_categories, weight=part)  # or that nothing is of use
+    network: Any
+    if one:
+        network = one.make(len(encoder.feature_names), Y[:, rows], part, chosen, rng)
+        own = one.settings(network, budget := one.budget(len(rows), len(held)))
+    else:
+        encoder = encode(kept, Y[:, rows], part, kinds=dict.fromkeys(as_categories, "category"))
+        network = untrained(encoder, len(Y), chosen.name)
+        own = {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
+    X = encoder.transform(inputs if one else inputs.take(held))  # what is wrong with a row held out is said now
+    encoder = replace(encoder, dropped=[*useless, *encoder.dropped])
+    model = TableModel(
+        network=network,
+        encoder=encoder,
+        target=goal,
+        settings=own
+        | {
+            "max_seconds": max_seconds,
+            "seed": seed,
+            "validation": validation,
+            "weights": weights,
+            "drop": sorted(drop),
+            "categorical": sorted(categorical),
+            "rows": len(rows),
+            "held_out": len(held),
+        },
+        notes=[*frame.notes, *encoder.notes, *_doubts(len(rows), len(held), one is None)],
+        reading=_for_the_next_file(reading, frame),
+        held_out=frame.take(held) if len(held) else None,
+    )
+    if ready is not None:
+        ready(model)
+    if one:
+        model.history = network.train(
+            X[:, rows],
+            Y[:, rows],
+            weight=part,
+            validation=(X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None,
+            max_seconds=max_seconds,
+            engine=engine or "auto",
+            n_threads=n_threads,
+            callbacks=callbacks,
+            **one.options(budget),
+        )
+    else:
+        options: dict[str, Any] = {"seed": seed, "max_seconds": max_seconds, "n_threads": n_threads}
+        options |= {"engine": engine or "fused"} | ({} if tell is None else {"tell": tell})
+        try:
+            model.network, model.history = mixture_of(encoder, kept, Y[:, rows], part, loss=chosen.name, **options)
+        except Interrupted as interrupted:
+            model.network, model.history = interrupted.args
+    if model.held_out is not None:
+        model.scores = model.evaluate(model.held_out, notes=[])
+    return model
+
+
+# ── what `train_table` checks and chooses ────────────────────────────────────────────────────────────────────────────
+
+
+def _check_options(task: Any, seed: Any, validation: Any, max_seconds: Any, n_threads: Any) -> None:
+    """What is wrong whatever the table holds is said before it is read, which may take a while."""
+    if task not in (None, *TASKS):
+        raise ValueError(f"unknown task {task!r}; choose {' or '.join(TASKS)}")
+    whole("seed", seed, 0)
+    if number("validation", validation, 0, 1) == 1:
+        raise ValueError("validation must be below 1, got 1: some rows must be left to learn from")
+    if max_seconds is not None:
+        number("max_seconds", max_seconds, 0, above=True)
+    if n_threads is not None:
+        whole("n_threads", n_threads)
+
+
+def _names(argument: str, names: Any) -> list[str]:
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{argument} must be a list of column names, got {names!r}")
+    return list(names)
+
+
+def _input_columns(
+    frame: Frame, target: str, weights: str | None, drop: Collection[str], categorical: Collection[str]
+) -> list[str]:
+    """The names of the columns to learn from; ValueError for unknown ones, and for one that is asked two things."""
+    for name in (target, *([] if weights is None else [weights]), *drop, *categorical):
+        frame.column(name)
+        if any(note.startswith(f"the column headed {name!r} is called ") for note in frame.notes):
+            raise ValueError(f"more than one column is headed {name!r}; give each a name of its own")
+    if weights == target:
+        raise ValueError(f"column {target!r} cannot be both the target and the weights")
+    taken = {target: "the target"} | ({} if weights is None else {weights: "the weights"})
+    for name, what in taken.items():
+        if name in drop:
+            raise ValueError(f"column {name!r} is {what} and cannot be dropped as well")
+    names = [name for name in frame.names if name not in taken and name not in drop]
+    if not names:
+        raise ValueError(f"no column is left to learn from: the table has {frame.names}")
+    return names
+
+
+def _split(frame: Frame, goal: TargetEncoder, fraction: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The numbers of the rows to learn from, and of those held out."""
+    if not fraction:
+        return np.arange(frame.n_rows), np.arange(0)
+    if frame.n_rows < FEWEST:
+        raise ValueError(
+            f"{frame.n_rows} rows are too few to hold some out: {FEWEST} are needed, or no held-out part (validation 0)"
+        )
+    if 2 * len(goal.classes) > frame.n_rows:
+        raise ValueError(f"the target {goal.name!r} has {len(goal.classes)} classes in {frame.n_rows} rows, too many")
+    codes = goal.codes(frame.column(goal.name), frame.place) if goal.classes else None
+    return split_rows(frame.n_rows, fraction, rng, codes)
+
+
+def _for_the_next_file(reading: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
+    """How the table was read, as far as that holds for another file of its kind."""
+    kept = {name: reading[name] for name in ("nulls", "decimal", "thousands") if name in reading}
+    dates = reading.get("date_format") or frame.date_formats
+    return kept | ({"date_format": dates} if dates else {})
+
+
+def _doubts(rows: int, held: int, mixed: bool) -> list[str]:
+    """What the number of rows leaves uncertain."""
+    if not held:
+        unknown = "" if mixed else "when to stop or "
+        return [f"no row is held out: nothing says {unknown}how well the model does on rows other than its {rows}"]
+    return [f"only {held} rows are held out: their scores say little"] * (held < 30)
+
+
+def _targets(goal: TargetEncoder, loss: Loss, frame: Frame) -> Array:
+    """Y, (outputs, n_rows), as the loss wants it: cross_entropy has an output for each of two classes too."""
+    Y = goal.encode(frame.column(goal.name), frame.place)
+    return np.vstack([1 - Y, Y]) if loss.targets == "distribution" and len(Y) == 1 else Y

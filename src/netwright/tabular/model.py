@@ -1,0 +1,260 @@
+"""A trained model: networks together with the encoders that turn a table's rows into their inputs and back.
+
+`train_table` makes one, `netwright train` writes it to a file, `netwright.load` brings it back.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netwright.core.activations import Activation
+from netwright.core.arguments import Array
+from netwright.core.losses import Loss
+from netwright.core.scores import mae, r2, rmse
+from netwright.files.container import write
+from netwright.files.networks import rebuild
+from netwright.network import Network
+from netwright.recipes.mixture import Mixture
+from netwright.tables.encoders import numbers_of
+from netwright.tables.features import TableEncoder, Unseen
+from netwright.tables.frame import Frame, spelling
+from netwright.tables.read import read_table
+from netwright.tables.target import TargetEncoder
+from netwright.training.history import History
+
+# Settings that a model of a file cannot do without: of any kind; of one network besides.
+SETTINGS: dict[str, Any] = {"seed": int, "weights": str | None, "drop": list, "rows": int, "held_out": int}
+ONE: dict[str, Any] = {"hidden": list, "optimizer": dict, "batch_size": int | None, "dropout": int | float}
+
+
+@dataclass(eq=False)
+class TableModel:
+    """A network, or a mixture of them, and the encoders of its inputs and its target.
+
+    `scores` are those of the rows held out in training, which the networks have not seen.
+
+    `settings` says how it was trained, `notes` what was decided about the table; `held_out` is the part of the table
+    that was not learned from, and is not kept in the file.
+    """
+
+    network: Network | Mixture
+    encoder: TableEncoder
+    target: TargetEncoder
+    settings: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    reading: dict[str, Any] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    scores: dict[str, float] = field(default_factory=dict)
+    held_out: Frame | None = None
+
+    # ── predictions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def predict(self, table: Any) -> Array:
+        """A class or a value for each row, (n_rows,), in the rows' order. ValueError says which column is amiss.
+
+        A category that training did not have, or a new column, is a warning.
+        """
+        return self.decode(self.outputs(table))
+
+    def predict_proba(self, table: Any) -> Array:
+        """Each class's probability, (n_rows, n_classes), in the order of `target.classes`."""
+        return self.probabilities(self.outputs(table))
+
+    def evaluate(self, table: Any, *, notes: list[str] | None = None) -> dict[str, float]:
+        """Scores on a table that has the target; weighted, if the model was and the table has the column of weights.
+
+        Classification: accuracy, balanced_accuracy (the mean over the classes of the share found), log_loss.
+        Regression: rmse and mae, in the target's units, and r2.
+        """
+        frame = self.read(table, with_target=True)
+        truth = frame.column(self.target.name)
+        name = self.settings["weights"]
+        weight = weights_in(frame, name) if name in frame.columns else None
+        A = self.outputs(frame, notes=notes)
+        if self.target.task == "regression":
+            # In standardised units first, where no square of a large number overflows.
+            Y, std = self.target.encode(truth, frame.place), self.target.std
+            scores = {"rmse": std * rmse(Y, A, weight), "mae": std * mae(Y, A, weight), "r2": r2(Y, A, weight)}
+        else:
+            scores = _class_scores(self.target.codes(truth, frame.place), self.probabilities(A), weight)
+        return {score: float(value) for score, value in scores.items()}
+
+    def outputs(self, table: Any, *, notes: list[str] | None = None) -> Array:
+        """The network's A, (outputs, n_rows). Sentences on unseen categories and new columns go to `notes`."""
+        frame, unseen = self.read(table), Unseen()
+        own = {self.target.name, self.settings["weights"], *self.settings["drop"]}
+        told = self.encoder.check(frame.drop(own & set(frame.names)))
+        A = self.network.predict(self.encoder.transform(frame, unseen))
+        for name, levels in unseen.items():
+            shown = ", ".join(map(repr, levels[:3])) + (f" and {len(levels) - 3} more" if len(levels) > 3 else "")
+            told.append(f"column {name!r} has categories that training did not have: {shown}")
+        if notes is not None:
+            notes += told
+        else:
+            for sentence in told:
+                warnings.warn(sentence, stacklevel=3)
+        return A
+
+    def decode(self, A: Array) -> Array:
+        """The network's outputs as classes or values, (n_rows,)."""
+        return self.target.decode(A)
+
+    def probabilities(self, A: Array) -> Array:
+        """The network's outputs as probabilities, (n_rows, n_classes). ValueError for a regression."""
+        if self.target.task == "regression":
+            raise ValueError(f"{self.target.name!r} is a number: a regression has no probabilities of classes")
+        return np.column_stack([1 - A[0], A[0]]) if len(A) == 1 else A.T
+
+    def read(self, table: Any, *, with_target: bool = False) -> Frame:
+        """A table as a Frame. Of a file only the columns in use must be in order, and categories are read as such."""
+        categories, needed = self.encoder.categories, self.encoder.names()
+        if with_target:
+            needed.append(self.target.name)
+            if self.target.classes and isinstance(self.target.classes[0], str):
+                categories.append(self.target.name)
+        return as_frame(table, categorical=categories, needed=needed, **self.reading)
+
+    # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, path: Any) -> None:
+        """Write networks and encoders to one safetensors file, atomically; `netwright.load(path)` brings them back."""
+        name, said, tensors = self._networks()
+        header = {
+            name: said,
+            "encoder": self.encoder.to_dict(),
+            "target": self.target.to_dict(),
+            "history": self.history.to_dict(),
+            "settings": self.settings,
+            "scores": self.scores,
+            "notes": self.notes,
+            "reading": self.reading,
+        }
+        write(path, "table", tensors, header)
+
+    def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
+        """How a file keeps what predicts: under which name, what JSON can say of it, and its tensors."""
+        if isinstance(self.network, Mixture):
+            return "mixture", *self.network.to_file()
+        return "network", self.network.settings(), {"theta": self.network.theta}
+
+    @property
+    def nbytes(self) -> int:
+        """What the networks' numbers take in a file."""
+        return sum(tensor.nbytes for tensor in self._networks()[-1].values())
+
+    @classmethod
+    def from_header(
+        cls,
+        header: Mapping[str, Any],
+        tensors: Mapping[str, Array],
+        activations: dict[str, Activation],
+        losses: dict[str, Loss],
+    ) -> "TableModel":
+        """The model that `save` described; ValueError when its parts are not known or do not fit together."""
+        network: Network | Mixture
+        if "mixture" in header:
+            network, needed = Mixture.from_file(header["mixture"], tensors), SETTINGS
+        else:
+            network = rebuild(Network, header["network"], tensors["theta"], activations, losses)
+            needed = SETTINGS | ONE
+        model = cls(
+            network=network,
+            encoder=TableEncoder.from_dict(header["encoder"]),
+            target=TargetEncoder.from_dict(header["target"]),
+            history=History(**header["history"]),
+            **{name: header[name] for name in ("settings", "scores", "notes", "reading")},
+        )
+        if wrong := [name for name, kinds in needed.items() if not isinstance(model.settings.get(name), kinds)]:
+            raise ValueError(f"the model's settings lack {wrong[0]!r}, or it is of the wrong type")
+        outputs = max(1, len(model.target.classes))
+        if network.inputs != len(model.encoder.feature_names) or network.outputs not in (outputs, outputs - 1):
+            raise ValueError("the model's network and encoders do not fit together")
+        return model
+
+    # ── how it shows itself ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def summary(self) -> str:
+        """The target, the network, what becomes of each column, how it was trained and how well it does."""
+        rows = [("column", "kind", "what is done")]
+        rows += [(name, kind, done) for name, kind, done, _ in self.encoder.describe()]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines.insert(1, "─" * max(map(len, lines)))
+        scores = [f"held-out {score}: {value:.6g}" for score, value in self.scores.items()]
+        return "\n".join(
+            [f"predicts {self.goal()}", "", *lines, "", self.network.summary(), "", self.training(), *scores]
+        )
+
+    def goal(self) -> str:
+        """`'species', one of 3 classes (Adelie, Chinstrap, Gentoo)`."""
+        if self.target.task == "regression":
+            return f"{self.target.name!r}, a number"
+        classes = [spelling(each) for each in self.target.classes]
+        shown = ", ".join(classes[:8]) + (", …" if len(classes) > 8 else "")
+        return f"{self.target.name!r}, one of {len(classes)} classes ({shown})"
+
+    def training(self) -> str:
+        """One line on how it was trained."""
+        kept, history = self.settings, self.history
+        parts = [f"{kept['rows']:,} rows learned from, {kept['held_out']:,} held out"]
+        if isinstance(self.network, Mixture):
+            return f"{', '.join(parts)}, seed {kept['seed']}\n{len(history)} epochs a network; {history.stopped}"
+        rate = kept["optimizer"].get("learning_rate")
+        parts += [kept["optimizer"]["name"], *[f"learning rate {rate:g}"] * (rate is not None)]
+        parts += [f"batches of {kept['batch_size']}"] * (kept["batch_size"] is not None)
+        parts += [f"dropout {kept['dropout']:g}"] * bool(kept["dropout"])
+        parts += [f"seed {kept['seed']}"]
+        done = f"{len(history)} epochs" + (f", the best was {history.best_epoch}" if history.best_epoch else "")
+        return f"{', '.join(parts)}\n{done}; {history.stopped}"
+
+    def __repr__(self) -> str:
+        scores = "".join(f", {score} {value:.4g}" for score, value in self.scores.items())
+        return f"TableModel({self.target.name!r}, {self.target.task}, {self.shape()}{scores})"
+
+    def shape(self) -> str:
+        """`15-64-32-3`; of a mixture, `8 × 15-128-128-3 + 4 × 15-3`."""
+        if isinstance(self.network, Mixture):
+            return self.network.shape()
+        return "-".join(map(str, [self.network.inputs, *self.settings["hidden"], self.network.outputs]))
+
+
+def as_frame(table: Any, *, categorical: Collection[str] = (), **reading: Any) -> Frame:
+    """The table as a Frame, whatever it is; `reading` are `read_table`'s options, for a path."""
+    if isinstance(table, Frame):
+        return table
+    if isinstance(table, str | os.PathLike):
+        return read_table(table, categorical=categorical, **reading)
+    return Frame.from_arrays(table, categorical=categorical)
+
+
+def weights_in(frame: Frame, name: str) -> Array:
+    """A column of weights, (n_rows,); ValueError, with the place, for one that is no number, negative or missing."""
+    weight = numbers_of(name, frame.column(name), frame.place)
+    bad = np.flatnonzero(~(weight >= 0))
+    if bad.size:
+        seen = weight[bad[0]]
+        what = "a value is missing" if math.isnan(seen) else f"the value is {seen:g}"
+        raise ValueError(f"column {name!r}, {frame.place(int(bad[0]))}: {what}; a weight is a number of at least 0")
+    if not weight.any():
+        raise ValueError(f"column {name!r} is 0 in every row: with these weights nothing is left to learn from")
+    return weight
+
+
+def _class_scores(codes: Array, P: Array, weight: Array | None) -> dict[str, float]:
+    """codes (n,), each row's class; P (n, n_classes), the probabilities."""
+    weight = np.ones(len(codes)) if weight is None else weight
+    right = P.argmax(axis=1) == codes
+    found = [
+        np.average(right[here], weights=weight[here]) for c in np.unique(codes) if weight[here := codes == c].any()
+    ]
+    likely = np.maximum(P[np.arange(len(codes)), codes], np.finfo(P.dtype).tiny)
+    return {
+        "accuracy": float(np.average(right, weights=weight)),
+        "balanced_accuracy": float(np.mean(found)),
+        "log_loss": float(np.average(-np.log(likely), weights=weight)),
+    }

@@ -1,0 +1,148 @@
+"""One network that learns a table, as somebody asks for it: what that leaves open comes from the table."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from netwright.core.activations import Activation
+from netwright.core.arguments import Array, number, whole
+from netwright.core.losses import TARGETS, Loss, find_loss
+from netwright.core.optimizers import LBFGS, Optimizer, find_optimizer
+from netwright.core.schedules import find_schedule, spell
+from netwright.network import Network
+from netwright.tables.frame import Frame
+from netwright.tables.target import TargetEncoder
+
+FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from
+
+
+@dataclass(frozen=True)
+class OneNetwork:
+    """What `train_table` may be asked about the network and how it learns, with what it is when it is not asked."""
+
+    hidden: Sequence[int] = (64, 32)
+    activation: str | Activation | Sequence[str | Activation] = "silu"
+    loss: str | Loss | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    optimizer: str | Optimizer | LBFGS = "adam"
+    learning_rate: float | None = None
+    schedule: Any = "constant"
+    dropout: float = 0.0
+    l2: float | None = None
+    patience: int | None = None
+    clip_norm: float | None = None
+    checkpoint: Any = None
+    resume: Any = None
+
+    def __post_init__(self) -> None:
+        """What is wrong whatever the table holds is said before it is read, which may take a while."""
+        if isinstance(self.hidden, str) or not isinstance(self.hidden, Sequence):
+            raise ValueError(f"hidden must be a list of sizes such as [64, 32], got {self.hidden!r}")
+        for size in self.hidden:
+            whole("each size in hidden", size)
+        check_memory([1, *self.hidden, 1])
+        for name in ("epochs", "batch_size", "patience"):
+            if (value := getattr(self, name)) is not None:
+                whole(name, value)
+        for name in ("learning_rate", "clip_norm"):
+            if (value := getattr(self, name)) is not None:
+                number(name, value, 0, above=True)
+        if isinstance(find_optimizer(self.optimizer), LBFGS):  # all rows at once, the cost the same, steps of its own
+            wrong = [name for name in ("batch_size", "learning_rate", "clip_norm") if getattr(self, name) is not None]
+            wrong += ["schedule"] * (find_schedule(self.schedule) != find_schedule("constant"))
+            wrong += ["dropout"] * bool(self.dropout)
+            if wrong:
+                raise ValueError(f"lbfgs takes all rows at once and finds its own steps: leave out {', '.join(wrong)}")
+        find_schedule(self.schedule)
+        sizes = [1] * (len(self.hidden) + 2)
+        Network(sizes, self.activation, dropout=self.dropout, l2=self.l2 or 0.0, rng=0)  # says what is wrong with them
+        if self.loss is not None:
+            find_loss(self.loss)
+
+    def loss_for(self, goal: TargetEncoder, frame: Frame) -> Loss:
+        """The loss that was asked for, if it suits the target; else the usual one."""
+        classes, usual = len(goal.classes), find_loss(usual_loss(goal))
+        if self.loss is None:
+            return usual
+        asked = find_loss(self.loss)
+        if (asked.targets in FOR_CLASSES) != (goal.task == "classification"):
+            raise ValueError(
+                f"the loss {asked.name!r} does not suit a {goal.task} ({goal.name!r}: {goal.reason}); "
+                f"choose {usual.name}, or another task"
+            )
+        if asked.targets == "probability" and classes > 2:
+            raise ValueError(
+                f"the loss {asked.name!r} is for two classes, {goal.name!r} has {classes}; choose {usual.name}"
+            )
+        truth = frame.column(goal.name)
+        if asked.targets == "count" and np.min(truth) < 0:
+            row = int(np.argmin(truth))
+            right = TARGETS["count"][0]
+            raise ValueError(f"{asked.name} needs {right}; {goal.name!r} is {truth[row]:g} on {frame.place(row)}")
+        return asked
+
+    def make(self, inputs: int, Y: Array, weight: Array | None, loss: Loss, rng: np.random.Generator) -> Network:
+        """The network, untrained, for the targets Y, (outputs, rows), that it is to learn."""
+        sizes = [inputs, *self.hidden, len(Y)]
+        check_memory(sizes)
+        l2 = 1 / Y.shape[1] if self.l2 is None else self.l2
+        network = Network(sizes, self.activation, loss=loss, dropout=self.dropout, l2=l2, rng=rng)
+        if loss.link == "exp":  # else the first outputs are 1, however large the target is
+            network.layers[-1].b = np.log(np.average(Y, axis=1, weights=weight, keepdims=True))
+        return network
+
+    def budget(self, rows: int, held: int) -> dict[str, int | None]:
+        """Epochs, batch size and patience, where they are not given, so that any number of rows gets enough updates."""
+        epochs, batch_size, patience = self.epochs, self.batch_size, self.patience
+        if isinstance(find_optimizer(self.optimizer), LBFGS):
+            epochs, patience = epochs or 500, patience or (20 if held else None)
+        else:
+            batch_size = batch_size or min(256, max(16, 2 ** round(math.log2(max(rows, 1) / 40))))
+            steps = math.ceil(rows / batch_size)
+            epochs = epochs or (max(30, math.ceil(20_000 / steps)) if held else max(20, math.ceil(4000 / steps)))
+            patience = patience or (max(8, math.ceil(600 / steps)) if held else None)
+        return {"epochs": epochs, "batch_size": batch_size, "patience": patience}
+
+    def settings(self, network: Network, budget: Mapping[str, Any]) -> dict[str, Any]:
+        """What was asked and what was chosen, for the model's file."""
+        rate = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
+        return {
+            "hidden": list(self.hidden),
+            "optimizer": find_optimizer(self.optimizer).settings() | rate,
+            "schedule": spell(find_schedule(self.schedule)),
+            **budget,
+            "clip_norm": self.clip_norm,
+            "dropout": self.dropout,
+            "l2": network.l2,
+        }
+
+    def options(self, budget: Mapping[str, Any]) -> dict[str, Any]:
+        """What `Network.train` is told."""
+        names = ("optimizer", "learning_rate", "schedule", "clip_norm", "checkpoint", "resume")
+        return {**budget, **{name: getattr(self, name) for name in names}}
+
+
+def usual_loss(goal: TargetEncoder) -> str:
+    """The name of the loss of maximum likelihood."""
+    return ["squared_error", "", "logloss", "cross_entropy"][min(len(goal.classes), 3)]
+
+
+def check_memory(sizes: Sequence[int]) -> None:
+    """MemoryError for a network that this machine could not hold while it trains, told before it is tried."""
+    parameters = sum(a * b + b for a, b in pairwise(sizes))
+    needed = 8 * 6 * parameters  # theta, its gradient, the optimizer's two slots, the last and the best theta
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return
+    if needed > there:
+        raise MemoryError(
+            f"hidden layers of {', '.join(map(str, sizes[1:-1]))} make {parameters:,} parameters, which take "
+            f"{needed / 2**30:,.0f} GiB to train; this machine has {there / 2**30:,.0f} GiB"
+        )

@@ -1,0 +1,112 @@
+"""Checkpoints: where a training stands, in a file, so that a killed one goes on to the same bits."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netwright.core.arguments import Array, whole
+from netwright.files.container import read, write
+from netwright.training.history import History
+
+SLOT = "optimizer."
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a training stands between two epochs. With its History, all that decides how it goes on."""
+
+    epochs: int  # done
+    theta: Array
+    best: Array | None  # theta of the lowest validation cost
+    steps: int  # the optimizer's
+    slots: dict[str, Array]
+    rng: Mapping[str, Any]
+
+
+def write_checkpoint(
+    path: Any, network: dict[str, Any], settings: dict[str, Any], state: State, history: History
+) -> None:
+    """Write the file, atomically: `settings` are what must be the same again, `network` what its settings are."""
+    tensors = {"theta": state.theta, "best_theta": state.theta if state.best is None else state.best}
+    header = {
+        "network": network,
+        "settings": _plain(settings),
+        "history": history.to_dict(),
+        "state": {"steps": state.steps, "rng": _plain(state.rng)},
+    }
+    write(path, "checkpoint", tensors | {SLOT + name: slot for name, slot in state.slots.items()}, header)
+
+
+def read_checkpoint(
+    path: Path, network: dict[str, Any], settings: dict[str, Any], theta: Array
+) -> tuple[State, History]:
+    """What `write_checkpoint` wrote; ValueError when a setting or the network, whose theta is given, is another."""
+    kind, tensors, header = read(path)
+    if kind != "checkpoint":
+        raise ValueError(f"{path} holds a {kind}, not a checkpoint; resume needs a file that checkpoint= wrote")
+    try:
+        then = _named(header["network"]) | header["settings"]
+        for name, now in (_named(network) | settings).items():
+            if then.get(name) != now:
+                raise ValueError(
+                    f"cannot resume from {path}: {name} was {_short(then.get(name))} there and is {_short(now)} now; "
+                    f"make the same call on the same data, or start without resume"
+                )
+        history = History(**header["history"])
+        epochs, watched = len(history), settings["validation"] is not None
+        scores = settings["scores"] if watched else []
+        counts = [epochs, epochs * watched, epochs, epochs] + [epochs] * len(scores)
+        if [len(numbers) for numbers in history.lists()] != counts or list(history.validation_scores) != scores:
+            raise TypeError("its history is another training's")
+        slots = {name.removeprefix(SLOT): slot for name, slot in tensors.items() if name.startswith(SLOT)}
+        best = tensors["best_theta"] if history.best_epoch else None
+        kept = header["state"]
+        steps = whole(f"{path}: steps", kept["steps"], 0)
+        state = State(epochs, tensors["theta"], best, steps, slots, kept["rng"])
+        if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
+            raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: its header does not describe a checkpoint ({error})") from None
+    return state, history
+
+
+def engine_of(path: Path) -> tuple[str, int | None]:
+    """The engine that wrote a checkpoint, and its threads; "plain" for a file that is none, as reading it will say."""
+    kind, _, header = read(path)
+    settings = header.get("settings") if kind == "checkpoint" else None
+    settings = settings if isinstance(settings, dict) else {}
+    return str(settings.get("engine", "plain")), settings.get("threads")
+
+
+def fingerprint(*arrays: Array | None) -> str | None:
+    """Dtype, shape and a hash of each array, about a second a gigabyte; None for None."""
+    parts = []
+    for array in arrays:
+        if array is not None:
+            hashed = hashlib.blake2b(np.ascontiguousarray(array.T).data, digest_size=16)
+            parts.append(f"{array.dtype} {array.shape} {hashed.hexdigest()}")
+    return ", ".join(parts) or None
+
+
+def _named(network: dict[str, Any]) -> dict[str, Any]:
+    """A network's settings, each layer by a name of its own."""
+    layers = network["layers"]
+    network = {"penalty_per_batch": False} | network  # a file may be older than it
+    named = {f"layers[{i}]": layer for i, layer in enumerate(layers)}
+    return {"the number of layers": len(layers), **named, **{n: v for n, v in network.items() if n != "layers"}}
+
+
+def _plain(state: Any) -> Any:
+    """Settings or a generator's state as JSON can say it."""
+    if isinstance(state, dict):
+        return {name: _plain(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 160 else text[:157] + "..."

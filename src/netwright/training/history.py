@@ -1,0 +1,80 @@
+"""What a training went through: a number for each epoch."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class History:
+    """Lists with an entry an epoch. `cost`: the mean over the epoch's batches, each before its update (L-BFGS: after).
+
+    `validation_cost` and `validation_scores` (by name) are empty without validation rows; `seconds` is the time from
+    the start to the end of the epoch; `learning_rate` the rate of its last step. `best_epoch` (from 1) has the lowest
+    validation cost, and is the one whose parameters the network keeps. `stopped` says in words why training ended.
+    """
+
+    cost: list[float] = field(default_factory=list)
+    validation_cost: list[float] = field(default_factory=list)
+    validation_scores: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    stopped: str = ""
+
+    def __post_init__(self) -> None:
+        """Takes what `to_dict` gave, where None is what is not finite; ValueError when it is no history."""
+        try:
+            self.cost, self.seconds, self.learning_rate = map(_floats, (self.cost, self.seconds, self.learning_rate))
+            self.validation_cost = _floats(self.validation_cost, math.inf)
+            self.validation_scores = {name: _floats(kept) for name, kept in self.validation_scores.items()}
+        except (TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"a history is made of numbers: {error}") from None
+        if {len(numbers) for numbers in self.lists()} - {0, len(self)} or not isinstance(self.stopped, str):
+            raise ValueError(
+                "a history has as many numbers of each kind as it has epochs, and says in words why it ended"
+            )
+        if self.best_epoch is not None and self.best_epoch not in range(1, len(self.validation_cost) + 1):
+            raise ValueError(f"best_epoch must be an epoch with a validation cost, got {self.best_epoch!r}")
+
+    def lists(self) -> list[list[float]]:
+        """All the lists, to be cut or checked together."""
+        return [self.cost, self.validation_cost, self.seconds, self.learning_rate, *self.validation_scores.values()]
+
+    def __len__(self) -> int:
+        """Epochs done."""
+        return len(self.cost)
+
+    def __repr__(self) -> str:
+        if not self.cost:
+            return f"History(0 epochs{self.stopped and f'; {self.stopped}'})"
+        parts = [f"{len(self)} epochs", f"cost {self.cost[0]:.6g} → {self.cost[-1]:.6g}"]
+        if self.validation_cost and self.best_epoch:
+            best = self.validation_cost[self.best_epoch - 1]
+            parts.append(f"best validation cost {best:.6g} in epoch {self.best_epoch}")
+        return f"History({', '.join(parts)}; {self.stopped})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON can say it: a number that is not finite is None. `History(**it)` brings it back."""
+        kept = asdict(self)
+        kept["validation_cost"] = _finite(self.validation_cost)
+        kept["validation_scores"] = {name: _finite(scores) for name, scores in self.validation_scores.items()}
+        return kept
+
+    def plot(self, path: Any = None) -> Any:
+        """Draw cost and validation cost over the epochs with matplotlib; returns the Axes, and writes `path` if given.
+
+        ValueError when there is no epoch to draw.
+        """
+        from netwright.draw.report import plot_history
+
+        return plot_history(self, path)
+
+
+def _floats(numbers: Iterable[float | None], none: float = math.nan) -> list[float]:
+    return [none if x is None else float(x) for x in numbers]
+
+
+def _finite(numbers: list[float]) -> list[float | None]:
+    return [x if math.isfinite(x) else None for x in numbers]

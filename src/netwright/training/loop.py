@@ -1,0 +1,380 @@
+"""The training loop: epochs of updates, watched. Shuffles, validates, keeps the best, stops in time, resumes exactly.
+
+An epoch counts as a whole or not at all: whatever interrupts it, the network, the optimizer, the generator and the
+history go back to where they stood before.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.core.dropout import Dropout
+from netwright.core.network import FeedForward
+from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.core.schedules import Constant, Plateau, Schedule, spell
+from netwright.core.scores import ERRORS, Score
+from netwright.engines import Engine
+from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
+from netwright.training.history import History
+
+Callback: TypeAlias = Callable[[FeedForward, History], Any]
+
+
+@dataclass
+class Training:
+    """A training under way: what `train` was given, checked, and how far it has come."""
+
+    network: FeedForward
+    X: Array
+    Y: Array
+    weight: Array | None  # of mean 1
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer | LBFGS
+    learning_rate: float
+    schedule: Schedule
+    validation: tuple[Array, Array, Array | None] | None
+    patience: int | None
+    tolerance: float | None
+    monitor: str | None  # the score, or "cost", to watch; None: the validation cost, without validation the cost
+    max_seconds: float | None
+    clip_norm: float | None
+    shuffle: bool
+    scores: Mapping[str, Score]
+    rng: np.random.Generator
+    engine: Engine
+    callbacks: Sequence[Callback]
+    checkpoint: Any
+    keep_best: bool = True  # end with the parameters of the best epoch on the validation rows
+
+    def __post_init__(self) -> None:
+        self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
+        self.best: Array | None = None  # theta of the best epoch on the validation rows
+        self.before = (math.inf, 0)  # the lowest number watched, and the epochs since
+        self.forget()
+        self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
+        self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
+
+    # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> History:
+        self.network.use_rng(self.rng)
+        optimizer = self.optimizer
+        if isinstance(optimizer, Optimizer) and not optimizer.fits(self.network.theta):
+            optimizer.start(self.network.theta)  # new, or last used on another network
+        hold = getattr(self.engine, "hold", lambda *job: nullcontext())
+        try:
+            self.keep_up()
+            with hold(self.network, self.batch_size):
+                if isinstance(optimizer, LBFGS):
+                    self.minimize(optimizer)
+                else:
+                    self.descend(optimizer)
+            self.write_checkpoint()
+        except KeyboardInterrupt:
+            self.history.stopped = f"interrupted after {len(self.history)} epochs"
+            if isinstance(optimizer, Optimizer):  # L-BFGS can only go on where it starts a new picture
+                self.write_checkpoint()
+        finally:
+            if self.best is not None and self.keep_best:
+                self.network.theta = self.best
+        return self.history
+
+    def descend(self, optimizer: Optimizer) -> None:
+        """Epochs of updates by the engine: one at a time, or many while nobody watches."""
+        many = getattr(self.engine, "run_epochs", None)
+        dropout = any(isinstance(layer, Dropout) for layer in self.network.layers)  # draws between the shuffles
+        if self.validation or self.callbacks or self.checkpoint is not None or dropout:
+            many = None
+        steps = -(-self.X.shape[1] // self.batch_size)
+        seconds = 2e-6 * steps + 6 * self.X.shape[1] * self.network.theta.size / 60e9  # an epoch, about, when compiled
+        ahead = max(1, int(0.02 / seconds)) if many else 1
+        while not self.history.stopped:
+            before, started = self.state(), self.seconds()
+            ahead = min(ahead, self.epochs - before.epochs)
+            if self.patience is not None:
+                ahead = max(1, min(ahead, self.patience - self.waited))  # it cannot run out sooner
+            try:
+                with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
+                    self.advance(optimizer, ahead, many)
+            except BaseException as error:
+                self.put_back(before)
+                if ahead == 1 or not isinstance(error, FloatingPointError):
+                    raise
+                ahead, many, self.history.stopped = 1, None, ""  # once more, one by one, up to the epoch that failed
+                continue
+            if many is not None:  # about a tenth of a second, for which Ctrl-C and max_seconds can wait
+                ahead = max(1, int(ahead * min(4.0, 0.1 / max(self.seconds() - started, 1e-4))))
+            self.tell(self.callbacks)
+            self.keep_up()
+
+    def advance(self, optimizer: Optimizer, epochs: int, many: Callable[..., Array] | None) -> None:
+        """So many epochs: in one call of `many`, or one by one without it."""
+        done, samples, started = len(self.history), self.X.shape[1], self.seconds()
+        if self.schedule in (Constant(), Plateau()):
+            rates = np.full((epochs, -(-samples // self.batch_size)), self.learning_rate * self.fallen)
+        else:
+            rates = np.array([self.rates(epoch) for epoch in range(done, done + epochs)])
+        shuffles = self.shuffle and rates.shape[1] > 1
+        orders = np.array([self.rng.permutation(samples) for _ in range(epochs)]) if shuffles else None
+        data = (self.network, optimizer, self.X, self.Y, self.weight)
+        if many is not None:
+            costs = many(*data, orders, self.batch_size, rates, self.clip_norm)
+        else:
+            order = None if orders is None else orders[0]
+            costs = np.array([self.engine.run_epoch(*data, order, self.batch_size, rates[0].tolist(), self.clip_norm)])
+        self.check_finite(float(costs.sum()))
+        took = (self.seconds() - started) / epochs
+        self.history.cost += costs[:-1].tolist()
+        self.history.learning_rate += rates[:-1, -1].tolist()
+        self.history.seconds += (started + took * np.arange(1, epochs)).tolist()
+        if self.patience is not None:
+            for epoch in range(done + 1, done + epochs):
+                self.watch(epoch)
+        self.record(float(costs[-1]), float(rates[-1, -1]))
+
+    def rates(self, epoch: int) -> list[float]:
+        """The learning rate of each step of the epoch (from 0)."""
+        steps = -(-self.X.shape[1] // self.batch_size)
+        base = self.learning_rate * self.fallen
+        rates = [float(base * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
+        for rate in rates:
+            if not 0 <= rate < math.inf:
+                raise ValueError(
+                    f"schedule must give factors of at least 0; in epoch {epoch + 1} it made a rate {rate}"
+                )
+        return rates
+
+    def minimize(self, optimizer: LBFGS) -> None:
+        """Epochs of L-BFGS: SciPy runs `restart` of them at a time, an iteration each."""
+        from scipy.optimize import minimize
+
+        network, history = self.network, self.history
+        reached = self.state()
+
+        def cost_and_gradient(theta: Array) -> tuple[float, Array]:
+            network.theta = theta
+            cost = self.engine.gradient(network, self.X, self.Y, self.weight)
+            # An infinite cost is only a step too far: the line search comes back from it, but not from NaN.
+            return cost if cost == cost else math.inf, network.grad.astype(np.float64)
+
+        def after_iteration(intermediate_result: Any) -> None:
+            nonlocal reached
+            network.theta, cost = intermediate_result.x, float(intermediate_result.fun)
+            self.check_finite(cost)
+            self.record(cost, 0.0)
+            reached = self.state()
+            self.tell(self.callbacks)
+            if history.stopped or len(history) % part == 0:
+                raise StopIteration
+
+        part = optimizer.restart or self.epochs
+        while not history.stopped:
+            before = len(history)
+            try:
+                with np.errstate(all="ignore"):
+                    self.check_finite(cost_and_gradient(network.theta)[0])
+                    result = minimize(
+                        cost_and_gradient,
+                        network.theta.astype(np.float64),
+                        jac=True,
+                        method="L-BFGS-B",
+                        callback=after_iteration,
+                        options={
+                            "maxcor": optimizer.memory,
+                            "maxiter": self.epochs,
+                            "maxfun": optimizer.evaluations or 10**9,
+                            "gtol": optimizer.tolerance,
+                            "ftol": 8 * np.finfo(network.dtype).eps if optimizer.flat is None else optimizer.flat,
+                        },
+                    )
+            finally:
+                self.put_back(reached)
+            if not history.stopped and (len(history) % part or len(history) == before):
+                why = str(result.message).strip().lower() if result.status != 2 else "no step lowers the cost"
+                ended = "ended" if result.status == 1 else "converged"  # 1: the evaluations are used up
+                history.stopped = f"{ended} after {len(history)} epochs ({why})"
+            self.keep_up()
+
+    def record(self, cost: float, rate: float) -> None:
+        """Add the epoch to the history, and keep its parameters if they are the best."""
+        history = self.history
+        if self.validation is not None:
+            X, Y, weight = self.validation
+            watched, A = self.network.evaluate(X, Y, weight)
+            history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
+            for name, score in self.scores.items():
+                history.validation_scores[name].append(float(score(Y, A, weight)))
+        history.learning_rate.append(rate)
+        history.seconds.append(self.seconds())
+        history.cost.append(cost)
+        self.watch(len(history))
+        if history.best_epoch == len(history):
+            self.best = self.network.theta.copy()
+
+    def go_on_from(self, lowest: float, waited: int) -> None:
+        """Go on from an earlier training that left its best parameters: its lowest cost, and how many epochs ago."""
+        self.before = lowest, waited
+        self.forget()
+        if lowest < math.inf and self.validation is not None:
+            self.best = self.network.theta.copy()
+
+    def forget(self) -> None:
+        """Be as if no epoch had been watched."""
+        self.lowest, self.waited = self.before
+        self.fallen, self.history.best_epoch = 1.0, None  # what a plateau has made of the rate
+
+    def watch(self, epoch: int) -> None:
+        """See whether the epoch (from 1) has the lowest cost so far, or the best score."""
+        history = self.history
+        if self.monitor in (None, "cost"):
+            watched = (history.cost if self.monitor else history.validation_cost or history.cost)[epoch - 1]
+        else:
+            score = history.validation_scores[self.monitor][epoch - 1]
+            watched = score if self.monitor in ERRORS else -score
+        lower = watched < self.lowest
+        self.waited += 1
+        if lower if self.tolerance is None else watched <= self.lowest - self.tolerance:
+            self.waited = 0
+        if lower:
+            self.lowest = watched
+            if history.validation_cost:
+                history.best_epoch = epoch
+        if isinstance(self.schedule, Plateau) and self.patience is not None and self.waited >= self.patience:
+            rate = self.learning_rate * self.fallen
+            if rate > self.schedule.floor:
+                self.fallen, self.waited = self.fallen / self.schedule.divide, 0
+
+    def tell(self, callbacks: Sequence[Callback]) -> None:
+        """See whether it is time to stop, and let the callbacks see."""
+        history, done = self.history, len(self.history)
+        if self.patience is not None and self.waited >= self.patience:
+            costs = "lower validation cost" if self.validation is not None else "lower cost"
+            what = {None: costs, "cost": "lower cost"}.get(self.monitor, f"better {self.monitor}")
+            history.stopped = f"no {what} for {self.patience} epochs"
+        elif done >= self.epochs:
+            history.stopped = f"all {self.epochs} epochs done"
+        elif self.max_seconds is not None and done and history.seconds[-1] >= self.max_seconds:
+            history.stopped = f"time was up ({self.max_seconds:g} s) after {done} epochs"
+        said = [callback(self.network, history) for callback in callbacks]
+        if any(isinstance(word, bool | np.bool_) and word for word in said):
+            history.stopped = history.stopped or f"stopped by a callback after {done} epochs"
+
+    def check_finite(self, cost: float) -> None:
+        """FloatingPointError when the cost, theta or what the optimizer remembers are not finite."""
+        slots = getattr(self.optimizer, "slots", {})
+        vectors = {"the parameters": self.network.theta} | {f"the optimizer's {name}": v for name, v in slots.items()}
+        bad = [name for name, vector in vectors.items() if not np.isfinite(vector).all()]
+        if math.isfinite(cost) and not bad:
+            return
+        epoch = len(self.history) + 1
+        seen = f"{bad[0]} became infinite" if math.isfinite(cost) else f"the cost became {cost}"
+        causes = ["inputs or targets that are far from 0 or differ wildly in size (standardise them)"]
+        if self.learning_rate:
+            causes.insert(0, f"a learning rate that is too high (it is {self.learning_rate:g}; try a tenth)")
+            if self.clip_norm is None:
+                causes.append("a gradient that explodes (try clip_norm=1)")
+        good = self.history.best_epoch or epoch - 1
+        self.history.stopped = f"{seen} in epoch {epoch}"
+        raise FloatingPointError(
+            f"{seen} in epoch {epoch}; likely causes: {', '.join(causes)}. "
+            f"The network has its last good parameters, from {f'epoch {good}' if good else 'before training'}"
+        )
+
+    def seconds(self) -> float:
+        return self.spent + time.perf_counter() - self.started
+
+    # ── where it stands: to go back there, and to write and read checkpoints ─────────────────────────────────────────
+
+    def state(self) -> State:
+        optimizer = self.optimizer
+        steps, slots = (optimizer.t, optimizer.slots) if isinstance(optimizer, Optimizer) else (0, {})
+        return State(
+            epochs=len(self.history),
+            theta=self.network.theta.copy(),
+            best=self.best,
+            steps=steps,
+            slots={name: slot.copy() for name, slot in slots.items()},
+            rng=self.rng.bit_generator.state,
+        )
+
+    def put_back(self, state: State) -> None:
+        """Be where that state was."""
+        self.network.theta, self.best = state.theta, state.best
+        if isinstance(self.optimizer, Optimizer):
+            self.optimizer.t = state.steps
+            self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}
+        self.rng.bit_generator.state = dict(state.rng)
+        for numbers in self.history.lists():
+            del numbers[state.epochs :]
+        self.forget()
+        for epoch in range(1, state.epochs + 1):
+            self.watch(epoch)
+
+    def keep_up(self) -> None:
+        """Write a checkpoint if that keeps writing under a twentieth of the time."""
+        if time.perf_counter() - self.written > 20 * self.writing:
+            self.write_checkpoint()
+
+    def write_checkpoint(self) -> None:
+        if self.checkpoint is not None:
+            before = time.perf_counter()
+            write_checkpoint(self.checkpoint, self.network.settings(), self.settings, self.state(), self.history)
+            self.written = time.perf_counter()
+            self.writing = self.written - before
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint; ValueError unless it belongs to this network, these data and these settings."""
+        state, history = read_checkpoint(path, self.network.settings(), self.settings, self.network.theta)
+        if state.epochs > self.epochs:
+            raise ValueError(f"cannot resume from {path}: it has {state.epochs} epochs, more than epochs={self.epochs}")
+        rates = [0.0 if isinstance(self.optimizer, LBFGS) else self.rates(e)[-1] for e in range(state.epochs)]
+        if rates != history.learning_rate and not isinstance(self.schedule, Plateau):
+            raise ValueError(
+                f"cannot resume from {path}: with epochs={self.epochs} the schedule {spell(self.schedule)} gives other "
+                f"learning rates for the {state.epochs} epochs done there; epochs must be what it was"
+            )
+        if set(state.slots) != set(getattr(self.optimizer, "names", ())):
+            raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
+        try:
+            type(self.rng.bit_generator)().state = state.rng  # a trial, before anything is changed
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
+        self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
+        self.network.use_rng(self.rng)
+        self.put_back(state)
+        if not history.stopped.startswith("converged"):
+            asked = self.callbacks if history.stopped.startswith("stopped by") else ()
+            history.stopped = ""  # more epochs or more time may be had now
+            self.tell(asked)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What must be the same, beside the network, for a resumed training to end as the whole one would."""
+        return {
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer.settings(),
+            "learning_rate": self.learning_rate,
+            "schedule": spell(self.schedule),
+            "clip_norm": self.clip_norm,
+            "patience": self.patience,
+            "tolerance": self.tolerance,
+            "monitor": self.monitor,
+            "shuffle": self.shuffle,
+            "scores": list(self.scores),
+            "engine": self.engine.name,
+            "threads": getattr(self.engine, "threads", 1),
+            "generator": type(self.rng.bit_generator).__name__,
+            "X": fingerprint(self.X),
+            "Y": fingerprint(self.Y),
+            "weight": fingerprint(self.weight),
+            "validation": fingerprint(*(self.validation or ())),
+        }
