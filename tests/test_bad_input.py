@@ -264,7 +264,7 @@ def test_a_mistake_is_one_sentence_and_loses_nothing(here, name):
 
 def test_an_output_that_may_not_be_written_is_told_before_training(here, monkeypatch):
     (here / "t.csv").write_text(small())
-    monkeypatch.setattr("netwright.core.network.Network.train", lambda *_, **__: pytest.fail("training was started"))
+    monkeypatch.setattr("netwright.network.Network.train", lambda *_, **__: pytest.fail("training was started"))
     real = Path.write_bytes
 
     def full(path, data):

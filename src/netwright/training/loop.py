@@ -25,7 +25,7 @@ from netwright.engines import Engine
 from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
 from netwright.training.history import History
 
-Callback: TypeAlias = Callable[[FeedForward, History], Any]
+Callback: TypeAlias = Callable[[Any, History], Any]  # the network and what it went through
 
 
 @dataclass
