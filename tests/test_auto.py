@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from netwright import LOSSES, Network
 from netwright.core.losses import huber
-from netwright.estimators import auto
+from netwright.recipes import auto
 from netwright.recipes.auto import STRATEGIES, Rows, find_strategy, solve
 from netwright.recipes.scaling import Scaling, fold
 

@@ -19,13 +19,13 @@ from netwright import (
     Dropout,
     Layer,
     Network,
-    explain,
     hidden_activations,
     input_gradient,
     permutation_importance,
     worked_step,
 )
 from netwright.core.losses import find_loss
+from netwright.inspection import explain
 from strategies import LOSS_NAMES, targets
 
 bump = Activation("bump", lambda Z: np.exp(-Z * Z), lambda Z, A: -2 * Z * A)

@@ -20,12 +20,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Dropout, Layer, Loss, Network, losses
+from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Dropout, Layer, Loss, Network
+from netwright.core import losses
 
 fused = pytest.importorskip("netwright.engines.fused")
 from netwright.engines import Plain  # noqa: E402
+from netwright.engines.fused import compile as machine  # noqa: E402
 from netwright.engines.fused import engine as fused_engine  # noqa: E402
-from netwright.engines.fused import machine, scalars  # noqa: E402
+from netwright.engines.fused.kernels import scalars  # noqa: E402
 from netwright.engines.fused.workers import CALL  # noqa: E402
 from netwright.engines.threads import cores  # noqa: E402
 
@@ -575,7 +577,7 @@ import numpy as np
 from netwright import Network
 network = Network([3, 4, 2], "relu", loss="cross_entropy", rng=0)
 network.train(np.eye(3), np.eye(2)[:, [0, 1, 0]], epochs=2, engine="fused")
-from netwright.engines.fused import machine
+from netwright.engines.fused import compile as machine
 from netwright.engines.cache import cache_directory
 print(network.theta.sum().hex(), machine.seconds_compiling > 0, cache_directory())
 """
@@ -598,7 +600,8 @@ import itertools, logging
 import numpy as np
 from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, Network
 from netwright.engines import Job
-from netwright.engines.fused import Fused, engine, machine, warm_up
+from netwright.engines.fused import Fused, engine, warm_up
+from netwright.engines.fused import compile as machine
 logging.disable()
 warm_up()
 before, engine.LARGE = machine.seconds_compiling, 1

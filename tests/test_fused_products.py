@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("netwright.engines.fused")
-from netwright.engines.fused import products
+from netwright.engines.fused.kernels import products
 from netwright.engines.fused.kernels.products import padded
 from netwright.engines.fused.loops.by_rows import piece as address_of
 from netwright.engines.fused.plan import Plan

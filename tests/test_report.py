@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from netwright.draw import report
+from netwright.draw import classification as classification_module
+from netwright.draw.curves import plot_history
 from netwright.draw.page import MEANINGS, PICTURES, REPORTS, check_suffix
-from netwright.draw.report import plot_history, write_report
+from netwright.draw.report import write_report
 from netwright.training.history import History
 
 NO_CLASSES = {"classes": None, "probabilities": None}
@@ -149,7 +150,7 @@ def test_reliability_is_the_mean_distance_of_the_bins(tmp_path):
 def test_reliability_has_wilsons_intervals():
     true, p = np.repeat([0, 1], [30, 10]), np.full(40, 0.25)
     figure = Figure()
-    report._reliability(["no", "yes"], true, np.column_stack([1 - p, p])).draw(figure)
+    classification_module._reliability(["no", "yes"], true, np.column_stack([1 - p, p])).draw(figure)
     (bar,) = figure.axes[0].collections[0].get_segments()
     interval = binomtest(10, 40).proportion_ci(0.95, method="wilson")
     np.testing.assert_allclose(bar[:, 1], [interval.low, interval.high], rtol=1e-4)

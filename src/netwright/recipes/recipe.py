@@ -17,40 +17,33 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from threading import Event
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.core.optimizers import LBFGS, AdamW
+from netwright.core.optimizers import AdamW
 from netwright.engines import ENGINES, Job
-from netwright.engines.threads import cores, one_thread
 from netwright.inspection.explain import input_gradient
 from netwright.network import Network
-from netwright.recipes.mixture import Mixture, tempered
+from netwright.recipes.blend import linear, share_of, temper
+from netwright.recipes.mixture import Mixture
 from netwright.recipes.parts import Part, Rows, deal, foretold, watched
+from netwright.recipes.problem import ACTIVATION, DROPOUT, HIDDEN, PARTS, SCOUTING, Problem
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.training.history import History
 
-Made = TypeVar("Made")
-
 LEVELS = 40  # of a category, up to which each is an input of its own
 TOLD = 20  # outputs, up to which the means of a level are told
 FOLDS = 5  # of the rows, each of which hears of a level's means from the others
-PARTS = 4
 REFITS = 4  # networks more, which learn from all rows
-HIDDEN, ACTIVATION, DROPOUT = (128, 128), "relu", 0.1
 RATE, DECAY, BETA2 = 3e-3, 0.1, 0.99
 WARM, FLAT = 0.05, 0.15  # of the training: the rate rises, stays, and falls by half a cosine
-SCOUTING = 1 / 3  # of the time
-STAGES = {"scouts": (0.0, SCOUTING), "networks": (SCOUTING, 1.0)}  # of the work, as far as it is told of
 FIRST, SECOND, NETWORK, SMOOTH = range(4)  # streams of random numbers: three scouts' and the network's
 CLEARLY = 0.95  # of the cost with steps, under which it must be without for the networks to do without
 LONGER, FEWEST = 4.0, 12  # epochs, against the scouts' best; and at least
@@ -59,7 +52,6 @@ LOUDEST, FAINTEST = 5.0, 0.05  # of a column, to which the loudness of an averag
 DOUBT = 2.0  # rows a column, by which loudness is trusted by half
 SHOWN = 400  # rows, which are enough to see what the columns tell
 FAR = 0.1  # of the targets' range, by which predictions may leave it
-PENALTIES = (0.1, 0.01, 0.001)  # ½·l2·ΣW² of the linear networks
 
 
 class Trained(NamedTuple):
@@ -80,76 +72,6 @@ class Scouted(NamedTuple):
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with what `learn` would have returned: the mixture of the networks that were done, and their history."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What all networks of one fit have in common, and the threads and the time that they have.
-
-    group: for each input, the number of the column whose loudness it has.
-    steps: for each input, whether it is a step of a number.
-    tell: called with words, such as "networks 3/8", and the share of the work that is done.
-    """
-
-    loss: str
-    group: Array
-    steps: Array
-    seed: int
-    engine: Any = "fused"
-    n_threads: int | None = None
-    max_seconds: float | None = None
-    tell: Callable[[str, float], Any] = lambda words, share: None
-    begun: float = field(default_factory=time.perf_counter)
-    stop: Event = field(default_factory=Event)
-
-    @property
-    def workers(self) -> int:
-        return self.n_threads or min(PARTS, cores())
-
-    @property
-    def ends(self) -> float:
-        return math.inf if self.max_seconds is None else self.begun + self.max_seconds
-
-    def is_over(self, ends: float | None = None) -> bool:
-        """Whether the time of a task, or of all, is up."""
-        return self.stop.is_set() or time.perf_counter() >= (self.ends if ends is None else ends)
-
-    def deadlines(self, tasks: int, share: float = 1.0) -> list[float]:
-        """When each task is to end: the time left, or a share of it, among tasks that are done in their order."""
-        now, waves = time.perf_counter(), math.ceil(tasks / self.workers)
-        return [now + share * (self.ends - now) * (task // self.workers + 1) / waves for task in range(tasks)]
-
-    def do(self, what: str | None, tasks: Sequence[Callable[[], Made]], results: dict[int, Made]) -> dict[int, Made]:
-        """The tasks, in threads; their results by their places. An error in one, or Ctrl-C, ends them all."""
-        with ThreadPoolExecutor(self.workers) as pool, one_thread("numpy"):
-            places = {pool.submit(task): place for place, task in enumerate(tasks)}
-            try:
-                for future in as_completed(places):
-                    results[places[future]] = future.result()
-                    if what is not None:
-                        first, last = STAGES[what]
-                        share = first + (last - first) * len(results) / len(tasks)
-                        self.tell(f"{what} {len(results)}/{len(tasks)}", share)
-            except BaseException:
-                self.stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-        return results
-
-    def network(self, rows: Rows, hidden: tuple[int, ...], *stream: int, **options: Any) -> Network:
-        """A new one, whose first weights and shuffles come from that stream of random numbers."""
-        sizes = [len(rows.X), *hidden, len(rows.Y)]
-        rng = np.random.default_rng([self.seed, *stream])
-        return Network(sizes, ACTIVATION, loss=self.loss, dtype=np.float32, rng=rng, **options)
-
-    def cost(self, A: Array, Y: Array, weight: Array | None) -> float:
-        """The mean loss of outputs A, (outputs, samples)."""
-        if self.loss == "squared_error":
-            each = ((A - Y) ** 2).sum(axis=0)
-        else:
-            P = np.clip(A, 1e-7, 1 - 1e-7)
-            each = -np.where(Y > 0.5, np.log(P), np.log(1 - P) if len(Y) == 1 else 0).sum(axis=0)
-        return float(np.average(each, weights=weight))
 
 
 # ── the rule ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -364,43 +286,3 @@ def schedule(done: Array) -> Array:
     """The factor of the rate when so much of the training is done: up, 1, and half a cosine down."""
     fall = (1 + np.cos(np.pi * np.clip((done - FLAT) / (1 - FLAT), 0, 1))) / 2
     return np.asarray(np.clip(done / WARM, 0.02, fall.clip(0.02)) * (fall > 0))
-
-
-def linear(problem: Problem, parts: list[Part]) -> list[Network]:
-    """A linear network for each part, with the penalty that foretells best: weaker ones as long as they get better."""
-
-    def fit(rows: Rows, penalty: float) -> Network:
-        network = problem.network(rows, (), 0, l2=penalty)
-        network.theta = np.zeros_like(network.theta)
-        options: Any = {"epochs": 60, "optimizer": LBFGS(restart=None), "scores": (), "engine": "plain"}
-        network.train(rows.X, rows.Y, weight=rows.weight, **options)
-        return network
-
-    truth, lowest, best = watched(parts), math.inf, list[Network]()
-    for penalty in PENALTIES:
-        made = problem.do(None, [partial(fit, part.rows, penalty) for part in parts], {})
-        networks = [made[place] for place in range(len(parts))]
-        if (cost := problem.cost(foretold(parts, networks), truth.Y, truth.weight)) >= lowest:
-            break
-        lowest, best = cost, networks
-    return best
-
-
-# ── what the rows held out decide ────────────────────────────────────────────────────────────────────────────────────
-
-
-def share_of(problem: Problem, said: Array, plain: Array, truth: Rows) -> float:
-    """The linear networks' share of the mixture that foretells best, in twentieths."""
-    shares = np.linspace(0, 1, 21)
-    costs = [problem.cost((1 - share) * said + share * plain, truth.Y, truth.weight) for share in shares]
-    return float(shares[int(np.argmin(costs))])
-
-
-def temper(problem: Problem, said: Array, truth: Rows) -> float:
-    """The exponent that foretells best, under a penalty by which few rows move it little (Guo et al. 2017)."""
-    exponents = np.exp(np.linspace(-1, 1, 41))
-    n = len(truth)
-    costs = [
-        problem.cost(tempered(said, each), truth.Y, truth.weight) + 6 * math.log(each) ** 2 / n for each in exponents
-    ]
-    return float(exponents[int(np.argmin(costs))])

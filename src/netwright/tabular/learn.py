@@ -11,7 +11,8 @@ from netwright.core.arguments import Array, number, whole
 from netwright.core.losses import Loss, find_loss
 from netwright.core.optimizers import LBFGS, Optimizer
 from netwright.engines import ENGINES
-from netwright.recipes.recipe import DROPOUT, HIDDEN, PARTS, REFITS, Interrupted, encode, mixture_of, untrained
+from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
+from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, untrained
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.target import TASKS, TargetEncoder, split_rows

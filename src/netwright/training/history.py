@@ -67,7 +67,7 @@ class History:
 
         ValueError when there is no epoch to draw.
         """
-        from netwright.draw.report import plot_history
+        from netwright.draw.curves import plot_history
 
         return plot_history(self, path)
 
