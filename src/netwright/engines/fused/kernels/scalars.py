@@ -2,7 +2,7 @@
 
 Numba hands exp, tanh and log to the C library, one number at a time. These are the classic reductions (Cody & Waite
 1980) with polynomials (Moshier's Cephes), without branches: what a table row calls `np.exp` becomes the one here. NaN
-goes through. Each agrees with NumPy's to a few units in the last place; `tests/test_fused.py` says how few.
+goes through. Each agrees with NumPy's to a few units in the last place; `tests/engines/test_fused.py` says how few.
 """
 
 import math

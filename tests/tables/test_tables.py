@@ -16,7 +16,7 @@ from netwright.tables.frame import Frame, spelling
 from netwright.tables.read import read_table
 from netwright.tables.target import TargetEncoder
 
-PENGUINS = Path(__file__).parent.parent / "examples" / "penguins.csv"
+PENGUINS = Path(__file__).parents[2] / "examples" / "penguins.csv"
 NAN = float("nan")
 
 

@@ -22,7 +22,7 @@ from netwright.files.container import read
 from netwright.tabular.learn import ABOUT_ONE
 from netwright.training.history import History
 
-PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
+PENGUINS = Path(__file__).parents[2] / "examples" / "penguins.csv"
 QUICK = ["--epochs", "6", "--hidden", "8"]
 
 

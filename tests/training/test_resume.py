@@ -124,9 +124,10 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(case, tmp_path, al
     same(whole, run(case, 30, checkpoint=path, resume=True))
 
 
+TESTS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # this file's, and what several share
 SCRIPT = """
     import sys
-    sys.path.insert(0, {tests!r})
+    sys.path[:0] = {tests!r}
     from test_resume import *
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     run({case!r}, {epochs}, checkpoint={path!r}, resume=True, callbacks=[held_at({held})])
@@ -145,7 +146,7 @@ def test_a_process_ended_at_random_moments_and_resumed_ends_with_the_same_bits(c
     path, epochs = tmp_path / "checkpoint", 60 if case == "lbfgs" else 400
     rng = np.random.default_rng()  # another moment each time
     for held in (epochs // 4, epochs // 2, epochs - 1):
-        script = SCRIPT.format(tests=str(Path(__file__).parent), case=case, epochs=epochs, path=str(path), held=held)
+        script = SCRIPT.format(tests=TESTS, case=case, epochs=epochs, path=str(path), held=held)
         with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE) as process:
             assert process.stdout.readline() == b"training\n"
             time.sleep(rng.uniform(0, 0.1))

@@ -20,7 +20,7 @@ from netwright import Layer, Network, train_table
 from netwright.cli import main
 from netwright.files.container import read, write
 
-PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
+PENGUINS = Path(__file__).parents[2] / "examples" / "penguins.csv"
 CSV = PENGUINS.read_text()
 
 

@@ -19,7 +19,7 @@ from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder, split_rows
 from netwright.tabular.learn import ABOUT_ONE
-from test_model import one_target, points, without
+from small_tables import one_target, points, without
 
 
 def shops(n=300, seed=0):

@@ -186,9 +186,10 @@ def test_a_checkpoint_of_something_else_is_refused(kind, tmp_path):
 
 # ── killed and interrupted ───────────────────────────────────────────────────────────────────────────────────────────
 
+TESTS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # this file's, and what several share
 SCRIPT = """
 import sys, warnings
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_estimators_resumed import *
 warnings.simplefilter("ignore")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
@@ -197,7 +198,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 
 def child(do):
-    script = SCRIPT.format(tests=str(Path(__file__).parent), do=do)
+    script = SCRIPT.format(tests=TESTS, do=do)
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
 
