@@ -44,7 +44,7 @@ WINGS = {
 }
 
 DOORS = {  # the only modules that import them; a package stands for all that is in it
-    "scipy": ("training.loop", "engines.fused", "estimators"),
+    "scipy": ("training.solvers.lbfgs", "engines.fused", "estimators"),
     "sklearn": ("estimators",),
     "numba": ("engines.fused",),
     "llvmlite": ("engines.fused",),

@@ -10,6 +10,7 @@ from netwright.core.optimizers import (
     Nesterov,
     Optimizer,
     RMSprop,
+    WholeBatch,
     find_optimizer,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Nesterov",
     "Optimizer",
     "RMSprop",
+    "WholeBatch",
     "find_optimizer",
 ]

@@ -97,7 +97,7 @@ def held_at(epoch):
 @pytest.fixture
 def always(monkeypatch):
     """Checkpoints after every epoch, however long they take."""
-    monkeypatch.setattr("netwright.training.loop.Training.keep_up", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.training.run.Training.keep_up", lambda self: self.write_checkpoint())
 
 
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +164,7 @@ def test_sigkill_in_the_midst_of_writing_leaves_a_whole_file(tmp_path):
     script = """
         import numpy as np
         from netwright import Network
-        from netwright.training.loop import Training
+        from netwright.training.run import Training
         Training.keep_up = Training.write_checkpoint
         network = Network([100, 200, 1], loss="squared_error", rng=0)
         network.train(np.ones((100, 2)), np.ones((1, 2)), epochs=10**9, checkpoint={path!r}, engine="plain")
@@ -251,7 +251,7 @@ def test_a_run_stopped_by_a_callback_stays_stopped_if_the_callback_still_says_so
 def test_more_time_goes_on_with_the_same_bits(tmp_path, monkeypatch):
     """By a clock that goes on by a millisecond whenever it is looked at."""
     path, epochs, ticks = tmp_path / "checkpoint", 100_000, count()
-    monkeypatch.setattr("netwright.training.loop.time", SimpleNamespace(perf_counter=lambda: next(ticks) / 1000))
+    monkeypatch.setattr("netwright.training.run.time", SimpleNamespace(perf_counter=lambda: next(ticks) / 1000))
     _, history = run("momentum", epochs, checkpoint=path, max_seconds=0.05)
     assert history.stopped.startswith("time was up (0.05 s)")
     assert history.seconds[-2] < 0.05 <= history.seconds[-1]
@@ -488,14 +488,14 @@ def test_checkpoints_take_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch)
         def tick(network, history, now=now):
             now[0] += 1
 
-        monkeypatch.setattr("netwright.training.loop.time", SimpleNamespace(perf_counter=lambda now=now: now[0]))
-        monkeypatch.setattr("netwright.training.loop.write_checkpoint", write)
+        monkeypatch.setattr("netwright.training.run.time", SimpleNamespace(perf_counter=lambda now=now: now[0]))
+        monkeypatch.setattr("netwright.training.run.write_checkpoint", write)
         run("gradient descent, full batch", 1000, checkpoint=tmp_path / "checkpoint", callbacks=[tick])
         assert most - 2 <= len(writes) <= most
 
 
 def test_the_data_are_hashed_once(tmp_path, monkeypatch, always):
-    import netwright.training.loop as training
+    import netwright.training.run as training
 
     calls = []
     original = training.fingerprint

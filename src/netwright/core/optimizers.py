@@ -7,7 +7,7 @@ elementwise, the same function serves whole arrays here and single numbers insid
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Optimizer:
     """
 
     learning_rate: float
+    solver: ClassVar[str] = "descent"  # who trains by it: a row of `training.solvers`
     names: ClassVar[tuple[str, ...]] = ()  # of the slots
     rule: ClassVar[Callable[..., tuple[Array, ...]]]
 
@@ -195,8 +196,18 @@ class AdamW(Adam):
         return rate * self.weight_decay
 
 
+class WholeBatch:
+    """What looks at all rows at once, at a cost that stays the same, and finds its own steps: there is no rate."""
+
+    solver: ClassVar[str]
+
+    def settings(self) -> dict[str, Any]:
+        """Name and hyperparameters, as they are kept in a checkpoint."""
+        return {"name": _name(self), **asdict(cast("Any", self))}
+
+
 @dataclass
-class LBFGS:
+class LBFGS(WholeBatch):
     """Limited-memory BFGS over all rows at once, by SciPy (Byrd et al. 1995): best for small data, slow for large.
 
     `memory` gradients make its picture of the curvature. It starts a new picture every `restart` epochs (None: never),
@@ -204,6 +215,7 @@ class LBFGS:
     lowers the cost by less than `flat` times it (None: 8 roundings), or after `evaluations` of the gradient.
     """
 
+    solver: ClassVar[str] = "lbfgs"
     memory: int = 10
     restart: int | None = 100
     tolerance: float = 1e-8
@@ -219,10 +231,6 @@ class LBFGS:
             self.flat = number("flat", self.flat, 0)
         if self.evaluations is not None:
             self.evaluations = whole("evaluations", self.evaluations)
-
-    def settings(self) -> dict[str, Any]:
-        """Name and hyperparameters, as they are kept in a checkpoint."""
-        return {"name": _name(self), **asdict(self)}
 
 
 OPTIMIZERS: Table[type[Any]] = Table(
@@ -243,6 +251,6 @@ def _name(optimizer: Any) -> str:
     return next((name for name, row in OPTIMIZERS.items() if row is type(optimizer)), type(optimizer).__qualname__)
 
 
-def find_optimizer(optimizer: str | Optimizer | LBFGS) -> Any:
+def find_optimizer(optimizer: str | Optimizer | WholeBatch) -> Any:
     """A fresh optimizer of that name, or the given object as it is; ValueError for an unknown name."""
-    return optimizer if isinstance(optimizer, Optimizer | LBFGS) else OPTIMIZERS.find(optimizer)()
+    return optimizer if isinstance(optimizer, Optimizer | WholeBatch) else OPTIMIZERS.find(optimizer)()

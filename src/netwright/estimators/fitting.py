@@ -23,6 +23,7 @@ from netwright.estimators.randomness import Stream, draw_weights
 from netwright.network import Network
 from netwright.recipes.auto import solve
 from netwright.training.history import History
+from netwright.training.loop import run
 from netwright.training.options import prepare
 
 Rows = tuple[Array, Array, Array | None]  # X (inputs, samples), Y (outputs, samples), weight (samples,) or None
@@ -139,7 +140,7 @@ def train_member(
         training.go_on_from(*task.before)
     member.history = training.history
     try:
-        training.run()
+        run(training)
     finally:
         member.history, member.waited, member.engine = training.history, training.waited, training.engine.name
         if isinstance(optimizer, Optimizer):

@@ -22,7 +22,7 @@ from netwright.core.registry import Table
 from netwright.network import Network
 from netwright.recipes.scaling import Scaling, fold
 from netwright.training.history import History
-from netwright.training.loop import Callback
+from netwright.training.run import Callback
 
 CLASSES = ("probability", "distribution")
 FEWEST = 20, 10  # different rows, below which none can be spared: of classes, which may be a puzzle; of numbers

@@ -9,7 +9,7 @@ import numpy as np
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, number, whole
 from netwright.core.losses import Loss, find_loss
-from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
 from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
 from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, untrained
@@ -18,7 +18,7 @@ from netwright.tables.frame import Frame
 from netwright.tables.target import TASKS, TargetEncoder, split_rows
 from netwright.tabular.model import TableModel, as_frame, weights_in
 from netwright.tabular.single import OneNetwork, usual_loss
-from netwright.training.loop import Callback
+from netwright.training.run import Callback
 
 FEWEST = 10  # rows, below which a held-out part is a row or none
 ABOUT_ONE = [field.name for field in fields(OneNetwork)]  # arguments that ask for one network in place of the mixture
@@ -34,7 +34,7 @@ def train_table(
     loss: str | Loss | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
-    optimizer: str | Optimizer | LBFGS | None = None,
+    optimizer: str | Optimizer | WholeBatch | None = None,
     learning_rate: float | None = None,
     schedule: Any = None,
     dropout: float | None = None,

@@ -12,7 +12,7 @@ import numpy as np
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, number, whole
 from netwright.core.losses import TARGETS, Loss, find_loss
-from netwright.core.optimizers import LBFGS, Optimizer, find_optimizer
+from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
 from netwright.core.schedules import find_schedule, spell
 from netwright.network import Network
 from netwright.tables.frame import Frame
@@ -30,7 +30,7 @@ class OneNetwork:
     loss: str | Loss | None = None
     epochs: int | None = None
     batch_size: int | None = None
-    optimizer: str | Optimizer | LBFGS = "adam"
+    optimizer: str | Optimizer | WholeBatch = "adam"
     learning_rate: float | None = None
     schedule: Any = "constant"
     dropout: float = 0.0
@@ -53,7 +53,7 @@ class OneNetwork:
         for name in ("learning_rate", "clip_norm"):
             if (value := getattr(self, name)) is not None:
                 number(name, value, 0, above=True)
-        if isinstance(find_optimizer(self.optimizer), LBFGS):  # all rows at once, the cost the same, steps of its own
+        if isinstance(find_optimizer(self.optimizer), WholeBatch):
             wrong = [name for name in ("batch_size", "learning_rate", "clip_norm") if getattr(self, name) is not None]
             wrong += ["schedule"] * (find_schedule(self.schedule) != find_schedule("constant"))
             wrong += ["dropout"] * bool(self.dropout)
@@ -100,7 +100,7 @@ class OneNetwork:
     def budget(self, rows: int, held: int) -> dict[str, int | None]:
         """Epochs, batch size and patience, where they are not given, so that any number of rows gets enough updates."""
         epochs, batch_size, patience = self.epochs, self.batch_size, self.patience
-        if isinstance(find_optimizer(self.optimizer), LBFGS):
+        if isinstance(find_optimizer(self.optimizer), WholeBatch):
             epochs, patience = epochs or 500, patience or (20 if held else None)
         else:
             batch_size = batch_size or min(256, max(16, 2 ** round(math.log2(max(rows, 1) / 40))))

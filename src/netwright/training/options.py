@@ -11,14 +11,15 @@ import numpy as np
 from netwright.core.arguments import Array, Rng, generator, number, whole
 from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
-from netwright.core.optimizers import LBFGS, Optimizer, find_optimizer
+from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
 from netwright.core.schedules import Plateau, Schedule, find_schedule
 from netwright.core.scores import SCORES, Score
 from netwright.engines import ENGINES, Engine, Job
 from netwright.files.atomic import check_writable
 from netwright.training.checkpoint import engine_of
 from netwright.training.history import History
-from netwright.training.loop import Callback, Training
+from netwright.training.loop import run
+from netwright.training.run import Callback, Training
 
 
 def prepare(
@@ -28,7 +29,7 @@ def prepare(
     *,
     epochs: int = 100,
     batch_size: int | None = None,
-    optimizer: str | Optimizer | LBFGS = "adam",
+    optimizer: str | Optimizer | WholeBatch = "adam",
     learning_rate: float | None = None,
     schedule: str | Schedule = "constant",
     weight: Array | None = None,
@@ -50,7 +51,7 @@ def prepare(
 ) -> Training:
     """Learn from X, (inputs, samples), and Y, (outputs, samples): `train` changes `network.theta`, returns the History.
 
-    (`prepare` has only checked the arguments; its `run()` does the rest.)
+    (`prepare` has only checked the arguments; `loop.run` does the rest.)
 
     epochs: how often every sample is used; 100 by default.
     batch_size: samples an update; by default all of them up to 200, else 200. A larger one than there are means all.
@@ -87,8 +88,8 @@ def prepare(
     X, Y, weight = network.check(X, Y, weight)
     held_out = _check_validation(network, validation)
     found = find_optimizer(optimizer)
-    if isinstance(found, LBFGS):
-        _check_lbfgs(network, batch_size, X.shape[1], learning_rate, schedule, clip_norm)
+    if isinstance(found, WholeBatch):
+        _check_whole_batch(network, batch_size, X.shape[1], learning_rate, schedule, clip_norm)
     found_scores = _find_scores(network, scores)
     if monitor not in (None, "cost") and (monitor not in found_scores or held_out is None):
         raise ValueError(
@@ -123,9 +124,9 @@ def prepare(
         Y=_in_pieces(Y),
         weight=weight,
         epochs=epochs,
-        batch_size=samples if isinstance(found, LBFGS) else size,
+        batch_size=samples if isinstance(found, WholeBatch) else size,
         optimizer=found,
-        learning_rate=number("learning_rate", base, 0, above=not isinstance(found, LBFGS)),
+        learning_rate=number("learning_rate", base, 0, above=not isinstance(found, WholeBatch)),
         schedule=found_schedule,
         validation=held_out,
         patience=None if patience is None else whole("patience", patience),
@@ -150,7 +151,7 @@ def prepare(
 
 @wraps(prepare)
 def train(*arguments: Any, **options: Any) -> History:
-    return prepare(*arguments, **options).run()
+    return run(prepare(*arguments, **options))
 
 
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,7 +174,7 @@ def _check_validation(network: FeedForward, validation: Any) -> tuple[Array, Arr
     return _in_pieces(X), _in_pieces(Y), weight
 
 
-def _check_lbfgs(
+def _check_whole_batch(
     network: FeedForward, batch_size: int | None, samples: int, learning_rate: Any, schedule: Any, clip_norm: Any
 ) -> None:
     """L-BFGS looks at all samples at once, at a cost that stays the same, and finds its own step."""

@@ -13,7 +13,7 @@ from netwright.core.dropout import Dropout
 from netwright.core.layer import Layer
 from netwright.core.losses import LOSSES
 from netwright.core.network import FeedForward
-from netwright.core.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from netwright.core.optimizers import OPTIMIZERS, Optimizer
 from netwright.engines.fused.compile import announced
 from netwright.engines.fused.kernels.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
 from netwright.engines.fused.kernels.products import LARGE as LARGE_PRODUCT
@@ -390,5 +390,5 @@ def _compile_all() -> None:
         for loss in LOSSES.values():
             loss_kernel(loss, F), link_back(loss.link, F)
         for optimizer in OPTIMIZERS.values():
-            if optimizer is not LBFGS:
+            if optimizer.solver == "descent":
                 update(optimizer, len(optimizer().coefficients(1, 1.0)), F)

@@ -1,0 +1,249 @@
+"""A training under way: its record, the best so far, reasons to stop, the way back, checkpoints.
+
+An epoch counts as a whole or not at all: whatever interrupts it, the network, the optimizer, the generator and the
+history go back to where they stood before.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.core.network import FeedForward
+from netwright.core.optimizers import Optimizer, WholeBatch
+from netwright.core.schedules import Plateau, Schedule, spell
+from netwright.core.scores import ERRORS, Score
+from netwright.engines import Engine
+from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
+from netwright.training.history import History
+
+Callback: TypeAlias = Callable[[Any, History], Any]  # the network and what it went through
+
+
+@dataclass
+class Training:
+    """A training under way: what `train` was given, checked, and how far it has come."""
+
+    network: FeedForward
+    X: Array
+    Y: Array
+    weight: Array | None  # of mean 1
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer | WholeBatch
+    learning_rate: float
+    schedule: Schedule
+    validation: tuple[Array, Array, Array | None] | None
+    patience: int | None
+    tolerance: float | None
+    monitor: str | None  # the score, or "cost", to watch; None: the validation cost, without validation the cost
+    max_seconds: float | None
+    clip_norm: float | None
+    shuffle: bool
+    scores: Mapping[str, Score]
+    rng: np.random.Generator
+    engine: Engine
+    callbacks: Sequence[Callback]
+    checkpoint: Any
+    keep_best: bool = True  # end with the parameters of the best epoch on the validation rows
+
+    def __post_init__(self) -> None:
+        self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
+        self.best: Array | None = None  # theta of the best epoch on the validation rows
+        self.before = (math.inf, 0)  # the lowest number watched, and the epochs since
+        self.forget()
+        self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
+        self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
+
+    def rates(self, epoch: int) -> list[float]:
+        """The learning rate of each step of the epoch (from 0)."""
+        steps = -(-self.X.shape[1] // self.batch_size)
+        base = self.learning_rate * self.fallen
+        rates = [float(base * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
+        for rate in rates:
+            if not 0 <= rate < math.inf:
+                raise ValueError(
+                    f"schedule must give factors of at least 0; in epoch {epoch + 1} it made a rate {rate}"
+                )
+        return rates
+
+    def record(self, cost: float, rate: float) -> None:
+        """Add the epoch to the history, and keep its parameters if they are the best."""
+        history = self.history
+        if self.validation is not None:
+            X, Y, weight = self.validation
+            watched, A = self.network.evaluate(X, Y, weight)
+            history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
+            for name, score in self.scores.items():
+                history.validation_scores[name].append(float(score(Y, A, weight)))
+        history.learning_rate.append(rate)
+        history.seconds.append(self.seconds())
+        history.cost.append(cost)
+        self.watch(len(history))
+        if history.best_epoch == len(history):
+            self.best = self.network.theta.copy()
+
+    def go_on_from(self, lowest: float, waited: int) -> None:
+        """Go on from an earlier training that left its best parameters: its lowest cost, and how many epochs ago."""
+        self.before = lowest, waited
+        self.forget()
+        if lowest < math.inf and self.validation is not None:
+            self.best = self.network.theta.copy()
+
+    def forget(self) -> None:
+        """Be as if no epoch had been watched."""
+        self.lowest, self.waited = self.before
+        self.fallen, self.history.best_epoch = 1.0, None  # what a plateau has made of the rate
+
+    def watch(self, epoch: int) -> None:
+        """See whether the epoch (from 1) has the lowest cost so far, or the best score."""
+        history = self.history
+        if self.monitor in (None, "cost"):
+            watched = (history.cost if self.monitor else history.validation_cost or history.cost)[epoch - 1]
+        else:
+            score = history.validation_scores[self.monitor][epoch - 1]
+            watched = score if self.monitor in ERRORS else -score
+        lower = watched < self.lowest
+        self.waited += 1
+        if lower if self.tolerance is None else watched <= self.lowest - self.tolerance:
+            self.waited = 0
+        if lower:
+            self.lowest = watched
+            if history.validation_cost:
+                history.best_epoch = epoch
+        if isinstance(self.schedule, Plateau) and self.patience is not None and self.waited >= self.patience:
+            rate = self.learning_rate * self.fallen
+            if rate > self.schedule.floor:
+                self.fallen, self.waited = self.fallen / self.schedule.divide, 0
+
+    def tell(self, callbacks: Sequence[Callback]) -> None:
+        """See whether it is time to stop, and let the callbacks see."""
+        history, done = self.history, len(self.history)
+        if self.patience is not None and self.waited >= self.patience:
+            costs = "lower validation cost" if self.validation is not None else "lower cost"
+            what = {None: costs, "cost": "lower cost"}.get(self.monitor, f"better {self.monitor}")
+            history.stopped = f"no {what} for {self.patience} epochs"
+        elif done >= self.epochs:
+            history.stopped = f"all {self.epochs} epochs done"
+        elif self.max_seconds is not None and done and history.seconds[-1] >= self.max_seconds:
+            history.stopped = f"time was up ({self.max_seconds:g} s) after {done} epochs"
+        said = [callback(self.network, history) for callback in callbacks]
+        if any(isinstance(word, bool | np.bool_) and word for word in said):
+            history.stopped = history.stopped or f"stopped by a callback after {done} epochs"
+
+    def check_finite(self, cost: float) -> None:
+        """FloatingPointError when the cost, theta or what the optimizer remembers are not finite."""
+        slots = getattr(self.optimizer, "slots", {})
+        vectors = {"the parameters": self.network.theta} | {f"the optimizer's {name}": v for name, v in slots.items()}
+        bad = [name for name, vector in vectors.items() if not np.isfinite(vector).all()]
+        if math.isfinite(cost) and not bad:
+            return
+        epoch = len(self.history) + 1
+        seen = f"{bad[0]} became infinite" if math.isfinite(cost) else f"the cost became {cost}"
+        causes = ["inputs or targets that are far from 0 or differ wildly in size (standardise them)"]
+        if self.learning_rate:
+            causes.insert(0, f"a learning rate that is too high (it is {self.learning_rate:g}; try a tenth)")
+            if self.clip_norm is None:
+                causes.append("a gradient that explodes (try clip_norm=1)")
+        good = self.history.best_epoch or epoch - 1
+        self.history.stopped = f"{seen} in epoch {epoch}"
+        raise FloatingPointError(
+            f"{seen} in epoch {epoch}; likely causes: {', '.join(causes)}. "
+            f"The network has its last good parameters, from {f'epoch {good}' if good else 'before training'}"
+        )
+
+    def seconds(self) -> float:
+        return self.spent + time.perf_counter() - self.started
+
+    # ── where it stands: to go back there, and to write and read checkpoints ─────────────────────────────────────────
+
+    def state(self) -> State:
+        optimizer = self.optimizer
+        steps, slots = (optimizer.t, optimizer.slots) if isinstance(optimizer, Optimizer) else (0, {})
+        return State(
+            epochs=len(self.history),
+            theta=self.network.theta.copy(),
+            best=self.best,
+            steps=steps,
+            slots={name: slot.copy() for name, slot in slots.items()},
+            rng=self.rng.bit_generator.state,
+        )
+
+    def put_back(self, state: State) -> None:
+        """Be where that state was."""
+        self.network.theta, self.best = state.theta, state.best
+        if isinstance(self.optimizer, Optimizer):
+            self.optimizer.t = state.steps
+            self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}
+        self.rng.bit_generator.state = dict(state.rng)
+        for numbers in self.history.lists():
+            del numbers[state.epochs :]
+        self.forget()
+        for epoch in range(1, state.epochs + 1):
+            self.watch(epoch)
+
+    def keep_up(self) -> None:
+        """Write a checkpoint if that keeps writing under a twentieth of the time."""
+        if time.perf_counter() - self.written > 20 * self.writing:
+            self.write_checkpoint()
+
+    def write_checkpoint(self) -> None:
+        if self.checkpoint is not None:
+            before = time.perf_counter()
+            write_checkpoint(self.checkpoint, self.network.settings(), self.settings, self.state(), self.history)
+            self.written = time.perf_counter()
+            self.writing = self.written - before
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint; ValueError unless it belongs to this network, these data and these settings."""
+        state, history = read_checkpoint(path, self.network.settings(), self.settings, self.network.theta)
+        if state.epochs > self.epochs:
+            raise ValueError(f"cannot resume from {path}: it has {state.epochs} epochs, more than epochs={self.epochs}")
+        rates = [0.0 if isinstance(self.optimizer, WholeBatch) else self.rates(e)[-1] for e in range(state.epochs)]
+        if rates != history.learning_rate and not isinstance(self.schedule, Plateau):
+            raise ValueError(
+                f"cannot resume from {path}: with epochs={self.epochs} the schedule {spell(self.schedule)} gives other "
+                f"learning rates for the {state.epochs} epochs done there; epochs must be what it was"
+            )
+        if set(state.slots) != set(getattr(self.optimizer, "names", ())):
+            raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
+        try:
+            type(self.rng.bit_generator)().state = state.rng  # a trial, before anything is changed
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
+        self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
+        self.network.use_rng(self.rng)
+        self.put_back(state)
+        if not history.stopped.startswith("converged"):
+            asked = self.callbacks if history.stopped.startswith("stopped by") else ()
+            history.stopped = ""  # more epochs or more time may be had now
+            self.tell(asked)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What must be the same, beside the network, for a resumed training to end as the whole one would."""
+        return {
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer.settings(),
+            "learning_rate": self.learning_rate,
+            "schedule": spell(self.schedule),
+            "clip_norm": self.clip_norm,
+            "patience": self.patience,
+            "tolerance": self.tolerance,
+            "monitor": self.monitor,
+            "shuffle": self.shuffle,
+            "scores": list(self.scores),
+            "engine": self.engine.name,
+            "threads": getattr(self.engine, "threads", 1),
+            "generator": type(self.rng.bit_generator).__name__,
+            "X": fingerprint(self.X),
+            "Y": fingerprint(self.Y),
+            "weight": fingerprint(self.weight),
+            "validation": fingerprint(*(self.validation or ())),
+        }

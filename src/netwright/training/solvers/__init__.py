@@ -1,0 +1,13 @@
+"""Solvers: who moves theta through a training. An optimizer says by `solver` which of them trains by it.
+
+A further one is a file here and a row below.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from netwright.training.run import Training
+from netwright.training.solvers.descent import descend
+from netwright.training.solvers.lbfgs import minimize
+
+SOLVERS: dict[str, Callable[[Training, Any], None]] = {"descent": descend, "lbfgs": minimize}
