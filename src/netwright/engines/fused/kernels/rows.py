@@ -1,8 +1,7 @@
 """Table rows as machine code: an activation's f and df, a loss's value and dZ, an optimizer's rule, each in its loop.
 
 A row is written once, in NumPy, for arrays. Here its functions are read as functions of one number: `np` becomes the
-vectorisable functions of `scalars`, every constant gets the network's dtype (a Python 0.5 would make float64 of
-float32), and Numba puts them into a loop over a batch. What a user wrote goes the same way.
+functions of `scalars`, every constant gets the network's dtype, and Numba puts them into a loop over a batch.
 """
 
 import dis
