@@ -10,6 +10,7 @@ from sklearn import datasets
 from netwright import Network
 from netwright.inspection.diagnosis import diagnose
 from netwright.inspection.evidence import Evidence
+from netwright.training.loop import run
 from netwright.training.options import prepare
 from strategies import XOR
 
@@ -33,7 +34,7 @@ class Problem:
         options = {"epochs": 100, "batch_size": 32, "learning_rate": 0.01, "engine": "plain"} | self.train
         training = prepare(network, self.X, self.Y, **options)
         try:
-            training.run()
+            run(training)
         except FloatingPointError:
             assert training.history.stopped
         return network, training.history
