@@ -8,6 +8,8 @@ its own that is compiled when it is first used.
 import contextlib
 import hashlib
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +17,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import llvmlite
+import llvmlite.binding as llvm
+import numba
 from llvmlite import ir
 from numba import types
-from numba.core import caching, cgutils
+from numba.core import cgutils
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from netwright.engines.cache import SOURCES, cache_directory
@@ -101,7 +108,7 @@ def load_at(typing: Any, address: Any) -> Any:
 
 # ── compiled once, kept on disk ──────────────────────────────────────────────────────────────────────────────────────
 
-_compiled: dict[tuple[str, str], Any] = {}  # alive as long as the process: an address must stay good
+_compiled: dict[tuple[str, str], tuple[int, bytes]] = {}  # with the code: an address must stay good
 _lock = threading.RLock()
 seconds_compiling = 0.0
 _announcing = False
@@ -114,17 +121,89 @@ def compiled(function: Callable[..., Any], counts: int, key: str, result: Any = 
     """
     global seconds_compiling
     name = function.__name__
-    with _lock:
+    with _lock, global_compiler_lock:
         if (name, key) not in _compiled:
-            started = time.perf_counter()
-            piece: Any = CFunc(function, ((WHOLE,) * counts, result), {}, {"nopython": True, **flags})
-            with contextlib.suppress(OSError):  # nowhere to keep it: it is compiled for this process alone
-                piece._cache = DiskCache(function, key)
-            piece.compile()
-            if not piece.cache_hits:
+            cpu_target.target_context.refresh()  # the compiler's own symbols are known from here on
+            symbol, file = f"netwright-{name}-{key}", _file(name, key)
+            code = None if file is None else _kept(file)
+            if code is None:
+                started = time.perf_counter()
+                code, lasts = _machine_code(function, result(*[WHOLE] * counts), symbol, flags)
                 seconds_compiling += time.perf_counter() - started
-            _compiled[name, key] = piece
-    return int(_compiled[name, key].address)
+                if file is not None and lasts:
+                    _keep(file, code)
+            _compiled[name, key] = _loaded(code, symbol), code
+    return _compiled[name, key][0]
+
+
+def _machine_code(function: Callable[..., Any], signature: Any, symbol: str, flags: Any) -> tuple[bytes, bool]:
+    """The object file of a piece, and whether another process may load it. Nothing of it is loaded here.
+
+    All its functions but the one named `symbol` are its own. Numba would leave them to be found by name, and its names
+    are counted from 1 in each process: of two pieces, the second would call the functions of the first.
+    """
+    piece: Any = CFunc(function, (signature.args, signature.return_type), {}, {"nopython": True, **flags})
+    result = piece._compile_uncached()
+    library = result.library
+    library._finalize_final_module = library._finalize_dynamic_globals  # instead of loading it
+    library.finalize()
+    module = library._final_module
+    module.get_function(result.fndesc.llvm_cfunc_wrapper_name).name = symbol
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != symbol:
+            value.linkage = "internal"
+    return library.codegen._tm.emit_object(module), not (library._dynamic_globals or library._reload_init)
+
+
+def _loaded(code: bytes, symbol: str) -> int:
+    """The address of the function of that name in an object file: what was just compiled is loaded as any other."""
+    engine = cpu_target.target_context.codegen()._engine
+    engine._ee.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return int(engine.get_function_address(symbol))
+
+
+def _file(name: str, key: str) -> Path | None:
+    """Where a piece is kept: another file for other sources, another compiler or CPU. None: there is no place."""
+    target = cpu_target.target_context.codegen().magic_tuple()  # names the CPU and its features
+    made_by = (SOURCES, sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, target)
+    stamp = hashlib.blake2b(repr(made_by).encode(), digest_size=8).hexdigest()
+    with contextlib.suppress(OSError):
+        return cache_directory() / f"{name}-{key}-{stamp}.code"
+    return None
+
+
+def _checksum(code: bytes) -> bytes:
+    return hashlib.blake2b(code, digest_size=16).digest()
+
+
+def _kept(file: Path) -> bytes | None:
+    """The code in a file; None if there is no such file, or it is damaged, which is said, and thrown away."""
+    try:
+        data = file.read_bytes()
+        checksum, code = data[:16], data[16:]
+        if code and checksum == _checksum(code):
+            return code
+        why = "its checksum is wrong"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        why = str(error)
+    log.warning("compiled code on disk is damaged, and is compiled anew: %s (%s)", file, why)
+    with contextlib.suppress(OSError):
+        file.rmdir() if file.is_dir() else file.unlink()
+    return None
+
+
+def _keep(file: Path, code: bytes) -> None:
+    """Write beside and rename, so that no process sees half a file. Where that fails it is compiled again next time."""
+    beside = file.with_name(f"{file.name}.tmp{os.getpid()}")
+    try:
+        beside.write_bytes(_checksum(code) + code)
+        beside.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 @contextlib.contextmanager
@@ -173,39 +252,3 @@ def code_key(*parts: Any) -> str:
     for part in parts:
         feed(part)
     return hashed.hexdigest()
-
-
-class _Place(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    """Numba's cache, told where and under which name, instead of looking at the function's file."""
-
-    def __init__(self, name: str, stamp: str):
-        self._filename_base = name
-        self._lineno = 0
-        self._locator = self
-        self.path, self.stamp = str(cache_directory()), stamp
-
-    def get_cache_path(self) -> str:
-        return self.path
-
-    def ensure_cache_path(self) -> None:
-        Path(self.path).mkdir(parents=True, exist_ok=True)
-
-    def get_source_stamp(self) -> str:
-        return self.stamp
-
-    def check_cachable(self, result: Any) -> bool:
-        return True  # addresses come in as arguments, so there is nothing in the code that another process lacks
-
-
-class DiskCache(caching.FunctionCache):  # type: ignore[misc]
-    """One file for each piece of code; written beside and renamed, so that processes never see half of one."""
-
-    def __init__(self, function: Callable[..., Any], key: str):
-        self._name, self._py_func, self.key = repr(function), function, key
-        self._impl = _Place(f"{function.__name__}-{key}-{SOURCES}", SOURCES)
-        self._cache_path = self._impl.get_cache_path()
-        self._cache_file = caching.IndexDataCacheFile(self._cache_path, self._impl.filename_base, SOURCES)
-        self.enable()
-
-    def _index_key(self, signature: Any, codegen: Any) -> Any:
-        return signature, codegen.magic_tuple(), self.key  # the magic tuple names the CPU and its features
