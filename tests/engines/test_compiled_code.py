@@ -10,7 +10,7 @@ TRAIN = """
 import hashlib, sys
 import numpy as np
 from netwright import Network
-from netwright.engines.fused import machine
+from netwright.engines.fused import compile as machine
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((17, 90)), np.eye(5)[:, rng.integers(0, 5, 90)]
 for dtype in sys.argv[1:]:
