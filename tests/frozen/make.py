@@ -1,3 +1,4 @@
+"""Writes the model files and checkpoints of this folder, once: they are what an old netwright has written.
 
 `python tests/frozen/make.py FOLDER`. The files here were made before the source was put in packages; they are kept as
 they are, for whoever has such files, and new kinds are added beside them.
@@ -107,6 +108,7 @@ def estimators(place, given):
 
 
 def keep(place, given, name, fit, X):
+    """The estimator's file, and what it foretells: probabilities where there are any."""
     fit.save(place / f"{name}.safetensors")
     told = getattr(fit, "predict_proba", fit.predict)(X)
     given[name] = np.hstack(told) if isinstance(told, list) else told
