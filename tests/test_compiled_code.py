@@ -1,0 +1,84 @@
+"""Compiled code: the same from the compiler and from the disk, whatever happened to the disk."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+TRAIN = """
+import hashlib, sys
+import numpy as np
+from netwright import Network
+from netwright.engines.fused import compile
+rng = np.random.default_rng(0)
+X, Y = rng.standard_normal((17, 90)), np.eye(5)[:, rng.integers(0, 5, 90)]
+for dtype in sys.argv[1:]:
+    network = Network([17, 20, 5], "tanh", loss="cross_entropy", rng=0, dtype=dtype)
+    network.train(X, Y, epochs=3, batch_size=32, engine="fused", n_threads=1)
+    print(dtype, hashlib.blake2b(network.theta.tobytes() + network.predictor(1)(X).tobytes()).hexdigest())
+print("compiled" if compile.seconds_compiling else "loaded")
+"""
+
+
+def train(cache, *dtypes):
+    """What a process of its own prints that trains with each dtype; and what it says."""
+    command = [sys.executable, "-c", TRAIN, *dtypes]
+    environment = os.environ | {"NETWRIGHT_CACHE_DIR": str(cache)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")[:-1], done.stderr
+
+
+@pytest.mark.slow
+def test_who_compiles_and_who_loads_compute_the_same_bits(tmp_path):
+    together, said = train(tmp_path / "together", "float64", "float32")
+    assert together[-1] == "compiled", said
+    again, _ = train(tmp_path / "together", "float64", "float32")
+    assert again == [*together[:-1], "loaded"]
+    # Each dtype by another process, which gives its functions the same names: who loads both must not mix them up.
+    for dtype, first in zip(("float64", "float32"), together[:-1], strict=True):
+        assert train(tmp_path / "apart", dtype)[0] == [first, "compiled"]
+    for dtypes in (("float64", "float32"), ("float32", "float64")):
+        assert sorted(train(tmp_path / "apart", *dtypes)[0]) == sorted(again)
+
+
+def flipped(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def truncated(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+def a_directory(file):
+    file.unlink()
+    file.mkdir()
+
+
+def a_full_directory(file):
+    a_directory(file)
+    (file / "something").touch()
+
+
+@pytest.mark.slow
+def test_damaged_code_is_noticed_thrown_away_and_compiled_anew(tmp_path):
+    right, _ = train(tmp_path, "float64")
+    for damage in (flipped, truncated, emptied, a_directory, a_full_directory):
+        (file,) = tmp_path.glob("product-float64-*")
+        damage(file)
+        outcome, said = train(tmp_path, "float64")
+        assert outcome == right
+        assert said.count("is damaged") == 1, said
+        assert str(file) in said
+        assert "cannot run this" not in said
+        if damage is not a_full_directory:  # which is left alone
+            outcome, said = train(tmp_path, "float64")
+            assert (outcome, said) == ([*right[:-1], "loaded"], "")
+    assert not list(tmp_path.glob("*.tmp*"))
