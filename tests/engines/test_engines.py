@@ -1,6 +1,8 @@
 """The plain engine is a loop of `network.gradient` and `optimizer.step`, on memory that nobody else holds."""
 
+import ast
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -260,6 +262,42 @@ def test_what_warm_up_leaves_holds_for_the_same_code_and_cpu(place, monkeypatch)
     mark.unlink()
     mark.mkdir()
     assert not warmed_up()
+
+
+def test_every_file_that_code_is_compiled_from_counts(tmp_path):
+    copy = tmp_path / "netwright"
+    shutil.copytree(cache.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    before = cache._sources(copy)
+    assert before == cache.SOURCES
+    files = [file for folder in cache.COMPILED_FROM for file in (copy / folder).rglob("*.py")]
+    names = {file.relative_to(copy).as_posix() for file in files}
+    assert names >= {"core/activations.py", "core/losses.py", "core/optimizers.py", "core/dropout.py"}
+    assert names >= {"engines/fused/compile.py", "engines/fused/kernels/tiles.py", "engines/fused/loops/by_rows.py"}
+    for file in files:
+        source = file.read_bytes()
+        file.write_bytes(source + b"#")
+        assert cache._sources(copy) != before, file
+        file.write_bytes(source)
+    assert cache._sources(copy) == before
+    file.rename(file.with_name("renamed.py"))
+    assert cache._sources(copy) != before
+    for folder in cache.COMPILED_FROM:
+        (copy / folder).rename(copy / "away")
+        with pytest.raises(FileNotFoundError, match="no sources"):
+            cache._sources(copy)
+        (copy / "away").rename(copy / folder)
+
+
+def test_code_is_compiled_from_nothing_else_of_the_package():
+    called_by_python_alone = {"netwright.engines.cache", "netwright.engines.threads"}
+    homes = tuple(f"netwright.{folder.replace('/', '.')}" for folder in cache.COMPILED_FROM)
+    for folder in cache.COMPILED_FROM:
+        for file in (cache.PACKAGE / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else []
+                names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+                ours = {name for name in names if name.split(".")[0] == "netwright" and not name.startswith(homes)}
+                assert ours <= called_by_python_alone, file
 
 
 def test_a_failed_warm_up_leaves_nothing(place, monkeypatch):

@@ -11,11 +11,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-def _sources() -> str:
-    """A hash of the fused engine's own source, so that an upgrade compiles anew."""
+PACKAGE = Path(__file__).parents[1]
+COMPILED_FROM = ("core", "engines/fused")  # a test sees that no other part of the package is compiled
+
+
+def _sources(package: Path = PACKAGE) -> str:
+    """A hash of all that code is compiled from, so that a change compiles anew. FileNotFoundError where it is not."""
     hashed = hashlib.blake2b(digest_size=8)
-    for file in sorted((Path(__file__).parent / "fused").rglob("*.py")):
-        hashed.update(file.read_bytes())
+    for folder in COMPILED_FROM:
+        files = sorted((package / folder).rglob("*.py"))
+        if not files:
+            raise FileNotFoundError(f"{package / folder} has no sources, by which compiled code is known")
+        for file in files:
+            source = file.read_bytes()
+            hashed.update(f"{file.relative_to(package).as_posix()} {len(source)}\n".encode() + source)
     return hashed.hexdigest()
 
 
@@ -50,11 +59,7 @@ def _mark() -> str:
     if numba is None or numba.origin is None:
         raise FileNotFoundError("there is no Numba")
     hashed = hashlib.blake2b(f"{SOURCES} {sys.implementation.cache_tag} {platform.machine()}".encode(), digest_size=8)
-    rows = [
-        Path(__file__).parents[1] / "core" / f"{name}.py" for name in ("activations", "losses", "optimizers", "dropout")
-    ]
-    for file in [*rows, Path(numba.origin).with_name("_version.py")]:
-        hashed.update(file.read_bytes())
+    hashed.update(Path(numba.origin).with_name("_version.py").read_bytes())
     with contextlib.suppress(OSError), Path("/proc/cpuinfo").open("rb") as lines:  # elsewhere the machine must do
         for line in lines:
             if line.startswith((b"vendor_id", b"cpu family", b"model", b"flags", b"CPU", b"Features")):
