@@ -10,7 +10,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-
 PACKAGE = Path(__file__).parents[1]
 COMPILED_FROM = ("core", "engines/fused")  # a test sees that no other part of the package is compiled
 
