@@ -21,9 +21,9 @@ print("compiled" if machine.seconds_compiling else "loaded")
 """
 
 
-def train(cache, *dtypes):
+def train(cache, *dtypes, script=TRAIN):
     """What a process of its own prints that trains with each dtype; and what it says."""
-    command = [sys.executable, "-c", TRAIN, *dtypes]
+    command = [sys.executable, "-c", script, *dtypes]
     environment = os.environ | {"NETWRIGHT_CACHE_DIR": str(cache)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -82,3 +82,36 @@ def test_damaged_code_is_noticed_thrown_away_and_compiled_anew(tmp_path):
             outcome, said = train(tmp_path, "float64")
             assert (outcome, said) == ([*right[:-1], "loaded"], "")
     assert not list(tmp_path.glob("*.tmp*"))
+
+
+WITHOUT_SYSTEM_CALLS = """
+import llvmlite.binding as llvm
+look_up, gone = llvm.address_of_symbol, ("sched_yield", "usleep", "clock_gettime")
+llvm.address_of_symbol = lambda name: None if name in gone else look_up(name)
+from netwright.engines.fused import compile, workers
+from netwright import Network
+assert not compile.SYSTEM_CALLS
+assert workers.default_threads(Network([5, 4], rng=0), 10**9, 1) == 1
+"""
+TWO_WORKERS = """
+network = Network([17, 64, 5], "tanh", loss="cross_entropy", rng=0)
+network.train(X, Y, epochs=20, batch_size=32, engine="fused", n_threads=2)
+print(hashlib.blake2b(network.theta.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of them")
+def test_the_systems_calls_are_found_where_there_are_some():
+    script = "from netwright.engines.fused.compile import SYSTEM_CALLS; print(SYSTEM_CALLS)"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "True\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to take away")
+def test_where_the_system_lacks_its_calls_workers_wait_without_them(tmp_path):
+    usual, _ = train(tmp_path, "float64", script=TRAIN + TWO_WORKERS)
+    without, said = train(tmp_path, "float64", script=WITHOUT_SYSTEM_CALLS + TRAIN + TWO_WORKERS)
+    assert without == usual, said  # code that needs them is not taken from the disk
+    names = (b"\0sched_yield\0", b"\0usleep\0", b"\0clock_gettime\0")  # as symbols to be found elsewhere
+    calls = [any(name in file.read_bytes() for name in names) for file in sorted(tmp_path.glob("by_rows-*"))]
+    assert sorted(calls) == [False, True]

@@ -40,6 +40,11 @@ INNER_SUMS: dict[str, Any] = {**INNER, **SUMS}
 log = logging.getLogger("netwright")
 WHOLE = types.int64
 
+# Of the system's own functions, those that workers wait with: Windows has none of them. LLVM finds any only once there
+# is an engine.
+cpu_target.target_context.codegen()
+SYSTEM_CALLS = all(llvm.address_of_symbol(name) for name in ("sched_yield", "usleep", "clock_gettime"))
+
 Made = TypeVar("Made", bound=Callable[..., Any])
 
 
@@ -166,7 +171,7 @@ def _loaded(code: bytes, symbol: str) -> int:
 def _file(name: str, key: str) -> Path | None:
     """Where a piece is kept: another file for other sources, another compiler or CPU. None: there is no place."""
     target = cpu_target.target_context.codegen().magic_tuple()  # names the CPU and its features
-    made_by = (SOURCES, sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, target)
+    made_by = (SOURCES, sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, target, SYSTEM_CALLS)
     stamp = hashlib.blake2b(repr(made_by).encode(), digest_size=8).hexdigest()
     with contextlib.suppress(OSError):
         return cache_directory() / f"{name}-{key}-{stamp}.code"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.network import FeedForward
-from netwright.engines.fused.compile import FLAGS, compiled, load_at
+from netwright.engines.fused.compile import FLAGS, SYSTEM_CALLS, compiled, load_at
 from netwright.engines.fused.compile import call as call_address
 from netwright.engines.fused.loops.barrier import nanoseconds, sched_yield
 from netwright.engines.threads import cores
@@ -87,6 +87,8 @@ def working() -> int:
 
     def work(loop: int, plan: int, w: int, called: int, jobs: int) -> None:
         call_address(loop, (plan, w))
+        if not SYSTEM_CALLS:
+            return
         started = nanoseconds(called + 8)
         while load_at(called) <= jobs:
             if nanoseconds(called + 8) - started > LINGERS:
@@ -100,5 +102,5 @@ def working() -> int:
 
 
 def default_threads(network: FeedForward, columns: int, pays: float) -> int:
-    """How many workers pay, if they do from so many operations of a step on."""
-    return cores() if 6 * columns * network.theta.size > pays else 1
+    """How many workers pay, if they do from so many operations of a step on; 1 where they can wait only by spinning."""
+    return cores() if SYSTEM_CALLS and 6 * columns * network.theta.size > pays else 1

@@ -6,14 +6,29 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-from netwright.engines.fused.compile import INNER, add_at, load_at, pointer
+from netwright.engines.fused.compile import INNER, SYSTEM_CALLS, add_at, load_at, pointer
 from netwright.engines.fused.kernels.rows import TYPES
 from netwright.engines.fused.plan import CLOCK, CROWDED, LENGTH, Float, Plan
 
-sched_yield = types.ExternalFunction("sched_yield", types.int32())
-usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
-CLOCK_MONOTONIC = np.int32(time.CLOCK_MONOTONIC)
-clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.int64))
+if SYSTEM_CALLS:
+    sched_yield = types.ExternalFunction("sched_yield", types.int32())
+    usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
+    clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.int64))
+    CLOCK_MONOTONIC = np.int32(time.CLOCK_MONOTONIC)
+else:  # who waits for others spins, and no clock goes
+    CLOCK_MONOTONIC = np.int32(0)
+
+    @njit(**INNER)
+    def sched_yield() -> None:
+        pass
+
+    @njit(**INNER)
+    def usleep(microseconds: int) -> None:
+        pass
+
+    @njit(**INNER)
+    def clock_gettime(clock: int, buffer: int) -> None:
+        pass
 
 
 @njit(**INNER)
