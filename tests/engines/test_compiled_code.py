@@ -115,3 +115,48 @@ def test_where_the_system_lacks_its_calls_workers_wait_without_them(tmp_path):
     names = (b"\0sched_yield\0", b"\0usleep\0", b"\0clock_gettime\0")  # as symbols to be found elsewhere
     calls = [any(name in file.read_bytes() for name in names) for file in sorted(tmp_path.glob("by_rows-*"))]
     assert sorted(calls) == [False, True]
+
+
+WITHOUT_NUMBA = """
+import sys, warnings
+sys.modules |= {"numba": None, "llvmlite": None}
+import numpy as np
+from netwright import MLPClassifier, Network, TabularClassifier
+from netwright.engines import warmed_up
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X, Y = rng.random((3, 40)), np.eye(2)[:, rng.integers(0, 2, 40)]
+thetas = []
+for engine in ("plain", "fused", "auto"):
+    network = Network([3, 4, 2], "relu", loss="cross_entropy", rng=0)
+    network.train(X, Y, epochs=2, engine=engine)
+    thetas.append(network.theta)
+    assert (network.predictor()(X) == network.predict(X)).all()
+assert (thetas[0] == thetas[1]).all() and (thetas[0] == thetas[2]).all()
+for engine in ("fused", "auto"):
+    classifier = MLPClassifier(engine=engine, max_iter=5, random_state=0).fit(X.T, Y[0])
+    assert classifier.predict(X.T).shape == (40,)
+tabular = TabularClassifier(random_state=0, max_time=3).fit(X.T, Y[0])  # its networks train on threads
+assert tabular.predict(X.T).shape == (40,)
+assert not warmed_up()
+"""
+
+
+@pytest.mark.slow
+def test_without_numba_everything_works_and_one_line_says_so(tmp_path):
+    outcome, said = train(tmp_path, script=WITHOUT_NUMBA)
+    assert outcome == []
+    assert said.count("\n") == 1, said
+    assert said.startswith("the fused engine needs Numba")
+
+
+def test_without_numba_warmup_is_one_line(tmp_path):
+    script = (
+        "import sys; sys.modules |= {'numba': None, 'llvmlite': None}; from netwright.cli import main; main(['warmup'])"
+    )
+    environment = os.environ | {"NETWRIGHT_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("netwright: there is nothing to compile: the fused engine needs Numba")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -319,6 +319,12 @@ def warmup() -> None:
     """
     from netwright.engines import cache_directory, warm_up
 
+    try:
+        import netwright.engines.fused  # noqa: F401
+    except ImportError as error:
+        raise click.ClickException(
+            f"there is nothing to compile: the fused engine needs Numba ({error}); training goes on plain NumPy"
+        ) from error
     place = cache_directory()
     click.echo("compiling for float64 and float32; this takes a minute or two", err=True)
     click.echo(f"compiled in {warm_up():.0f} s, kept in {place}; training takes it for all but the smallest jobs now")

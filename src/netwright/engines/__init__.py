@@ -1,9 +1,12 @@
 """Engines: how an epoch is executed. Each gives the plain engine's numbers, by other means."""
 
+import functools
 import logging
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol
 
 from netwright.core.activations import ACTIVATIONS, Softmax
@@ -123,13 +126,31 @@ def warm_up() -> float:
     return seconds
 
 
+_importing = threading.Lock()
+
+
+def _has_compiler() -> bool:
+    """Whether Numba can be imported; if not, that is said once a process, by whichever thread asks first."""
+    with _importing:
+        return _compiler_found()
+
+
+@functools.cache  # `cache` is a module here
+def _compiler_found() -> bool:
+    try:
+        import_module("netwright.engines.fused")
+    except (ImportError, OSError) as error:  # OSError: llvmlite does not find its library
+        log.warning("the fused engine needs Numba (%s); plain NumPy does it instead", error)
+        return False
+    return True
+
+
 def _or_plain(compiled: Callable[[], Any], plain: Any) -> Any:
     """What `compiled` makes, unless there is no compiler, or it cannot."""
-    try:
-        from netwright.engines.fused import NotCompilable
-    except ImportError as error:
-        log.warning("the fused engine needs Numba (%s); plain NumPy does it instead", error)
+    if not _has_compiler():
         return plain
+    from netwright.engines.fused import NotCompilable
+
     try:
         return compiled()
     except NotCompilable as reason:
