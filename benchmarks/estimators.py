@@ -23,7 +23,8 @@ from works import WORKS, make
 
 import netwright
 from netwright.core.optimizers import Adam
-from netwright.engines import ENGINES, Job
+from netwright.core.samples import Samples
+from netwright.engines import ENGINES, Job, Steps
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "estimators.json"
@@ -109,7 +110,8 @@ def overhead(rounds):
     network, X, Y = model.as_network(), task.X.T, np.eye(10, dtype="f4")[task.y].T
     optimizer, steps = Adam(), -(-task.X.shape[0] // task.work.batch)
     engine = ENGINES["fused"](Job(network, optimizer, task.X.shape[0], task.work.batch))
-    rates, order = [0.001] * steps, np.random.default_rng(0).permutation(task.X.shape[0])
+    order = np.random.default_rng(0).permutation(task.X.shape[0])
+    samples, asked = Samples(X, Y), Steps(task.work.batch, np.full((1, steps), 0.001), order[np.newaxis])
     one, predict = task.X[:1], network.predictor()
 
     def core():
@@ -118,9 +120,7 @@ def overhead(rounds):
 
     ours = {"fit": lambda: model.fit(task.X, task.y), "predict": lambda: [model.predict(one) for _ in range(1000)]}
     bare = {
-        "fit beyond the bare epoch": (
-            lambda: engine.run_epoch(network, optimizer, X, Y, None, order, task.work.batch, rates)
-        ),
+        "fit beyond the bare epoch": (lambda: engine.run_epochs(network, optimizer, samples, asked)),
         "fit beyond the core's training": core,
         "predict of one row beyond the bare engine's": lambda: [predict(one.T) for _ in range(1000)],
     }

@@ -15,12 +15,14 @@ import threadpoolctl
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from netwright import ENGINES, OPTIMIZERS, Activation, Network, engines
-from netwright.engines import Job, cache
+from netwright.core.samples import Samples
+from netwright.engines import Engine, Job, Steps, cache
 from netwright.engines.plain import Plain, batches, clip
 from netwright.engines.threads import one_thread
 
 fused = pytest.importorskip("netwright.engines.fused")
 
+STILL = Steps(10, np.zeros((1, 5)))  # an epoch of 50 samples that moves nothing
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
 
@@ -45,7 +47,8 @@ def test_an_epoch_of_the_plain_engine_is_the_loop_written_by_hand(name, dtype, b
         net(dtype=dtype, dropout=0.3, l2=0.01, l1=0.001),
     )
     optimizer, other = OPTIMIZERS[name](), OPTIMIZERS[name]()
-    cost = Plain().run_epoch(network, optimizer, X, Y, None, order, batch_size, rates)
+    steps = Steps(batch_size, np.array([rates]), order[np.newaxis])
+    (cost,) = Plain().run_epochs(network, optimizer, Samples(X, Y), steps)
     total = 0.0
     for i, rate in enumerate(rates):
         rows = order[i * batch_size : (i + 1) * batch_size]
@@ -92,7 +95,7 @@ def test_weights_of_mean_1_make_each_batch_part_of_one_weighted_mean():
         def step(self, theta, grad, rate):
             seen.append(grad.copy())
 
-    cost = Plain().run_epoch(network, Noting(), X, Y, weight, None, 10, [0.0] * 5)
+    (cost,) = Plain().run_epochs(network, Noting(), Samples(X, Y, weight), STILL)
     assert cost == pytest.approx(network.gradient(X, Y, weight), rel=1e-13)
     np.testing.assert_allclose(np.mean(seen, axis=0), network.grad, rtol=1e-11, atol=1e-14)
 
@@ -100,7 +103,7 @@ def test_weights_of_mean_1_make_each_batch_part_of_one_weighted_mean():
 @pytest.mark.parametrize("order", [None, np.arange(10)[::-1]])
 def test_batches_hold_every_row_once_with_its_target_and_weight(order):
     X, Y, weight = np.arange(20.0).reshape(2, 10), np.arange(10.0)[None] * 100, np.arange(10.0)
-    parts = [tuple(part.copy() for part in batch) for batch in batches(X, Y, weight, order, 4)]
+    parts = [tuple(part.copy() for part in batch) for batch in batches(Samples(X, Y, weight), order, 4)]
     assert [part[2].size for part in parts] == [4, 4, 2]
     together = [np.concatenate(kind, axis=-1) for kind in zip(*parts, strict=True)]
     rows = np.arange(10) if order is None else order
@@ -165,7 +168,7 @@ def test_within_an_epoch_the_layers_use_their_memory_again():
             places.append([layer.Z.__array_interface__["data"][0] for layer in network.layers])
 
     network = net()
-    Plain().run_epoch(network, Noting(), X, Y, None, np.arange(50), 10, [0.0] * 5)
+    Plain().run_epochs(network, Noting(), Samples(X, Y), replace(STILL, orders=np.arange(50)[np.newaxis]))
     assert len(places) == 5
     assert all(place == places[0] for place in places)
     assert not any(layer.reuse for layer in network.layers)
@@ -180,27 +183,27 @@ def test_an_error_in_an_epoch_does_not_leave_the_layers_writing_over_their_memor
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Plain().run_epoch(network, Failing(), X, Y, None, None, 10, [0.0] * 5)
+        Plain().run_epochs(network, Failing(), Samples(X, Y), STILL)
     assert not any(layer.reuse for layer in network.layers)
 
 
 def test_an_engine_of_ones_own_does_the_work():
     X, Y = data()
 
-    class Elsewhere:
+    class Elsewhere(Engine):
         """The least that the protocol asks for: one step from the whole gradient, whatever the batch size."""
 
         name = "elsewhere"
 
-        def gradient(self, network, X, Y, weight=None):
-            return network.gradient(X, Y, weight)
+        def gradient(self, network, samples):
+            return network.gradient(samples.X, samples.Y, samples.weight)
 
-        def run_epoch(self, network, optimizer, X, Y, weight, order, batch_size, rates, clip_norm=None):
-            assert sorted(order) == list(range(50))
-            assert len(rates) == 5
-            cost = self.gradient(network, X, Y, weight)
-            optimizer.step(network.theta, network.grad, rates[0])
-            return cost
+        def run_epochs(self, network, optimizer, samples, steps):
+            assert [sorted(order) for order in steps.orders] == [list(range(50))]
+            assert steps.rates.shape == (1, 5)
+            cost = self.gradient(network, samples)
+            optimizer.step(network.theta, network.grad, steps.rates[0, 0])
+            return np.array([cost])
 
     network, other = net(), net()
     history = network.train(X, Y, epochs=4, batch_size=10, engine=Elsewhere())
@@ -289,7 +292,7 @@ def test_every_file_that_code_is_compiled_from_counts(tmp_path):
 
 
 def test_code_is_compiled_from_nothing_else_of_the_package():
-    called_by_python_alone = {"netwright.engines.cache", "netwright.engines.threads"}
+    called_by_python_alone = {f"netwright.engines.{name}" for name in ("cache", "engine", "threads")}
     homes = tuple(f"netwright.{folder.replace('/', '.')}" for folder in cache.COMPILED_FROM)
     for folder in cache.COMPILED_FROM:
         for file in (cache.PACKAGE / folder).rglob("*.py"):

@@ -24,7 +24,8 @@ from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, Activation, Dropout, Laye
 from netwright.core import losses
 
 fused = pytest.importorskip("netwright.engines.fused")
-from netwright.engines import Plain  # noqa: E402
+from netwright.core.samples import Samples  # noqa: E402
+from netwright.engines import Plain, Steps  # noqa: E402
 from netwright.engines.fused import compile as machine  # noqa: E402
 from netwright.engines.fused import engine as fused_engine  # noqa: E402
 from netwright.engines.fused.kernels import scalars  # noqa: E402
@@ -63,16 +64,17 @@ def agree(make, *, optimizer="adam", samples=37, batch_size=8, epochs=3, threads
     plain, other = make(), make()
     X, Y, weight = data(plain, samples)
     weight = weight if weighted else None
-    engine = fused.Fused(threads)
-    close(plain, Plain().gradient(plain, X, Y, weight), engine.gradient(other, X, Y, weight))
+    engine, given = fused.Fused(threads), Samples(X, Y, weight)
+    close(plain, Plain().gradient(plain, given), engine.gradient(other, given))
     close(plain, plain.grad, other.grad)
     rules = [OPTIMIZERS[optimizer](), OPTIMIZERS[optimizer]()]
     rng = np.random.default_rng(1)
     rates = np.linspace(0.02, 0.01, epochs * -(-samples // batch_size)).reshape(epochs, -1)
     for e in range(epochs):
         order = rng.permutation(samples)
-        data_ = (X, Y, weight, order, batch_size, rates[e].tolist(), clip_norm)
-        close(plain, Plain().run_epoch(plain, rules[0], *data_), engine.run_epoch(other, rules[1], *data_))
+        steps = Steps(batch_size, rates[[e]], order[np.newaxis], clip_norm)
+        costs = Plain().run_epochs(plain, rules[0], given, steps), engine.run_epochs(other, rules[1], given, steps)
+        close(plain, *costs)
     close(plain, plain.theta, other.theta)
     assert rules[0].t == rules[1].t
     for name in rules[0].names:
@@ -400,13 +402,13 @@ def test_programs_that_keep_every_core_busy_do_not_stop_the_workers():
     rates, rule = np.full((10, 20), 1e-3), OPTIMIZERS["adam"]()
     engines, seconds = [fused.Fused(1), fused.Fused(2)], []
     for engine in engines:
-        engine.run_epochs(network, rule, X, Y, None, None, 32, rates)  # compiles
+        engine.run_epochs(network, rule, Samples(X, Y), Steps(32, rates))  # compiles
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores())]
     try:
         for engine in engines:
             started = time.perf_counter()
             for _ in range(10):
-                engine.run_epochs(network, rule, X, Y, None, None, 32, rates)
+                engine.run_epochs(network, rule, Samples(X, Y), Steps(32, rates))
             seconds.append(time.perf_counter() - started)
     finally:
         for process in busy:
@@ -528,10 +530,10 @@ def test_a_run_leaves_alone_what_workers_of_an_interrupted_one_wait_on():
 
     engine = fused.Fused(2)
     engine.workers = Noting()
-    engine.run_epoch(network, rule, X, Y, None, None, 10, [0.01] * 5)
+    engine.run_epochs(network, rule, Samples(X, Y), Steps(10, np.full((1, 5), 0.01)))
     arrived = counts[0].value
-    engine.gradient(network, X, Y)
-    engine.run_epoch(network, rule, X, Y, None, None, 10, [0.01] * 5)
+    engine.gradient(network, Samples(X, Y))
+    engine.run_epochs(network, rule, Samples(X, Y), Steps(10, np.full((1, 5), 0.01)))
     assert [count.value for count in counts] == [arrived, 4, arrived]
     assert arrived == 12
 

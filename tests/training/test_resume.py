@@ -193,8 +193,8 @@ def test_ctrl_c_inside_an_epoch_and_resume_end_with_the_same_bits(case, step, tm
             self.count()
             return super().gradient(network, *data)
 
-        def run_epoch(self, network, optimizer, *data):
-            cost = super().run_epoch(network, optimizer, *data)
+        def run_epochs(self, network, optimizer, *data):
+            cost = super().run_epochs(network, optimizer, *data)
             self.count()  # all is changed, nothing is recorded
             return cost
 
@@ -266,7 +266,7 @@ def test_more_time_goes_on_with_the_same_bits(tmp_path, monkeypatch):
 
 def test_interrupted_in_its_first_epoch_a_training_has_all_its_time_left(tmp_path):
     class Stopped(Plain):
-        def run_epoch(self, *arguments):
+        def run_epochs(self, *arguments):
             raise KeyboardInterrupt
 
     X, Y = np.random.default_rng(0).normal(size=(2, 3, 8))

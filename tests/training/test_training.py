@@ -42,10 +42,10 @@ class Spy(Plain):
     def __init__(self):
         self.orders, self.rates = [], []
 
-    def run_epoch(self, network, optimizer, X, Y, weight, order, batch_size, rates, clip_norm=None):
-        self.orders.append(order)
-        self.rates.append(list(rates))
-        return super().run_epoch(network, optimizer, X, Y, weight, order, batch_size, rates, clip_norm)
+    def run_epochs(self, network, optimizer, samples, steps):
+        self.orders += [None] * len(steps) if steps.orders is None else list(steps.orders)
+        self.rates += steps.rates.tolist()
+        return super().run_epochs(network, optimizer, samples, steps)
 
 
 # ── an epoch ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -616,8 +616,8 @@ def test_nan_that_arises_only_in_theta_is_seen():
     network = net()
 
     class Broken(Plain):
-        def run_epoch(self, network, *args, **options):
-            cost = super().run_epoch(network, *args, **options)
+        def run_epochs(self, network, *asked):
+            cost = super().run_epochs(network, *asked)
             network.layers[0].W[0, 0] = np.nan
             return cost
 

@@ -4,55 +4,22 @@ import functools
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 from netwright.core.activations import ACTIVATIONS, Softmax
 from netwright.core.arguments import Array
 from netwright.core.losses import is_known
 from netwright.core.network import FeedForward
-from netwright.core.optimizers import OPTIMIZERS, Optimizer
+from netwright.core.optimizers import OPTIMIZERS
 from netwright.core.registry import Table
 from netwright.engines.cache import cache_directory, mark_warm, warmed_up
+from netwright.engines.engine import Engine, Steps
 from netwright.engines.plain import Plain
 
 log = logging.getLogger("netwright")
-
-
-class Engine(Protocol):
-    """What training needs of an engine. X (inputs, n), Y (outputs, n), weight (n,) or None: checked, of one dtype.
-
-    One with `run_epochs` too, which takes orders (epochs, n) and rates (epochs, steps) and returns the costs of all, is
-    given many epochs at once while nothing watches. One with `hold`, which takes the network and the samples of a
-    batch, trains inside the context that this returns.
-    """
-
-    name: str
-
-    def gradient(self, network: FeedForward, X: Array, Y: Array, weight: Array | None = None) -> float:
-        """The cost over all columns; leaves its derivative in `network.grad`."""
-        ...
-
-    def run_epoch(
-        self,
-        network: FeedForward,
-        optimizer: Optimizer,
-        X: Array,
-        Y: Array,
-        weight: Array | None,
-        order: Array | None,
-        batch_size: int,
-        rates: Sequence[float],
-        clip_norm: float | None = None,
-    ) -> float:
-        """One update for each `batch_size` columns, taken in `order` (None: as they stand), with its rate of `rates`.
-
-        `weight` has mean 1. A gradient longer than `clip_norm` is cut to that length. Returns the mean of the costs
-        that the batches had before their updates.
-        """
-        ...
 
 
 # Seconds of the plain engine's from which "auto" takes the fused one: about what that takes to compile. Whether it has
@@ -167,4 +134,4 @@ def _auto(job: Job) -> Engine:
 
 ENGINES: Table[Callable[[Job], Engine]] = Table("engine", {"auto": _auto, "plain": _plain, "fused": _fused})
 
-__all__ = ["ENGINES", "Engine", "Job", "Plain", "cache_directory", "predictor", "warm_up", "warmed_up"]
+__all__ = ["ENGINES", "Engine", "Job", "Plain", "Steps", "cache_directory", "predictor", "warm_up", "warmed_up"]

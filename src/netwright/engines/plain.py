@@ -3,7 +3,7 @@
 What it adds is memory: batches are gathered into one array, and layers write over the last batch's Z and dA1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
@@ -11,12 +11,14 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer
+from netwright.core.samples import Samples
+from netwright.engines.engine import Engine, Steps
 from netwright.engines.threads import one_thread
 
 SHARED = 5e7  # floating-point operations in a matrix product, from which sharing it between threads pays
 
 
-class Plain:
+class Plain(Engine):
     """See `netwright.engines.Engine`."""
 
     name = "plain"
@@ -29,38 +31,28 @@ class Plain:
         largest = max(layer.W.size for layer in network.dense)
         return one_thread("numpy") if 2 * largest * samples < SHARED else nullcontext()
 
-    def gradient(self, network: FeedForward, X: Array, Y: Array, weight: Array | None = None) -> float:
-        return network.backpropagate(X, Y, weight)
+    def gradient(self, network: FeedForward, samples: Samples) -> float:
+        return network.backpropagate(samples.X, samples.Y, samples.weight)
 
-    def run_epoch(
-        self,
-        network: FeedForward,
-        optimizer: Optimizer,
-        X: Array,
-        Y: Array,
-        weight: Array | None,
-        order: Array | None,
-        batch_size: int,
-        rates: Sequence[float],
-        clip_norm: float | None = None,
-    ) -> float:
-        n = X.shape[1]
-        cost = 0.0
+    def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
+        orders = [None] * len(steps) if steps.orders is None else steps.orders
+        costs = []
         with reusing(network):
-            for rate, (Xb, Yb, wb) in zip(rates, batches(X, Y, weight, order, batch_size), strict=True):
-                m = Xb.shape[1]
-                cost += network.backpropagate(Xb, Yb, wb, total=m) * m
-                if clip_norm is not None:
-                    clip(network.grad, clip_norm)
-                optimizer.step(network.theta, network.grad, rate)
-        return cost / n
+            for order, rates in zip(orders, steps.rates.tolist(), strict=True):
+                cost = 0.0
+                for rate, (X, Y, weight) in zip(rates, batches(samples, order, steps.batch_size), strict=True):
+                    m = X.shape[1]
+                    cost += network.backpropagate(X, Y, weight, total=m) * m
+                    if steps.clip_norm is not None:
+                        clip(network.grad, steps.clip_norm)
+                    optimizer.step(network.theta, network.grad, rate)
+                costs.append(cost / len(samples))
+        return np.array(costs)
 
 
-def batches(
-    X: Array, Y: Array, weight: Array | None, order: Array | None, size: int
-) -> Iterator[tuple[Array, Array, Array | None]]:
+def batches(samples: Samples, order: Array | None, size: int) -> Iterator[tuple[Array, Array, Array | None]]:
     """(X, Y, weight) of `size` columns at a time, views where they stand in order, else gathered into one memory."""
-    n = X.shape[1]
+    X, Y, weight, n = samples.X, samples.Y, samples.weight, len(samples)
     if order is None:
         for low in range(0, n, size):
             part = slice(low, low + size)

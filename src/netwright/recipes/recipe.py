@@ -27,7 +27,8 @@ import numpy as np
 
 from netwright.core.arguments import Array
 from netwright.core.optimizers import AdamW
-from netwright.engines import ENGINES, Job
+from netwright.core.samples import Samples
+from netwright.engines import ENGINES, Job, Steps
 from netwright.inspection.explain import input_gradient
 from netwright.network import Network
 from netwright.recipes.blend import linear, share_of, temper
@@ -188,12 +189,10 @@ class Descent:
         """An epoch for each row of factors, (epochs, steps), of the rate; returns the cost of each."""
         rows, rates = self.part.rows, RATE * factors
         orders = np.array([self.network.rng.permutation(len(rows)) for _ in rates])
-        data = self.network, self.optimizer, rows.X, rows.Y
-        if hasattr(self.engine, "run_epochs"):
-            costs: list[float] = self.engine.run_epochs(*data, self.weight, orders, self.batch, rates).tolist()
-            return costs
-        steps = zip(orders, rates.tolist(), strict=True)
-        return [self.engine.run_epoch(*data, self.weight, order, self.batch, each) for order, each in steps]
+        samples = Samples(rows.X, rows.Y, self.weight)
+        steps = Steps(self.batch, rates, orders)
+        costs: list[float] = self.engine.run_epochs(self.network, self.optimizer, samples, steps).tolist()
+        return costs
 
     def cost(self) -> float:
         """That of the rows watched, or else of those learned from; infinite if it is no number."""

@@ -4,8 +4,6 @@ An epoch counts as a whole or not at all: whatever interrupts it, the network, t
 history go back to where they stood before.
 """
 
-from contextlib import nullcontext
-
 from netwright.core.optimizers import Optimizer
 from netwright.training.history import History
 from netwright.training.run import Training
@@ -18,10 +16,9 @@ def run(training: Training) -> History:
     optimizer = training.optimizer
     if isinstance(optimizer, Optimizer) and not optimizer.fits(training.network.theta):
         optimizer.start(training.network.theta)  # new, or last used on another network
-    hold = getattr(training.engine, "hold", lambda *job: nullcontext())
     try:
         training.keep_up()
-        with hold(training.network, training.batch_size):
+        with training.engine.hold(training.network, training.batch_size):
             SOLVERS[optimizer.solver](training, optimizer)
         training.write_checkpoint()
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from netwright.core.arguments import Array, Rng, generator, number, whole
 from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
+from netwright.core.samples import Samples
 from netwright.core.schedules import Plateau, Schedule, find_schedule
 from netwright.core.scores import SCORES, Score
 from netwright.engines import ENGINES, Engine, Job
@@ -120,9 +121,7 @@ def prepare(
     likely = epochs if patience is None else min(epochs, 20 * whole("patience", patience))
     training = Training(
         network=network,
-        X=_in_pieces(X),
-        Y=_in_pieces(Y),
-        weight=weight,
+        samples=Samples(_in_pieces(X), _in_pieces(Y), weight),
         epochs=epochs,
         batch_size=samples if isinstance(found, WholeBatch) else size,
         optimizer=found,
@@ -162,7 +161,7 @@ def _in_pieces(A: Array) -> Array:
     return np.ascontiguousarray(A.T).T
 
 
-def _check_validation(network: FeedForward, validation: Any) -> tuple[Array, Array, Array | None] | None:
+def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
     if validation is None:
         return None
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
@@ -171,7 +170,7 @@ def _check_validation(network: FeedForward, validation: Any) -> tuple[Array, Arr
         X, Y, weight = network.check(*validation)
     except ValueError as error:
         raise ValueError(f"validation: {error}") from None
-    return _in_pieces(X), _in_pieces(Y), weight
+    return Samples(_in_pieces(X), _in_pieces(Y), weight)
 
 
 def _check_whole_batch(
@@ -195,8 +194,8 @@ def _find_engine(engine: str | Engine, resumed: Path | None, job: Job) -> Engine
         job = replace(job, n_threads=threads)
     if isinstance(engine, str):
         return ENGINES.find(engine)(job)
-    if not hasattr(engine, "run_epoch"):
-        raise ValueError(f"engine must be one of {', '.join(ENGINES)} or an object with run_epoch, got {engine!r}")
+    if not isinstance(engine, Engine):
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)} or a netwright.engines.Engine, got {engine!r}")
     return engine
 
 

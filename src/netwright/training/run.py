@@ -10,18 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch
+from netwright.core.samples import Samples
 from netwright.core.schedules import Plateau, Schedule, spell
 from netwright.core.scores import ERRORS, Score
 from netwright.engines import Engine
 from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
 from netwright.training.history import History
+
+if TYPE_CHECKING:
+    from netwright.core.arguments import Array
 
 Callback: TypeAlias = Callable[[Any, History], Any]  # the network and what it went through
 
@@ -31,15 +34,13 @@ class Training:
     """A training under way: what `train` was given, checked, and how far it has come."""
 
     network: FeedForward
-    X: Array
-    Y: Array
-    weight: Array | None  # of mean 1
+    samples: Samples  # their weights of mean 1
     epochs: int
     batch_size: int
     optimizer: Optimizer | WholeBatch
     learning_rate: float
     schedule: Schedule
-    validation: tuple[Array, Array, Array | None] | None
+    validation: Samples | None
     patience: int | None
     tolerance: float | None
     monitor: str | None  # the score, or "cost", to watch; None: the validation cost, without validation the cost
@@ -63,7 +64,7 @@ class Training:
 
     def rates(self, epoch: int) -> list[float]:
         """The learning rate of each step of the epoch (from 0)."""
-        steps = -(-self.X.shape[1] // self.batch_size)
+        steps = -(-len(self.samples) // self.batch_size)
         base = self.learning_rate * self.fallen
         rates = [float(base * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
         for rate in rates:
@@ -77,11 +78,11 @@ class Training:
         """Add the epoch to the history, and keep its parameters if they are the best."""
         history = self.history
         if self.validation is not None:
-            X, Y, weight = self.validation
-            watched, A = self.network.evaluate(X, Y, weight)
+            held = self.validation
+            watched, A = self.network.evaluate(held.X, held.Y, held.weight)
             history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
             for name, score in self.scores.items():
-                history.validation_scores[name].append(float(score(Y, A, weight)))
+                history.validation_scores[name].append(float(score(held.Y, A, held.weight)))
         history.learning_rate.append(rate)
         history.seconds.append(self.seconds())
         history.cost.append(cost)
@@ -228,6 +229,7 @@ class Training:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What must be the same, beside the network, for a resumed training to end as the whole one would."""
+        held = self.validation
         return {
             "batch_size": self.batch_size,
             "optimizer": self.optimizer.settings(),
@@ -240,10 +242,10 @@ class Training:
             "shuffle": self.shuffle,
             "scores": list(self.scores),
             "engine": self.engine.name,
-            "threads": getattr(self.engine, "threads", 1),
+            "threads": self.engine.threads,
             "generator": type(self.rng.bit_generator).__name__,
-            "X": fingerprint(self.X),
-            "Y": fingerprint(self.Y),
-            "weight": fingerprint(self.weight),
-            "validation": fingerprint(*(self.validation or ())),
+            "X": fingerprint(self.samples.X),
+            "Y": fingerprint(self.samples.Y),
+            "weight": fingerprint(self.samples.weight),
+            "validation": None if held is None else fingerprint(held.X, held.Y, held.weight),
         }

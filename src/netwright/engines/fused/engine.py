@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from netwright.core.layer import Layer
 from netwright.core.losses import LOSSES
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import OPTIMIZERS, Optimizer
+from netwright.core.samples import Samples
+from netwright.engines.engine import Engine, Steps
 from netwright.engines.fused.compile import announced
 from netwright.engines.fused.kernels.products import BLOCK_COLUMNS, BLOCK_ROWS, padded
 from netwright.engines.fused.kernels.products import LARGE as LARGE_PRODUCT
@@ -195,14 +197,14 @@ def division(
     return threads, train_by_rows
 
 
-class Fused:
+class Fused(Engine):
     """See `netwright.engines.Engine`. `n_threads`: workers; by default as many as pay for the work in a step.
 
     Everything is computed in the network's dtype and in an order that depends on nothing but the shapes and the number
     of workers: the same call gives the same bits.
     """
 
-    name = "fused"
+    name, ahead = "fused", True
 
     def __init__(self, n_threads: int | None = None):
         self.n_threads = n_threads
@@ -234,29 +236,20 @@ class Fused:
         with announced(type(optimizer).__name__):
             return update(type(optimizer), len(optimizer.coefficients(1, 1.0)), F)
 
-    def gradient(self, network: FeedForward, X: Array, Y: Array, weight: Array | None = None) -> float:
-        program = self.prepare(network, X.shape[1])
+    def gradient(self, network: FeedForward, samples: Samples) -> float:
+        program, weight = self.prepare(network, len(samples)), samples.weight
         weight = None if weight is None else weight / weight.mean()  # the loop divides by the number of samples
         program.floats[Float.CLIP] = 0
-        return float(self._run(program, X, Y, weight, None, X.shape[1], 1, {})[0])
+        steps = Steps(len(samples), np.zeros((1, 1)))
+        return float(self._run(program, replace(samples, weight=weight), steps, {})[0])
 
-    def run_epochs(
-        self,
-        network: FeedForward,
-        optimizer: Optimizer,
-        X: Array,
-        Y: Array,
-        weight: Array | None,
-        orders: Array | None,
-        batch_size: int,
-        rates: Array,
-        clip_norm: float | None = None,
-    ) -> Array:
-        size = min(batch_size, X.shape[1])
-        program = self.prepare(network, size, updates=True, clips=clip_norm is not None)
-        program.floats[Float.CLIP] = clip_norm or 0
+    def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
+        size = min(steps.batch_size, len(samples))
+        program = self.prepare(network, size, updates=True, clips=steps.clip_norm is not None)
+        program.floats[Float.CLIP] = steps.clip_norm or 0
         if not optimizer.fits(network.theta):
             optimizer.start(network.theta)
+        rates = steps.rates
         t = optimizer.t + np.arange(1, rates.size + 1)
         numbers = optimizer.coefficients(t, rates.reshape(-1))
         coefficients = np.empty((rates.size, len(numbers)), program.F)
@@ -267,44 +260,18 @@ class Fused:
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
         }
         rule = self.rule_of(optimizer, program.F)
-        costs = self._run(program, X, Y, weight, orders, size, len(rates), descent, rule)
+        costs = self._run(program, samples, replace(steps, batch_size=size), descent, rule)
         optimizer.t += rates.size
         return costs
 
-    def run_epoch(
-        self,
-        network: FeedForward,
-        optimizer: Optimizer,
-        X: Array,
-        Y: Array,
-        weight: Array | None,
-        order: Array | None,
-        batch_size: int,
-        rates: Sequence[float],
-        clip_norm: float | None = None,
-    ) -> float:
-        orders = None if order is None else order[None, :]
-        one = np.asarray(rates, np.float64)[None, :]
-        return float(self.run_epochs(network, optimizer, X, Y, weight, orders, batch_size, one, clip_norm)[0])
-
-    def _run(
-        self,
-        program: Program,
-        X: Array,
-        Y: Array,
-        weight: Array | None,
-        orders: Array | None,
-        batch_size: int,
-        epochs: int,
-        descent: dict[str, Array],
-        rule: int = 0,
-    ) -> Array:
+    def _run(self, program: Program, samples: Samples, steps: Steps, descent: dict[str, Array], rule: int = 0) -> Array:
         """The costs of the epochs; with a rule theta changes, without one only the gradient."""
-        network, n = program.network, X.shape[1]
+        network, n, epochs, batch_size = program.network, len(samples), len(steps), steps.batch_size
+        X, Y, weight, orders = samples.X, samples.Y, samples.weight, steps.orders
         seeds = None
         if program.dropouts:
-            steps = epochs * -(-n // batch_size)
-            seeds = network.rng.integers(0, 2**64, (steps, program.dropouts), dtype=np.uint64)
+            updates = epochs * -(-n // batch_size)
+            seeds = network.rng.integers(0, 2**64, (updates, program.dropouts), dtype=np.uint64)
         arrays = {"X": np.ascontiguousarray(X.T), "Y": np.ascontiguousarray(Y.T), "SEEDS": seeds}
         arrays |= {"WEIGHT": None if weight is None else np.ascontiguousarray(weight, program.F)}
         arrays |= {"ORDER": None if orders is None else np.ascontiguousarray(orders, np.int64)}

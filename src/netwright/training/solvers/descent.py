@@ -1,25 +1,22 @@
 """Descent: epochs of updates along the gradient, by the engine, one at a time or many while nobody watches."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from netwright.core.arguments import Array
 from netwright.core.dropout import Dropout
 from netwright.core.optimizers import Optimizer
 from netwright.core.schedules import Constant, Plateau
+from netwright.engines import Steps
 from netwright.training.run import Training
 
 
 def descend(training: Training, optimizer: Optimizer) -> None:
     """Epochs of updates by the engine: one at a time, or many while nobody watches."""
-    many = getattr(training.engine, "run_epochs", None)
     dropout = any(isinstance(layer, Dropout) for layer in training.network.layers)  # draws between the shuffles
-    if training.validation or training.callbacks or training.checkpoint is not None or dropout:
-        many = None
-    steps = -(-training.X.shape[1] // training.batch_size)
+    watched = training.validation is not None or training.callbacks or training.checkpoint is not None
+    many = training.engine.ahead and not watched and not dropout
+    steps = -(-len(training.samples) // training.batch_size)
     # an epoch, about, when compiled
-    seconds = 2e-6 * steps + 6 * training.X.shape[1] * training.network.theta.size / 60e9
+    seconds = 2e-6 * steps + 6 * len(training.samples) * training.network.theta.size / 60e9
     ahead = max(1, int(0.02 / seconds)) if many else 1
     while not training.history.stopped:
         before, started = training.state(), training.seconds()
@@ -28,35 +25,30 @@ def descend(training: Training, optimizer: Optimizer) -> None:
             ahead = max(1, min(ahead, training.patience - training.waited))  # it cannot run out sooner
         try:
             with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
-                _advance(training, optimizer, ahead, many)
+                _advance(training, optimizer, ahead)
         except BaseException as error:
             training.put_back(before)
             if ahead == 1 or not isinstance(error, FloatingPointError):
                 raise
-            ahead, many, training.history.stopped = 1, None, ""  # once more, one by one, up to the epoch that failed
+            ahead, many, training.history.stopped = 1, False, ""  # once more, one by one, up to the epoch that failed
             continue
-        if many is not None:  # about a tenth of a second, for which Ctrl-C and max_seconds can wait
+        if many:  # about a tenth of a second, for which Ctrl-C and max_seconds can wait
             ahead = max(1, int(ahead * min(4.0, 0.1 / max(training.seconds() - started, 1e-4))))
         training.tell(training.callbacks)
         training.keep_up()
 
 
-def _advance(training: Training, optimizer: Optimizer, epochs: int, many: Callable[..., Array] | None) -> None:
-    """So many epochs: in one call of `many`, or one by one without it."""
-    done, samples, started = len(training.history), training.X.shape[1], training.seconds()
+def _advance(training: Training, optimizer: Optimizer, epochs: int) -> None:
+    """So many epochs, in one call of the engine."""
+    done, samples, started = len(training.history), len(training.samples), training.seconds()
     if training.schedule in (Constant(), Plateau()):
         rates = np.full((epochs, -(-samples // training.batch_size)), training.learning_rate * training.fallen)
     else:
         rates = np.array([training.rates(epoch) for epoch in range(done, done + epochs)])
     shuffles = training.shuffle and rates.shape[1] > 1
     orders = np.array([training.rng.permutation(samples) for _ in range(epochs)]) if shuffles else None
-    data = (training.network, optimizer, training.X, training.Y, training.weight)
-    if many is not None:
-        costs = many(*data, orders, training.batch_size, rates, training.clip_norm)
-    else:
-        order = None if orders is None else orders[0]
-        asked = order, training.batch_size, rates[0].tolist(), training.clip_norm
-        costs = np.array([training.engine.run_epoch(*data, *asked)])
+    steps = Steps(training.batch_size, rates, orders, training.clip_norm)
+    costs = training.engine.run_epochs(training.network, optimizer, training.samples, steps)
     training.check_finite(float(costs.sum()))
     took = (training.seconds() - started) / epochs
     training.history.cost += costs[:-1].tolist()

@@ -1,0 +1,60 @@
+"""What an engine is, and what it is asked."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from netwright.core.arguments import Array
+from netwright.core.network import FeedForward
+from netwright.core.optimizers import Optimizer
+from netwright.core.samples import Samples
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some epochs of updates: one for each `batch_size` samples, with its rate of `rates`, (epochs, steps).
+
+    orders: (epochs, n), in which the samples are taken; None: as they stand. A gradient longer than `clip_norm` is cut
+    to that length. The last batch of an epoch is what is left.
+    """
+
+    batch_size: int
+    rates: Array
+    orders: Array | None = None
+    clip_norm: float | None = None
+
+    def __len__(self) -> int:
+        """Epochs."""
+        return len(self.rates)
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What training needs of an engine: a subclass says its name and does the first two; the others have defaults.
+
+    name: as a checkpoint keeps it. ahead: whether it is given many epochs at once while nothing watches; Ctrl-C is
+    heard between two calls.
+    """
+
+    name: str
+    ahead: bool = False
+
+    def gradient(self, network: FeedForward, samples: Samples) -> float:
+        """The cost over all samples; leaves its derivative in `network.grad`."""
+        ...
+
+    def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
+        """The steps; returns for each epoch the mean of the costs that its batches had before their updates, (epochs,).
+
+        `samples.weight` has mean 1.
+        """
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Those that take part in a step."""
+        return 1
+
+    def hold(self, network: FeedForward, samples: int) -> AbstractContextManager[None]:
+        """The context in which to train with so many samples a batch."""
+        return nullcontext()
