@@ -247,5 +247,5 @@ class Training:
             "X": fingerprint(self.samples.X),
             "Y": fingerprint(self.samples.Y),
             "weight": fingerprint(self.samples.weight),
-            "validation": None if held is None else fingerprint(held.X, held.Y, held.weight),
+            "validation": fingerprint(*(() if held is None else (held.X, held.Y, held.weight))),
         }
