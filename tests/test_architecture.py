@@ -6,13 +6,16 @@ import re
 import statistics
 import subprocess
 import sys
+import warnings
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import netwright
+from netwright import OPTIMIZERS
 
 SOURCE = Path(netwright.__file__).parent
 FILES = {
@@ -174,6 +177,38 @@ def test_the_package_has_no_other_names():
     with pytest.raises(AttributeError, match="module 'netwright' has no attribute 'Netwrok'"):
         netwright.Netwrok  # noqa: B018
     assert len(set(netwright.__all__)) == len(netwright.__all__)
+
+
+# ── short ways ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Counting(OPTIMIZERS["adam"]):
+    """Notes how many of our functions stand between whoever asks for a training and a step."""
+
+    def step(self, *arguments):
+        frame, self.frames = inspect.currentframe(), []
+        while frame is not None:
+            if frame.f_globals["__name__"].startswith("netwright."):
+                self.frames.insert(0, frame.f_code.co_qualname)
+            frame = frame.f_back
+        self.frames.append("step")
+        super().step(*arguments)
+
+
+def test_few_functions_stand_between_train_and_step():
+    X, Y = np.ones((2, 4)), np.ones((1, 4))
+    counting = Counting()
+    netwright.Network([2, 1], rng=0).train(X, Y, epochs=1, optimizer=counting, engine="plain")
+    assert len(counting.frames) <= 5, counting.frames
+
+
+def test_few_functions_stand_between_fit_and_step():
+    counting = Counting()
+    options = {"hidden_layer_sizes": (2,), "max_iter": 2, "solver": counting, "engine": "plain"}
+    model = netwright.MLPRegressor(**options).set_params(solver=counting)
+    with warnings.catch_warnings(action="ignore"):
+        model.fit(np.ones((4, 2)), np.ones(4))
+    assert len(model._optimizer.frames) <= 6, model._optimizer.frames
 
 
 # ── what `import netwright` costs ────────────────────────────────────────────────────────────────────────────────────

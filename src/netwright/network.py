@@ -18,9 +18,10 @@ class Network(FeedForward):
 
     def train(self, X: Array, Y: Array, **options: Any) -> "History":
         """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `netwright.training.train`'s."""
-        from netwright.training.options import train
+        from netwright.training.loop import run
+        from netwright.training.options import prepare
 
-        return train(self, X, Y, **options)
+        return run(prepare(self, X, Y, **options))
 
     def predictor(self, n_threads: int | None = None) -> Callable[[Array], Array]:
         """`predict` compiled: a few µs for one sample, tiles on `n_threads` (default: what pays) for many.

@@ -3,9 +3,10 @@
 import copy
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from netwright.recipes.auto import solve
 from netwright.training.history import History
 from netwright.training.loop import run
 from netwright.training.options import prepare
+from netwright.training.run import Callback, Training
 
 Rows = tuple[Array, Array, Array | None]  # X (inputs, samples), Y (outputs, samples), weight (samples,) or None
 
@@ -94,15 +96,15 @@ class Task:
     scores: Callable[[Member], Mapping[str, Score]]
     monitor: str | None
     before: tuple[float, int]  # the lowest number watched in earlier fits, and the epochs since
+    callbacks: Sequence[Callback]  # of the first network
 
 
-def train_member(
-    estimator: Any, member: Member, task: Task, place: int, callbacks: Sequence[Callable[..., Any]]
-) -> None:
-    """Train one network as the parameters say; `place` among several tells their checkpoints apart."""
-    if estimator.solver == "auto":
-        train_by_rule(estimator, member, task, callbacks)
-        return
+@contextmanager
+def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> Iterator[Training]:
+    """The training of one network as the parameters say, whose end, whatever it is, the member keeps.
+
+    `place` among several tells their checkpoints apart.
+    """
     X, Y, weight = task.rows
     samples, network = X.shape[1], member.network
     network.l2, network.penalty_per_batch = parameters.penalty(estimator, weight, samples)
@@ -131,7 +133,7 @@ def train_member(
         rng=member.stream,
         engine=estimator.engine,
         n_threads=estimator.n_threads if estimator.n_networks == 1 else 1,
-        callbacks=callbacks,
+        callbacks=task.callbacks,
         checkpoint=checkpoint if checkpoint is None or place == 0 else f"{checkpoint}.{place}",
         resume=bool(estimator.resume) and checkpoint is not None,
         keep_best=task.early_stopping,
@@ -140,7 +142,7 @@ def train_member(
         training.go_on_from(*task.before)
     member.history = training.history
     try:
-        run(training)
+        yield training
     finally:
         member.history, member.waited, member.engine = training.history, training.waited, training.engine.name
         if isinstance(optimizer, Optimizer):
@@ -149,10 +151,11 @@ def train_member(
             optimizer.learning_rate = float(member.rate * factor)  # the next epoch's: scikit-learn shows it there
 
 
-def train_members(
-    estimator: Any, members: Sequence[Member], task: Task, callbacks: Sequence[Callable[..., Any]]
-) -> None:
+def train_members(estimator: Any, members: Sequence[Member], task: Task) -> None:
     """Train all of them side by side, each on a thread; Ctrl-C, which only the main thread hears, ends all."""
+    if len(members) == 1:
+        train_member(estimator, members[0], task, 0)
+        return
     over = threading.Event()
 
     def stop(network: Network, history: History) -> bool:
@@ -164,8 +167,8 @@ def train_members(
         jobs = []
         try:
             for place, member in enumerate(members):
-                watchers = [*(callbacks if place == 0 else ()), stop]
-                jobs.append(pool.submit(train_member, estimator, member, task, place, watchers))
+                watched = replace(task, callbacks=[*(task.callbacks if place == 0 else ()), stop])
+                jobs.append(pool.submit(train_member, estimator, member, watched, place))
             wait(jobs)
         except KeyboardInterrupt:
             over.set()
@@ -173,7 +176,16 @@ def train_members(
         job.result()
 
 
-def train_by_rule(estimator: Any, member: Member, task: Task, callbacks: Sequence[Callable[..., Any]]) -> None:
+def train_member(estimator: Any, member: Member, task: Task, place: int) -> None:
+    """One of several, or the one of solver="auto"."""
+    if estimator.solver == "auto":
+        train_by_rule(estimator, member, task)
+        return
+    with training_of(estimator, member, task, place) as training:
+        run(training)
+
+
+def train_by_rule(estimator: Any, member: Member, task: Task) -> None:
     """solver="auto": the rule of `auto.py` makes the network and trains it."""
     X, Y, weight = task.rows
     drawn, total = member.network, X.shape[1] if weight is None else float(weight.sum())
@@ -197,7 +209,7 @@ def train_by_rule(estimator: Any, member: Member, task: Task, callbacks: Sequenc
         max_seconds=estimator.max_time,
         engine=estimator.engine,
         n_threads=estimator.n_threads if estimator.n_networks == 1 else 1,
-        callbacks=callbacks,
+        callbacks=task.callbacks,
     )
     member.network, member.history, member.chosen = solution
     member.engine, member.predictor = str(estimator.engine), None

@@ -68,7 +68,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         parameters.check(self)
         if _check_partial_fit_first_call(self, classes):
             self._labels = Labels.of(y, self.classes_)
-        return self._fit(X, y, sample_weight, step=True)
+        self._train(self._prepare(X, y, sample_weight, step=True))
+        return self
 
     def predict(self, X: Any) -> Any:
         """The most probable class of each row of X, (samples,); (samples, targets) for several targets or labels."""
@@ -162,7 +163,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
     @available_if(parameters.takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """One epoch over these rows, going on exactly from the last: 200 times this is `fit` with max_iter=200."""
-        return self._fit(X, y, sample_weight, step=True)
+        self._train(self._prepare(X, y, sample_weight, step=True))
+        return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """(samples,) for one output, (samples, outputs) for several; several quantile levels make a last axis.

@@ -6,6 +6,7 @@ is `as_network()`; `coefs_` and `intercepts_` are views of its W and b.
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
@@ -19,9 +20,11 @@ from netwright.core.optimizers import Optimizer
 from netwright.engines import warmed_up
 from netwright.estimators import parameters, watching
 from netwright.estimators.checking import check_weight, check_X, check_X_y
-from netwright.estimators.fitting import Member, Rows, Task, split, take, train_member, train_members
+from netwright.estimators.fitting import Member, Rows, Task, split, take, train_members, training_of
 from netwright.estimators.looking import Looking
 from netwright.estimators.randomness import draw_weights, streams
+from netwright.training.loop import run
+from netwright.training.run import Callback
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -105,12 +108,13 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
 
         ValueError names what is wrong with an argument, before anything is learnt.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups)
+        self._train(self._prepare(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups))
+        return self
 
-    def _fit(
+    def _prepare(
         self, X: Any, y: Any, sample_weight: Any, held_out: Any = (None,) * 3, groups: Any = None, *, step: bool = False
-    ) -> Any:
-        """`fit`, or with `step` one epoch of it."""
+    ) -> Task:
+        """What `fit` is to do, or with `step` one epoch of it: everything is checked, the networks are there."""
         parameters.check(self)
         if self.early_stopping and step:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -130,9 +134,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if fresh or not hasattr(self, "_members"):
             self._begin(X.shape[1], X.dtype, fresh)
         rows, watched, y_val = self._hold_out(X, y, weight, held_out, groups)
-        task = self._task(rows, watched, y_val, step)
-        self._train(task, watching.sklearn_callbacks(self, X, y, sample_weight))
-        return self
+        return self._task(rows, watched, y_val, step, watching.sklearn_callbacks(self, X, y, sample_weight))
 
     def _begin(self, inputs: int, dtype: Any, fresh: bool) -> None:
         """Networks with their weights drawn as scikit-learn draws them, or with the `coefs_` that the user has set."""
@@ -186,7 +188,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         learn, watch = split(self, rows, y, groups)
         return take(rows, learn), take(rows, watch), y[watch]
 
-    def _task(self, rows: Rows, held_out: Rows | None, y_val: Any, step: bool) -> Task:
+    def _task(self, rows: Rows, held_out: Rows | None, y_val: Any, step: bool, callbacks: Sequence[Callback]) -> Task:
         stopping = held_out is not None and bool(self.early_stopping)
         best: float | None
         if not stopping:
@@ -197,25 +199,26 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
             monitor, best = "score", -self.best_validation_score_
         scores = watching.scoring(self, held_out, y_val) if held_out and monitor == "score" else lambda member: {}
         before = (np.inf if best is None else float(best), self._no_improvement_count if step else 0)
-        return Task(rows, held_out, stopping, step, scores, monitor, before)
+        if self.verbose:
+            callbacks = [watching.progress(1 if step else self.max_iter), *callbacks]
+        return Task(rows, held_out, stopping, step, scores, monitor, before, callbacks)
 
-    def _train(self, task: Task, callbacks: list[Any]) -> None:
+    def _train(self, task: Task) -> None:
         """All networks' trainings, side by side on threads, and what they leave behind."""
         samples = task.rows[0].shape[1]
         if self.batch_size != "auto" and self.batch_size > samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
             )
-        if self.verbose:
-            callbacks = [watching.progress(1 if task.incremental else self.max_iter), *callbacks]
         members = self._synced()
         X, Y, _ = task.rows
         self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
         try:
-            if len(members) == 1:
-                train_member(self, members[0], task, 0, callbacks)
+            if self.solver == "auto" or len(members) > 1:
+                train_members(self, members, task)
             else:
-                train_members(self, members, task, callbacks)
+                with training_of(self, members[0], task) as training:
+                    run(training)
         except FloatingPointError as error:
             self._note(members[0], task)
             self._give_up(task, error)

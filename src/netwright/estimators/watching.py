@@ -85,7 +85,7 @@ def warn(estimator: Any, member: Member) -> None:
     """scikit-learn's warnings, in its words."""
     stopped = member.history.stopped
     if stopped.startswith("interrupted"):
-        warnings.warn("Training interrupted by user.", stacklevel=6)
+        warnings.warn("Training interrupted by user.", stacklevel=5)
     elif stopped.startswith(("all", "ended")) and estimator.solver != "auto":
         if isinstance(member.optimizer, Optimizer):
             said = (
@@ -97,7 +97,7 @@ def warn(estimator: Any, member: Member) -> None:
                 f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {stopped}. Increase the number of "
                 f"iterations (max_iter={estimator.max_iter}) or of evaluations (max_fun={estimator.max_fun})."
             )
-        warnings.warn(f"{said} diagnose() tells what may be wrong.", ConvergenceWarning, stacklevel=6)
+        warnings.warn(f"{said} diagnose() tells what may be wrong.", ConvergenceWarning, stacklevel=5)
 
 
 def best_of(scores: list[float]) -> float:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from netwright.core.arguments import Array
 from netwright.core.dropout import Dropout
 from netwright.core.optimizers import Optimizer
 from netwright.core.schedules import Constant, Plateau
@@ -14,9 +15,9 @@ def descend(training: Training, optimizer: Optimizer) -> None:
     dropout = any(isinstance(layer, Dropout) for layer in training.network.layers)  # draws between the shuffles
     watched = training.validation is not None or training.callbacks or training.checkpoint is not None
     many = training.engine.ahead and not watched and not dropout
-    steps = -(-len(training.samples) // training.batch_size)
+    updates = -(-len(training.samples) // training.batch_size)
     # an epoch, about, when compiled
-    seconds = 2e-6 * steps + 6 * len(training.samples) * training.network.theta.size / 60e9
+    seconds = 2e-6 * updates + 6 * len(training.samples) * training.network.theta.size / 60e9
     ahead = max(1, int(0.02 / seconds)) if many else 1
     while not training.history.stopped:
         before, started = training.state(), training.seconds()
@@ -25,7 +26,9 @@ def descend(training: Training, optimizer: Optimizer) -> None:
             ahead = max(1, min(ahead, training.patience - training.waited))  # it cannot run out sooner
         try:
             with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
-                _advance(training, optimizer, ahead)
+                begun, steps = training.seconds(), _next(training, ahead)
+                costs = training.engine.run_epochs(training.network, optimizer, training.samples, steps)
+                _note(training, steps.rates, costs, begun)
         except BaseException as error:
             training.put_back(before)
             if ahead == 1 or not isinstance(error, FloatingPointError):
@@ -38,22 +41,26 @@ def descend(training: Training, optimizer: Optimizer) -> None:
         training.keep_up()
 
 
-def _advance(training: Training, optimizer: Optimizer, epochs: int) -> None:
-    """So many epochs, in one call of the engine."""
-    done, samples, started = len(training.history), len(training.samples), training.seconds()
+def _next(training: Training, epochs: int) -> Steps:
+    """What the engine is to do in so many epochs."""
+    done, samples = len(training.history), len(training.samples)
     if training.schedule in (Constant(), Plateau()):
         rates = np.full((epochs, -(-samples // training.batch_size)), training.learning_rate * training.fallen)
     else:
         rates = np.array([training.rates(epoch) for epoch in range(done, done + epochs)])
     shuffles = training.shuffle and rates.shape[1] > 1
     orders = np.array([training.rng.permutation(samples) for _ in range(epochs)]) if shuffles else None
-    steps = Steps(training.batch_size, rates, orders, training.clip_norm)
-    costs = training.engine.run_epochs(training.network, optimizer, training.samples, steps)
+    return Steps(training.batch_size, rates, orders, training.clip_norm)
+
+
+def _note(training: Training, rates: Array, costs: Array, started: float) -> None:
+    """Add the epochs that were done to the history."""
+    done, epochs, history = len(training.history), len(costs), training.history
     training.check_finite(float(costs.sum()))
     took = (training.seconds() - started) / epochs
-    training.history.cost += costs[:-1].tolist()
-    training.history.learning_rate += rates[:-1, -1].tolist()
-    training.history.seconds += (started + took * np.arange(1, epochs)).tolist()
+    history.cost += costs[:-1].tolist()
+    history.learning_rate += rates[:-1, -1].tolist()
+    history.seconds += (started + took * np.arange(1, epochs)).tolist()
     if training.patience is not None:
         for epoch in range(done + 1, done + epochs):
             training.watch(epoch)
