@@ -11,7 +11,7 @@ from netwright import Network
 from netwright.inspection.diagnosis import diagnose
 from netwright.inspection.evidence import Evidence
 from netwright.training.loop import run
-from netwright.training.options import prepare
+from netwright.training.options import TrainingOptions, prepare
 from strategies import XOR
 
 
@@ -32,7 +32,7 @@ class Problem:
         net = {"loss": "logloss", "rng": 0} | self.net
         network = Network([len(self.X), *self.sizes, len(self.Y)], self.activation, **net)
         options = {"epochs": 100, "batch_size": 32, "learning_rate": 0.01, "engine": "plain"} | self.train
-        training = prepare(network, self.X, self.Y, **options)
+        training = prepare(network, self.X, self.Y, TrainingOptions(**options))
         try:
             run(training)
         except FloatingPointError:

@@ -17,11 +17,11 @@ class Network(FeedForward):
     __doc__ = FeedForward.__doc__
 
     def train(self, X: Array, Y: Array, **options: Any) -> "History":
-        """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `netwright.training.train`'s."""
+        """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `training.TrainingOptions`'."""
         from netwright.training.loop import run
-        from netwright.training.options import prepare
+        from netwright.training.options import TrainingOptions, prepare
 
-        return run(prepare(self, X, Y, **options))
+        return run(prepare(self, X, Y, TrainingOptions.of(options)))
 
     def predictor(self, n_threads: int | None = None) -> Callable[[Array], Array]:
         """`predict` compiled: a few µs for one sample, tiles on `n_threads` (default: what pays) for many.

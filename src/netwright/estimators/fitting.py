@@ -25,7 +25,7 @@ from netwright.network import Network
 from netwright.recipes.auto import solve
 from netwright.training.history import History
 from netwright.training.loop import run
-from netwright.training.options import prepare
+from netwright.training.options import TrainingOptions, prepare
 from netwright.training.run import Callback, Training
 
 Rows = tuple[Array, Array, Array | None]  # X (inputs, samples), Y (outputs, samples), weight (samples,) or None
@@ -112,10 +112,7 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
     lbfgs = isinstance(optimizer, LBFGS)
     watching = task.early_stopping or not lbfgs
     checkpoint = estimator.checkpoint
-    training = prepare(
-        network,
-        X,
-        Y,
+    options = TrainingOptions(
         epochs=1 if task.incremental else int(estimator.max_iter),
         batch_size=None if lbfgs or estimator.batch_size == "auto" else min(int(estimator.batch_size), samples),
         optimizer=optimizer,
@@ -138,6 +135,7 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
         resume=bool(estimator.resume) and checkpoint is not None,
         keep_best=task.early_stopping,
     )
+    training = prepare(network, X, Y, options)
     if task.before[0] < np.inf:
         training.go_on_from(*task.before)
     member.history = training.history

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array, number, whole
+from netwright.core.arguments import Array, whole
 from netwright.core.losses import TARGETS, Loss, find_loss
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
 from netwright.core.schedules import find_schedule, spell
 from netwright.network import Network
 from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
+from netwright.training.options import TrainingOptions
 
 FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from
 
@@ -47,12 +48,8 @@ class OneNetwork:
         for size in self.hidden:
             whole("each size in hidden", size)
         check_memory([1, *self.hidden, 1])
-        for name in ("epochs", "batch_size", "patience"):
-            if (value := getattr(self, name)) is not None:
-                whole(name, value)
-        for name in ("learning_rate", "clip_norm"):
-            if (value := getattr(self, name)) is not None:
-                number(name, value, 0, above=True)
+        names = ("epochs", "batch_size", "learning_rate", "patience", "clip_norm")
+        TrainingOptions(**{name: value for name in names if (value := getattr(self, name)) is not None})
         if isinstance(find_optimizer(self.optimizer), WholeBatch):
             wrong = [name for name in ("batch_size", "learning_rate", "clip_norm") if getattr(self, name) is not None]
             wrong += ["schedule"] * (find_schedule(self.schedule) != find_schedule("constant"))

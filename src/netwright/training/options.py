@@ -1,8 +1,7 @@
 """Training: what `train` may be asked, checked before anything changes; `loop.py` does it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import wraps
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from netwright.core.arguments import Array, Rng, generator, number, whole
 from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
+from netwright.core.registry import did_you_mean
 from netwright.core.samples import Samples
 from netwright.core.schedules import Plateau, Schedule, find_schedule
 from netwright.core.scores import SCORES, Score
@@ -23,36 +23,25 @@ from netwright.training.loop import run
 from netwright.training.run import Callback, Training
 
 
-def prepare(
-    network: FeedForward,
-    X: Array,
-    Y: Array,
-    *,
-    epochs: int = 100,
-    batch_size: int | None = None,
-    optimizer: str | Optimizer | WholeBatch = "adam",
-    learning_rate: float | None = None,
-    schedule: str | Schedule = "constant",
-    weight: Array | None = None,
-    validation: Sequence[Array | None] | None = None,
-    patience: int | None = None,
-    tolerance: float | None = None,
-    monitor: str | None = None,
-    max_seconds: float | None = None,
-    clip_norm: float | None = None,
-    shuffle: bool = True,
-    scores: Sequence[str] | Mapping[str, Score] | None = None,
-    rng: Rng = None,
-    engine: str | Engine = "auto",
-    n_threads: int | None = None,
-    callbacks: Iterable[Callback] = (),
-    checkpoint: Any = None,
-    resume: Any = None,
-    keep_best: bool = True,
-) -> Training:
-    """Learn from X, (inputs, samples), and Y, (outputs, samples): `train` changes `network.theta`, returns the History.
+def _positive(name: str, value: Any) -> float:
+    return number(name, value, 0, above=True)
 
-    (`prepare` has only checked the arguments; `loop.run` does the rest.)
+
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "epochs": whole,
+    "batch_size": whole,
+    "learning_rate": _positive,
+    "patience": whole,
+    "tolerance": lambda name, value: number(name, value, 0),
+    "max_seconds": _positive,
+    "clip_norm": _positive,
+    "n_threads": whole,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What a training may be asked: each option with its default, its check and its words.
 
     epochs: how often every sample is used; 100 by default.
     batch_size: samples an update; by default all of them up to 200, else 200. A larger one than there are means all.
@@ -81,76 +70,119 @@ def prepare(
         total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS goes on
         from its last restart.
 
+    ValueError names an option whose value is wrong whatever the network and the data are.
+    """
+
+    epochs: int = 100
+    batch_size: int | None = None
+    optimizer: str | Optimizer | WholeBatch = "adam"
+    learning_rate: float | None = None
+    schedule: str | Schedule = "constant"
+    weight: Array | None = None
+    validation: Sequence[Array | None] | None = None
+    patience: int | None = None
+    tolerance: float | None = None
+    monitor: str | None = None
+    max_seconds: float | None = None
+    clip_norm: float | None = None
+    shuffle: bool = True
+    scores: Sequence[str] | Mapping[str, Score] | None = None
+    rng: Rng = None
+    engine: str | Engine = "auto"
+    n_threads: int | None = None
+    callbacks: Iterable[Callback] = ()
+    checkpoint: Any = None
+    resume: Any = None
+    keep_best: bool = True
+
+    def __post_init__(self) -> None:
+        for name, check in CHECKS.items():
+            value = getattr(self, name)
+            if value is not None or name == "epochs":
+                object.__setattr__(self, name, check(name, value))
+        if self.resume is True and self.checkpoint is None:
+            raise ValueError("resume=True goes on from `checkpoint`; give that, or resume=PATH")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "TrainingOptions":
+        """The options by name; TypeError for a name that is none of them."""
+        known = [each.name for each in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise TypeError(f"train() has no option {name!r}; {did_you_mean(name, known)}it has {', '.join(known)}")
+        return cls(**options)
+
+    @property
+    def watchers(self) -> list[Callback]:
+        """The callbacks, also when only one was given; ValueError for one that is no function."""
+        callbacks: list[Any] = [self.callbacks] if callable(self.callbacks) else list(self.callbacks)
+        for callback in callbacks:
+            if not callable(callback):
+                raise ValueError(f"callbacks must be functions (network, history), got {callback!r}")
+        return callbacks
+
+    @property
+    def resumed(self) -> Path | None:
+        """The checkpoint to go on from, if there is one."""
+        if self.resume is None or self.resume is False:
+            return None
+        path = Path(self.checkpoint if self.resume is True else self.resume)
+        return path if self.resume is not True or path.exists() else None
+
+
+def prepare(network: FeedForward, X: Array, Y: Array, options: TrainingOptions) -> Training:
+    """The training that was asked for, checked; `loop.run` does it. Nothing of the network has changed."""
+    samples = _samples(network, X, Y, options.weight)
+    held_out = _check_validation(network, options.validation)
+    optimizer, schedule = find_optimizer(options.optimizer), find_schedule(options.schedule)
+    whole_batch = isinstance(optimizer, WholeBatch)
+    if whole_batch:
+        _check_whole_batch(network, np.shape(X)[-1], optimizer.settings()["name"], options)
+    scores = _find_scores(network, options, held_out is not None)
+    if isinstance(schedule, Plateau) and options.patience is None:
+        raise ValueError("the schedule 'plateau' lowers the rate when patience runs out: give patience")
+    rate = getattr(optimizer, "learning_rate", 0.0) if options.learning_rate is None else options.learning_rate
+    size = min(len(samples), options.batch_size or 200)
+    training = Training(
+        network=network,
+        samples=samples,
+        epochs=options.epochs,
+        batch_size=len(samples) if whole_batch else size,
+        optimizer=optimizer,
+        learning_rate=number("learning_rate", rate, 0, above=not whole_batch),
+        schedule=schedule,
+        validation=held_out,
+        patience=options.patience,
+        tolerance=options.tolerance,
+        monitor=options.monitor,
+        max_seconds=options.max_seconds,
+        clip_norm=options.clip_norm,
+        shuffle=bool(options.shuffle),
+        scores=scores,
+        rng=network.rng if options.rng is None else generator(options.rng),
+        engine=_find_engine(network, optimizer, len(samples), size, options),
+        callbacks=options.watchers,
+        checkpoint=options.checkpoint,
+        keep_best=bool(options.keep_best),
+    )
+    if options.checkpoint is not None:
+        check_writable(options.checkpoint, 8 * network.theta.nbytes)
+    if (resumed := options.resumed) is not None:
+        training.restore(resumed)
+    return training
+
+
+def train(network: FeedForward, X: Array, Y: Array, **options: Any) -> History:
+    """Learn from X, (inputs, samples), and Y, (outputs, samples): changes `network.theta`, returns the History.
+
+    The options, by name, are those of `TrainingOptions`, which says what each is and its default.
+
     Ctrl-C ends training at the last whole epoch, with the best parameters so far. A cost that is no longer finite
     raises FloatingPointError, and the network has its last good parameters. In both, and after any other exception,
     optimizer and generator are as after the last whole epoch too. ValueError names an argument that is wrong; OSError
     says that the checkpoint can't be written; both before anything has changed.
     """
-    X, Y, weight = network.check(X, Y, weight)
-    held_out = _check_validation(network, validation)
-    found = find_optimizer(optimizer)
-    if isinstance(found, WholeBatch):
-        _check_whole_batch(network, batch_size, X.shape[1], learning_rate, schedule, clip_norm)
-    found_scores = _find_scores(network, scores)
-    if monitor not in (None, "cost") and (monitor not in found_scores or held_out is None):
-        raise ValueError(
-            f"monitor must be one of the scores ({', '.join(found_scores)}) of validation rows, got {monitor!r}"
-        )
-    found_schedule = find_schedule(schedule)
-    if isinstance(found_schedule, Plateau) and patience is None:
-        raise ValueError("the schedule 'plateau' lowers the rate when patience runs out: give patience")
-    base = getattr(found, "learning_rate", 0.0) if learning_rate is None else learning_rate
-    callbacks = [callbacks] if callable(callbacks) else list(callbacks)
-    for callback in callbacks:
-        if not callable(callback):
-            raise ValueError(f"callbacks must be functions (network, history), got {callback!r}")
-    if resume is True and checkpoint is None:
-        raise ValueError("resume=True goes on from `checkpoint`; give that, or resume=PATH")
-
-    if weight is not None:
-        kept = weight > 0  # weight 0 is as if the sample were not there
-        if not kept.all():
-            X, Y, weight = X[:, kept], Y[:, kept], weight[kept]
-        weight = weight / weight.max()  # so that the sum is finite
-        weight = weight / weight.mean()
-    resumed = None if resume is None or resume is False else Path(checkpoint if resume is True else resume)
-    if resume is True and resumed is not None and not resumed.exists():
-        resumed = None
-    samples, epochs = X.shape[1], whole("epochs", epochs)
-    size = min(samples, 200) if batch_size is None else min(whole("batch_size", batch_size), samples)
-    likely = epochs if patience is None else min(epochs, 20 * whole("patience", patience))
-    training = Training(
-        network=network,
-        samples=Samples(_in_pieces(X), _in_pieces(Y), weight),
-        epochs=epochs,
-        batch_size=samples if isinstance(found, WholeBatch) else size,
-        optimizer=found,
-        learning_rate=number("learning_rate", base, 0, above=not isinstance(found, WholeBatch)),
-        schedule=found_schedule,
-        validation=held_out,
-        patience=None if patience is None else whole("patience", patience),
-        tolerance=None if tolerance is None else number("tolerance", tolerance, 0),
-        monitor=monitor,
-        max_seconds=None if max_seconds is None else number("max_seconds", max_seconds, 0, above=True),
-        clip_norm=None if clip_norm is None else number("clip_norm", clip_norm, 0, above=True),
-        shuffle=bool(shuffle),
-        scores=found_scores,
-        rng=network.rng if rng is None else generator(rng),
-        engine=_find_engine(engine, resumed, Job(network, found, likely * samples, size, max_seconds, n_threads)),
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-        keep_best=bool(keep_best),
-    )
-    if checkpoint is not None:
-        check_writable(checkpoint, 8 * network.theta.nbytes)
-    if resumed is not None:
-        training.restore(resumed)
-    return training
-
-
-@wraps(prepare)
-def train(*arguments: Any, **options: Any) -> History:
-    return run(prepare(*arguments, **options))
+    return run(prepare(network, X, Y, TrainingOptions.of(options)))
 
 
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,6 +191,18 @@ def train(*arguments: Any, **options: Any) -> History:
 def _in_pieces(A: Array) -> Array:
     """The same with each sample in one piece: gathered fast, and the same bits however the array was given."""
     return np.ascontiguousarray(A.T).T
+
+
+def _samples(network: FeedForward, X: Array, Y: Array, weight: Array | None) -> Samples:
+    """What is learned from: without the samples of weight 0, and with weights of mean 1."""
+    X, Y, weight = network.check(X, Y, weight)
+    if weight is not None:
+        kept = weight > 0  # weight 0 is as if the sample were not there
+        if not kept.all():
+            X, Y, weight = X[:, kept], Y[:, kept], weight[kept]
+        weight = weight / weight.max()  # so that the sum is finite
+        weight = weight / weight.mean()
+    return Samples(_in_pieces(X), _in_pieces(Y), weight)
 
 
 def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
@@ -173,34 +217,38 @@ def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
     return Samples(_in_pieces(X), _in_pieces(Y), weight)
 
 
-def _check_whole_batch(
-    network: FeedForward, batch_size: int | None, samples: int, learning_rate: Any, schedule: Any, clip_norm: Any
-) -> None:
-    """L-BFGS looks at all samples at once, at a cost that stays the same, and finds its own step."""
-    if learning_rate is not None or clip_norm is not None or schedule != "constant":
-        raise ValueError("lbfgs searches along each line for its step: leave out learning_rate, schedule and clip_norm")
-    if batch_size is not None and batch_size < samples:
-        raise ValueError(f"lbfgs uses all {samples} samples at once: leave out batch_size={batch_size}")
+def _check_whole_batch(network: FeedForward, samples: int, name: str, options: TrainingOptions) -> None:
+    """Such an optimizer looks at all samples at once, at a cost that stays the same, and finds its own step."""
+    if options.learning_rate is not None or options.clip_norm is not None or options.schedule != "constant":
+        raise ValueError(
+            f"{name} searches along each line for its step: leave out learning_rate, schedule and clip_norm"
+        )
+    if options.batch_size is not None and options.batch_size < samples:
+        raise ValueError(f"{name} uses all {samples} samples at once: leave out batch_size={options.batch_size}")
     if any(isinstance(layer, Dropout) and layer.rate for layer in network.layers):
-        raise ValueError("lbfgs needs a cost that stays the same; with dropout use adam or another optimizer")
+        raise ValueError(f"{name} needs a cost that stays the same; with dropout use adam or another optimizer")
 
 
-def _find_engine(engine: str | Engine, resumed: Path | None, job: Job) -> Engine:
+def _find_engine(network: FeedForward, optimizer: Any, samples: int, size: int, options: TrainingOptions) -> Engine:
     """The engine; on resuming, "auto" is the one that wrote the checkpoint."""
-    if job.n_threads is not None:
-        whole("n_threads", job.n_threads)
+    engine, threads, resumed = options.engine, options.n_threads, options.resumed
     if engine == "auto" and resumed is not None:
         engine, threads = engine_of(resumed)
-        job = replace(job, n_threads=threads)
     if isinstance(engine, str):
-        return ENGINES.find(engine)(job)
+        likely = options.epochs if options.patience is None else min(options.epochs, 20 * options.patience)
+        return ENGINES.find(engine)(Job(network, optimizer, likely * samples, size, options.max_seconds, threads))
     if not isinstance(engine, Engine):
         raise ValueError(f"engine must be one of {', '.join(ENGINES)} or a netwright.engines.Engine, got {engine!r}")
     return engine
 
 
-def _find_scores(network: FeedForward, scores: Any) -> Mapping[str, Score]:
+def _find_scores(network: FeedForward, options: TrainingOptions, validates: bool) -> Mapping[str, Score]:
+    scores, monitor = options.scores, options.monitor
     if isinstance(scores, Mapping):
-        return dict(scores)
-    names = network.loss.scores if scores is None else (scores,) if isinstance(scores, str) else scores
-    return {name: SCORES.find(name) for name in names}
+        found = dict(scores)
+    else:
+        names = network.loss.scores if scores is None else (scores,) if isinstance(scores, str) else scores
+        found = {name: SCORES.find(name) for name in names}
+    if monitor not in (None, "cost") and (monitor not in found or not validates):
+        raise ValueError(f"monitor must be one of the scores ({', '.join(found)}) of validation rows, got {monitor!r}")
+    return found
