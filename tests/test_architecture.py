@@ -179,6 +179,64 @@ def test_the_package_has_no_other_names():
     assert len(set(netwright.__all__)) == len(netwright.__all__)
 
 
+# ── short functions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+LONG = {  # lines of a body beyond 60, and why; the list may only shrink
+    ("engines.fused.kernels.products", "multiply"): "one scope holds the tiles, panels and blocks of a product",
+    ("engines.fused.kernels.scalars", "functions"): "one scope holds all compiled functions of a dtype",
+    (
+        "engines.fused.loops.by_hidden",
+        "train_by_hidden",
+    ): "a compiled loop, not yet in phases",
+    ("engines.fused.loops.by_hidden", "by_hidden"): "the loop itself",
+    ("engines.fused.loops.by_neurons", "train_by_neurons"): "a compiled loop, as by_hidden",
+    ("engines.fused.loops.by_neurons", "by_neurons"): "the loop itself",
+}
+MANY = {  # arguments beyond 8 below the faces, and why; the list may only shrink
+    ("core.network", "__init__"): "a face: what a user says of a network",
+    ("core.optimizers", "_adam"): "a rule takes its vectors and numbers one by one, as compiled code does",
+    ("draw.report", "write_report"): "a face: what a run leaves",
+    ("engines.fused.kernels.products", "rows_of"): "compiled: addresses and strides",
+    ("engines.fused.kernels.products", "panels"): "compiled: addresses and strides",
+    ("engines.fused.kernels.products", "product"): "compiled: addresses and strides",
+    ("engines.fused.loops.gather", "dropout"): "compiled: addresses and strides",
+    ("inspection.diagnosis", "diagnose"): "a face: all that is known of a training",
+    ("recipes.auto", "solve"): "a face of the rule, for those without the estimators",
+    ("tables.read", "read_table"): "a face: how a file is to be read",
+    ("tabular.learn", "train_table"): "a face: all that may be asked",
+}
+
+
+def functions():
+    """(module, function) of every one, however deep."""
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield module.removeprefix("netwright."), node
+
+
+def test_functions_are_short():
+    """Without the signature and the docstring: those are as long as there is to say."""
+
+    def lines(node):
+        first = node.body[ast.get_docstring(node) is not None :] or node.body
+        return node.end_lineno - first[0].lineno + 1
+
+    assert {(module, node.name) for module, node in functions() if lines(node) > 60} == set(LONG)
+
+
+def test_functions_take_few_arguments():
+    def count(node):
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        return sum(argument.arg not in ("self", "cls") for argument in arguments)
+
+    faces = ("estimators", "cli")
+    found = {
+        (module, node.name) for module, node in functions() if count(node) > 8 and module.split(".")[0] not in faces
+    }
+    assert found == set(MANY)
+
+
 # ── short ways ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

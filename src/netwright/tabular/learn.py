@@ -11,11 +11,9 @@ from netwright.core.arguments import Array, number, whole
 from netwright.core.losses import Loss, find_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
-from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
-from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, untrained
-from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.target import TASKS, TargetEncoder, split_rows
+from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
 from netwright.tabular.single import OneNetwork, usual_loss
 from netwright.training.run import Callback
@@ -94,85 +92,41 @@ def train_table(
     one = OneNetwork(**asked) if asked or callbacks else None
     if isinstance(engine, str):
         ENGINES.find(engine)
-    reading = dict(reading or {})
+    reading, rng = dict(reading or {}), np.random.default_rng(seed)
     # What is dropped need not be in order: as categories any values will do.
     frame = as_frame(table, categorical={*_names("categorical", categorical), *_names("drop", drop)}, **reading)
     names = _input_columns(frame, target, weights, drop, categorical)
     weight = None if weights is None else weights_in(frame, weights)
     if weight is not None:
         frame, weight = frame.take(weight > 0), weight[weight > 0]
-
     goal = TargetEncoder.fit(frame.column(target), target, task=task, standardise=False, place=frame.place)
-    chosen = one.loss_for(goal, frame) if one else find_loss(usual_loss(goal))
-    rng = np.random.default_rng(seed)
+    loss = one.loss_for(goal, frame) if one else find_loss(usual_loss(goal))
     rows, held = _split(frame, goal, validation, rng)
-    part = None if weight is None else weight[rows]
-    if goal.task == "regression":
-        learned = frame.take(rows)
-        fitted = TargetEncoder.fit(
-            learned.column(target), target, task="regression", weight=part,
-            standardise=chosen.link == "identity", place=learned.place,
-        )  # fmt: skip
-        goal = replace(fitted, reason=goal.reason)
-    Y = _targets(goal, chosen, frame)
+    problem = Problem.of(frame, names, categorical, weight, goal, loss, rows=rows, held=held)
 
-    # What numbers or names the rows shows in all of them; means and categories come from those learned from.
-    inputs = frame.drop(set(frame.names) - set(names))
-    as_categories = [name for name in categorical if name in names]  # it may also name the target
-    useless = TableEncoder.fit(inputs, categorical=as_categories, weight=weight).dropped
-    kept = inputs.drop([name for name, _ in useless]).take(rows)
-    as_categories = [name for name in as_categories if name in kept.columns]
-    encoder = TableEncoder.fit(kept, categorical=as_categories, weight=part)  # or that nothing is of use
-    network: Any
+    limits = {"max_seconds": max_seconds, "n_threads": n_threads}
+    learner: SingleLearner | MixtureLearner
     if one:
-        network = one.make(len(encoder.feature_names), Y[:, rows], part, chosen, rng)
-        own = one.settings(network, budget := one.budget(len(rows), len(held)))
+        learner = SingleLearner(one, rng, limits | {"engine": engine or "auto", "callbacks": callbacks})
     else:
-        encoder = encode(kept, Y[:, rows], part, kinds=dict.fromkeys(as_categories, "category"))
-        network = untrained(encoder, len(Y), chosen.name)
-        own = {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
-    X = encoder.transform(inputs if one else inputs.take(held))  # what is wrong with a row held out is said now
-    encoder = replace(encoder, dropped=[*useless, *encoder.dropped])
+        told = {} if tell is None else {"tell": tell}
+        learner = MixtureLearner(limits | {"seed": seed, "engine": engine or "fused"} | told)
+    encoder, network, settings = learner.begin(problem)
+    encoder = replace(encoder, dropped=[*problem.useless, *encoder.dropped])
+    settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
+    settings |= {"drop": sorted(drop), "categorical": sorted(categorical), "rows": len(rows), "held_out": len(held)}
     model = TableModel(
         network=network,
         encoder=encoder,
-        target=goal,
-        settings=own
-        | {
-            "max_seconds": max_seconds,
-            "seed": seed,
-            "validation": validation,
-            "weights": weights,
-            "drop": sorted(drop),
-            "categorical": sorted(categorical),
-            "rows": len(rows),
-            "held_out": len(held),
-        },
+        target=problem.goal,
+        settings=settings,
         notes=[*frame.notes, *encoder.notes, *_doubts(len(rows), len(held), one is None)],
         reading=_for_the_next_file(reading, frame),
         held_out=frame.take(held) if len(held) else None,
     )
     if ready is not None:
         ready(model)
-    if one:
-        model.history = network.train(
-            X[:, rows],
-            Y[:, rows],
-            weight=part,
-            validation=(X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None,
-            max_seconds=max_seconds,
-            engine=engine or "auto",
-            n_threads=n_threads,
-            callbacks=callbacks,
-            **one.options(budget),
-        )
-    else:
-        options: dict[str, Any] = {"seed": seed, "max_seconds": max_seconds, "n_threads": n_threads}
-        options |= {"engine": engine or "fused"} | ({} if tell is None else {"tell": tell})
-        try:
-            model.network, model.history = mixture_of(encoder, kept, Y[:, rows], part, loss=chosen.name, **options)
-        except Interrupted as interrupted:
-            model.network, model.history = interrupted.args
+    model.network, model.history = learner.learn(problem, encoder)
     if model.held_out is not None:
         model.scores = model.evaluate(model.held_out, notes=[])
     return model
@@ -247,9 +201,3 @@ def _doubts(rows: int, held: int, mixed: bool) -> list[str]:
         unknown = "" if mixed else "when to stop or "
         return [f"no row is held out: nothing says {unknown}how well the model does on rows other than its {rows}"]
     return [f"only {held} rows are held out: their scores say little"] * (held < 30)
-
-
-def _targets(goal: TargetEncoder, loss: Loss, frame: Frame) -> Array:
-    """Y, (outputs, n_rows), as the loss wants it: cross_entropy has an output for each of two classes too."""
-    Y = goal.encode(frame.column(goal.name), frame.place)
-    return np.vstack([1 - Y, Y]) if loss.targets == "distribution" and len(Y) == 1 else Y

@@ -77,6 +77,33 @@ class Program:
         self.table = np.zeros((len(self.dense), len(Column)), np.int64)
         self.blocks: list[Array] = []
         rates = dropout_rates(network)
+        self._lay_out(rates, trains)
+        self.dropouts = sum(rate > 0 for rate in rates)
+        smoothing = network.label_smoothing
+        scales = [1 / (1 - rate) for rate in rates]
+        self.floats = np.array([0, 0, 0, 0, 0, 1 - smoothing, *scales], self.F)
+        self.shares = np.zeros((network.outputs, 1), self.F)
+        if smoothing:
+            self.shares = network.loss.smooth(self.shares, smoothing)
+        self.loss, self.link, self.held = 0, (0, 0), held(network.loss, network.outputs, self.F)
+        if trains:
+            self.loss = loss_kernel(network.loss, self.F)
+            self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
+        needed = PIECES_OF[make] + ((Plan.DROP,) if self.dropouts and trains else ())
+        if trains and any(network.penalties(columns)):
+            piece(Plan.PENALIZE, self.F)  # `_run` asks for it, when the rest has been announced
+        self.pieces = {place.name: piece(place, self.F) for place in needed}
+        self.loop = CALL(loop(make, self.F))
+        self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
+        memory = np.zeros(threads * self.bytes + 64, np.uint8)
+        start = -memory.ctypes.data % 64
+        self.arena = memory[start : start + threads * self.bytes].reshape(threads, self.bytes)
+        self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows and threads > 1 else None
+        self.norms = np.zeros(threads)
+
+    def _lay_out(self, rates: list[float], trains: bool) -> None:
+        """A row of the table for each layer: its sizes, where its arrays lie, and which pieces compute it."""
+        network, make = self.network, self.make
         at = 0
         for l, layer in enumerate(self.dense):
             dropped = trains and rates[l]
@@ -101,28 +128,6 @@ class Program:
             row[Column.MASK] = self.room(layer.inputs) if dropped else -1
             row |= {Column.THRESHOLD: int(rates[l] * 2**24), Column.SEED: sum(rate > 0 for rate in rates[:l])}
             self.table[l, list(row)] = list(row.values())
-        self.dropouts = sum(rate > 0 for rate in rates)
-        smoothing = network.label_smoothing
-        scales = [1 / (1 - rate) for rate in rates]
-        self.floats = np.array([0, 0, 0, 0, 0, 1 - smoothing, *scales], self.F)
-        self.shares = np.zeros((network.outputs, 1), self.F)
-        if smoothing:
-            self.shares = network.loss.smooth(self.shares, smoothing)
-        self.loss, self.link, self.held = 0, (0, 0), held(network.loss, network.outputs, self.F)
-        if trains:
-            self.loss = loss_kernel(network.loss, self.F)
-            self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
-        needed = PIECES_OF[make] + ((Plan.DROP,) if self.dropouts and trains else ())
-        if trains and any(network.penalties(columns)):
-            piece(Plan.PENALIZE, self.F)  # `_run` asks for it, when the rest has been announced
-        self.pieces = {place.name: piece(place, self.F) for place in needed}
-        self.loop = CALL(loop(make, self.F))
-        self.bytes = -(-self.bytes // 4096) * 4096 + 4096  # no two workers write to one page
-        memory = np.zeros(threads * self.bytes + 64, np.uint8)
-        start = -memory.ctypes.data % 64
-        self.arena = memory[start : start + threads * self.bytes].reshape(threads, self.bytes)
-        self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows and threads > 1 else None
-        self.norms = np.zeros(threads)
 
     def room(self, count: int) -> int:
         """A place in the arena, in bytes, for so many numbers a column, and as many more as fill up a vector."""

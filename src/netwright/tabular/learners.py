@@ -1,0 +1,140 @@
+"""A table made ready to learn from, and the two that learn: one network as somebody asks for it, or the mixture.
+
+A learner begins with what can be known before training (encoder, untrained network, settings), and then learns.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.core.losses import Loss
+from netwright.network import Network
+from netwright.recipes.mixture import Mixture
+from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
+from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, untrained
+from netwright.tables.features import TableEncoder
+from netwright.tables.frame import Frame
+from netwright.tables.target import TargetEncoder
+from netwright.tabular.single import OneNetwork
+from netwright.training.history import History
+
+Begun = tuple[TableEncoder, Any, dict[str, Any]]  # encoder, untrained network, settings for the model's file
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A table, its target, and which of its rows are learned from.
+
+    inputs: the columns to learn from, of all rows. kept: those of them that are of use, of the rows learned from.
+    useless: (name, why) of the others. categories: columns that are categories, whatever they look like.
+    """
+
+    inputs: Frame
+    kept: Frame
+    useless: list[tuple[str, str]]
+    categories: list[str]
+    goal: TargetEncoder
+    loss: Loss
+    Y: Array
+    weight: Array | None
+    rows: Array
+    held: Array
+
+    @classmethod
+    def of(
+        cls,
+        frame: Frame,
+        names: Collection[str],
+        categorical: Collection[str],
+        weight: Array | None,
+        goal: TargetEncoder,
+        loss: Loss,
+        *,
+        rows: Array,
+        held: Array,
+    ) -> "Problem":
+        """Encoders are fitted to the rows learned from; ValueError when nothing is of use."""
+        part = None if weight is None else weight[rows]
+        if goal.task == "regression":
+            learned = frame.take(rows)
+            fitted = TargetEncoder.fit(
+                learned.column(goal.name), goal.name, task="regression", weight=part,
+                standardise=loss.link == "identity", place=learned.place,
+            )  # fmt: skip
+            goal = replace(fitted, reason=goal.reason)
+        Y = _targets(goal, loss, frame)
+        # What numbers or names the rows shows in all of them; means and categories come from those learned from.
+        inputs = frame.drop(set(frame.names) - set(names))
+        categories = [name for name in categorical if name in names]  # it may also name the target
+        useless = TableEncoder.fit(inputs, categorical=categories, weight=weight).dropped
+        kept = inputs.drop([name for name, _ in useless]).take(rows)
+        categories = [name for name in categories if name in kept.columns]
+        problem = cls(inputs, kept, useless, categories, goal, loss, Y, weight, rows, held)
+        problem.encoder  # noqa: B018  says that nothing is of use
+        return problem
+
+    @cached_property
+    def encoder(self) -> TableEncoder:
+        """Of the columns kept, as one network hears them."""
+        return TableEncoder.fit(self.kept, categorical=self.categories, weight=self.part)
+
+    @property
+    def part(self) -> Array | None:
+        """The weights of the rows learned from."""
+        return None if self.weight is None else self.weight[self.rows]
+
+
+@dataclass
+class SingleLearner:
+    """One network. `options` are `Network.train`'s beside those of `one`."""
+
+    one: OneNetwork
+    rng: np.random.Generator
+    options: dict[str, Any]
+
+    def begin(self, problem: Problem) -> Begun:
+        encoder, rows = problem.encoder, problem.rows
+        self.network = self.one.make(
+            len(encoder.feature_names), problem.Y[:, rows], problem.part, problem.loss, self.rng
+        )
+        self.budget = self.one.budget(len(rows), len(problem.held))
+        self.X = encoder.transform(problem.inputs)
+        return encoder, self.network, self.one.settings(self.network, self.budget)
+
+    def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Network, History]:
+        X, Y, weight, rows, held = self.X, problem.Y, problem.weight, problem.rows, problem.held
+        watched = (X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None
+        options = self.options | self.one.options(self.budget) | {"weight": problem.part, "validation": watched}
+        return self.network, self.network.train(X[:, rows], Y[:, rows], **options)
+
+
+@dataclass
+class MixtureLearner:
+    """The recipe's mixture of networks. `options` are its problem's. Ctrl-C mixes what is done."""
+
+    options: dict[str, Any]
+
+    def begin(self, problem: Problem) -> Begun:
+        kinds = dict.fromkeys(problem.categories, "category")
+        encoder = encode(problem.kept, problem.Y[:, problem.rows], problem.part, kinds=kinds)
+        encoder.transform(problem.inputs.take(problem.held))  # what is wrong with a row held out is said now
+        network = untrained(encoder, len(problem.Y), problem.loss.name)
+        return encoder, network, {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
+
+    def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Mixture, History]:
+        Y, options = problem.Y[:, problem.rows], self.options | {"loss": problem.loss.name}
+        try:
+            return mixture_of(encoder, problem.kept, Y, problem.part, **options)
+        except Interrupted as interrupted:
+            mixture, history = interrupted.args
+            return mixture, history
+
+
+def _targets(goal: TargetEncoder, loss: Loss, frame: Frame) -> Array:
+    """Y, (outputs, n_rows), as the loss wants it: cross_entropy has an output for each of two classes too."""
+    Y = goal.encode(frame.column(goal.name), frame.place)
+    return np.vstack([1 - Y, Y]) if loss.targets == "distribution" and len(Y) == 1 else Y
