@@ -1,7 +1,7 @@
 """Training: what `train` may be asked, checked before anything changes; `loop.py` does it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ class TrainingOptions:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "TrainingOptions":
         """The options by name; TypeError for a name that is none of them."""
-        known = [each.name for each in fields(cls)]
+        known = cls.__dataclass_fields__
         for name in options:
             if name not in known:
                 raise TypeError(f"train() has no option {name!r}; {did_you_mean(name, known)}it has {', '.join(known)}")

@@ -1,7 +1,11 @@
 """From a Network to the plan that the compiled epoch runs on."""
 
+import operator
 import threading
 import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +63,8 @@ class Program:
     """
 
     def __init__(self, network: FeedForward, columns: int, threads: int, make: Any = train_by_rows):
-        self.network, self.columns, self.threads, self.make = network, columns, threads, make
+        self._network, self.columns, self.threads, self.make = weakref.ref(network), columns, threads, make
+        self.made_of = makings(network, columns)
         trains, splits_rows = make is not predict, make is train_by_rows
         self.F: Any = network.dtype.type
         self.dense = network.dense
@@ -100,6 +105,21 @@ class Program:
         self.arena = memory[start : start + threads * self.bytes].reshape(threads, self.bytes)
         self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows and threads > 1 else None
         self.norms = np.zeros(threads)
+        self.base = self._base()
+
+    @property
+    def network(self) -> FeedForward:
+        """Not held alive: a kept program goes when its network does."""
+        network = self._network()
+        assert network is not None, "whoever runs a program holds its network"
+        return network
+
+    def fits(self, network: FeedForward, columns: int, threads: int, make: Any) -> bool:
+        """Whether it is the program of this network, as that is now, for such batches and workers."""
+        if self._network() is not network or (self.columns, self.threads, self.make) != (columns, threads, make):
+            return False
+        (parts, numbers), (its, those) = makings(network, columns), self.made_of
+        return numbers == those and len(parts) == len(its) and all(map(operator.is_, parts, its))
 
     def _lay_out(self, rates: list[float], trains: bool) -> None:
         """A row of the table for each layer: its sizes, where its arrays lie, and which pieces compute it."""
@@ -137,16 +157,23 @@ class Program:
 
     def plan(self, samples: int, **addresses: Array | None) -> Array:
         """The plan, with the addresses of what changes from call to call; whoever gives those keeps them alive."""
+        plan = self.base.copy()
+        plan[Plan.SAMPLES] = samples
+        for name, array in addresses.items():
+            if array is not None:
+                plan[Plan[name]] = array.ctypes.data
+        return plan
+
+    def _base(self) -> Array:
+        """What of the plan is the same in all calls."""
         network = self.network
         gradient = network.grad if self.gradients is None else self.gradients
         arrays = {"TABLE": self.table, "THETA": network.theta, "GRADIENT": gradient, "FLOATS": self.floats}
         arrays |= {"NORMS": self.norms, "PLACES": self.places, "ARENA": self.arena}
         arrays |= {"HELD": self.held, "SHARES": self.shares}
-        arrays |= {name: array for name, array in addresses.items() if array is not None}
         numbers = {
             "LAYERS": len(self.dense),
             "WORKERS": self.threads,
-            "SAMPLES": samples,
             "INPUTS": network.inputs,
             "OUTPUTS": network.outputs,
             "TILE": self.tile,
@@ -164,6 +191,20 @@ class Program:
         plan = np.zeros(len(Plan), np.int64)
         plan[[Plan[name] for name in numbers]] = list(numbers.values())
         return plan
+
+
+def makings(network: FeedForward, columns: int) -> tuple[list[Any], list[Any]]:
+    """What a program is made of: objects that must be the same ones, and values that must be equal."""
+    layers = network.layers
+    parts = [
+        network.theta,
+        network.grad,
+        network.loss,
+        *layers,
+        *(getattr(each, "activation", None) for each in layers),
+    ]
+    rates = [getattr(each, "rate", 0.0) for each in layers]
+    return parts, [network.label_smoothing, any(network.penalties(columns)), *rates]
 
 
 def dropout_rates(network: FeedForward) -> list[float]:
@@ -202,6 +243,10 @@ def division(
     return threads, train_by_rows
 
 
+KEPT = 1 << 20  # bytes of a program's memory, up to which making it anew would cost more than keeping it
+_kept: weakref.WeakKeyDictionary[FeedForward, Program] = weakref.WeakKeyDictionary()
+
+
 class Fused(Engine):
     """See `netwright.engines.Engine`. `n_threads`: workers; by default as many as pay for the work in a step.
 
@@ -219,11 +264,24 @@ class Fused(Engine):
     def prepare(self, network: FeedForward, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
         """The network's program, compiled; made anew when the network or the batch is another."""
         threads, make = division(network, columns, self.n_threads, updates=updates, clips=clips)
-        p = self.program
-        if p is None or (p.network, p.columns, p.threads, p.make) != (network, columns, threads, make):
-            with announced(network.dtype.name):
-                self.program = p = Program(network, columns, threads, make)
+        for p in (self.program, _kept.pop(network, None)):
+            if p is not None and p.fits(network, columns, threads, make):
+                self.program = p
+                return p
+        with announced(network.dtype.name):
+            self.program = p = Program(network, columns, threads, make)
         return p
+
+    @contextmanager
+    def hold(self, network: FeedForward, samples: int) -> Iterator[None]:
+        """Keeps a small program for the next training of the network, unless this one ends in an error.
+
+        While it is in use it is not to be found: another training of the same network makes its own.
+        """
+        yield
+        p = self.program
+        if p is not None and p.network is network and p.arena.nbytes <= KEPT:
+            _kept[network] = p
 
     @property
     def threads(self) -> int:

@@ -44,7 +44,7 @@ def descend(training: Training, optimizer: Optimizer) -> None:
 def _next(training: Training, epochs: int) -> Steps:
     """What the engine is to do in so many epochs."""
     done, samples = len(training.history), len(training.samples)
-    if training.schedule in (Constant(), Plateau()):
+    if type(training.schedule) in (Constant, Plateau):
         rates = np.full((epochs, -(-samples // training.batch_size)), training.learning_rate * training.fallen)
     else:
         rates = np.array([training.rates(epoch) for epoch in range(done, done + epochs)])
