@@ -12,8 +12,9 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from netwright import LOSSES, Network
 from netwright.core.losses import huber
+from netwright.core.samples import Samples
 from netwright.recipes import auto
-from netwright.recipes.auto import STRATEGIES, Rows, find_strategy, solve
+from netwright.recipes.auto import STRATEGIES, find_strategy, folds_of, solve
 from netwright.recipes.scaling import Scaling, fold
 
 XOR = np.array([[0.0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0.0, 1, 1, 0]])
@@ -288,8 +289,8 @@ def test_errors_name_the_argument(change, match):
 def test_folds_are_disjoint_and_alike():
     X = np.arange(200.0)[None]
     Y = np.eye(2)[:, np.repeat([0, 1], [180, 20])]
-    folds = Rows(X, Y, None).folds(LOSSES["cross_entropy"], np.random.default_rng(0))
+    folds = folds_of(Samples(X, Y), LOSSES["cross_entropy"], np.random.default_rng(0))
     assert len(folds) == 5
-    for learn, watch in folds:
-        assert sorted([*learn.X[0], *watch.X[0]]) == [*range(200)]
-        assert watch.Y.sum(axis=1).tolist() == [36, 4]
+    for one in folds:
+        assert sorted([*one.samples.X[0], *one.held_out.X[0]]) == [*range(200)]
+        assert one.held_out.Y.sum(axis=1).tolist() == [36, 4]

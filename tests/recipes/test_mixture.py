@@ -184,7 +184,7 @@ def test_an_error_in_one_network_ends_all(monkeypatch):
     def broken(*_, **__):
         raise MemoryError("too much")
 
-    monkeypatch.setattr("netwright.recipes.recipe.loud_as", broken)
+    monkeypatch.setattr("netwright.recipes.scouts.input_scale_of", broken)
     with pytest.raises(MemoryError, match="too much"):
         train_table(of("class"), "class")
 

@@ -22,7 +22,7 @@ from netwright.core.losses import LOSSES, Loss
 from netwright.core.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from netwright.core.schedules import SCHEDULES, Constant
 from netwright.estimators import parameters
-from netwright.estimators.fitting import Member, makings
+from netwright.estimators.fitting import Member, optimizer_parameters
 from netwright.estimators.randomness import Stream, check_bits, stream_at
 from netwright.estimators.targets import Labels
 from netwright.files.container import write
@@ -76,7 +76,7 @@ def save(estimator: Any, path: Any) -> None:
                     f"{name} cannot be kept in a model file: {error}; {way} before you save, or keep the network "
                     f"alone: as_network().save(path)"
                 ) from None
-    now = makings(estimator)
+    now = optimizer_parameters(estimator)
     kept["networks"] = [
         {
             "network": member.network.settings(),
@@ -120,7 +120,7 @@ def from_header(
     if taken := [name for name in fitted if hasattr(estimator, name)]:
         raise ValueError(f"it says that {taken[0]!r} was fitted")
     for member in members:
-        member.made_from = None if member.optimizer is None else makings(estimator)
+        member.made_from = None if member.optimizer is None else optimizer_parameters(estimator)
     estimator.__setstate__(vars(estimator) | fitted | {"_members": members, "history_": members[0].history})
     _check_fit(estimator, [member.network for member in members])
     return estimator

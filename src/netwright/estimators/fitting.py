@@ -17,6 +17,7 @@ from netwright.core.activations import ACTIVATIONS
 from netwright.core.arguments import Array
 from netwright.core.losses import is_known
 from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.core.samples import Samples
 from netwright.core.scores import Score
 from netwright.engines.threads import cores
 from netwright.estimators import parameters
@@ -27,8 +28,6 @@ from netwright.training.history import History
 from netwright.training.loop import run
 from netwright.training.options import TrainingOptions, prepare
 from netwright.training.run import Callback, Training
-
-Rows = tuple[Array, Array, Array | None]  # X (inputs, samples), Y (outputs, samples), weight (samples,) or None
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Member:
 
     def find_optimizer(self, estimator: Any) -> Any:
         """The optimizer so far, or a new one if there is none or its parameters have changed."""
-        now = makings(estimator)
+        now = optimizer_parameters(estimator)
         if self.optimizer is None or self.made_from != now:
             self.optimizer, self.made_from = parameters.make_optimizer(estimator), now
             self.rate = getattr(self.optimizer, "learning_rate", 0.0)
@@ -78,7 +77,7 @@ class Member:
             vars(self).update(state, network=Network.from_settings(*state["network"]))
 
 
-def makings(estimator: Any) -> list[Any]:
+def optimizer_parameters(estimator: Any) -> list[Any]:
     """The parameters that its optimizers are made from."""
     names = ["solver", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"]
     names += ["tol", "max_fun", "checkpoint"] * (estimator.solver == "lbfgs")
@@ -89,8 +88,8 @@ def makings(estimator: Any) -> list[Any]:
 class Task:
     """What all networks of one fit have in common."""
 
-    rows: Rows
-    held_out: Rows | None
+    samples: Samples
+    held_out: Samples | None
     early_stopping: bool
     incremental: bool  # partial_fit: one epoch
     scores: Callable[[Member], Mapping[str, Score]]
@@ -105,8 +104,8 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
 
     `place` among several tells their checkpoints apart.
     """
-    X, Y, weight = task.rows
-    samples, network = X.shape[1], member.network
+    X, Y, weight = task.samples.arrays
+    samples, network = len(task.samples), member.network
     network.l2, network.penalty_per_batch = parameters.penalty(estimator, weight, samples)
     optimizer = member.find_optimizer(estimator)
     lbfgs = isinstance(optimizer, LBFGS)
@@ -119,7 +118,7 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
         learning_rate=None if lbfgs else member.rate,
         schedule="constant" if lbfgs else parameters.make_schedule(estimator, samples),
         weight=weight,
-        validation=task.held_out,
+        validation=None if task.held_out is None else task.held_out.arrays,
         patience=int(min(estimator.n_iter_no_change, 10**9)) + 1 if watching else None,
         tolerance=float(estimator.tol) if watching else None,
         monitor=task.monitor,
@@ -185,7 +184,7 @@ def train_member(estimator: Any, member: Member, task: Task, place: int) -> None
 
 def train_by_rule(estimator: Any, member: Member, task: Task) -> None:
     """solver="auto": the rule of `auto.py` makes the network and trains it."""
-    X, Y, weight = task.rows
+    X, Y, weight = task.samples.arrays
     drawn, total = member.network, X.shape[1] if weight is None else float(weight.sum())
 
     def make(seed: int) -> Network:
@@ -201,7 +200,7 @@ def train_by_rule(estimator: Any, member: Member, task: Task) -> None:
         X,
         Y,
         weight,
-        validation=task.held_out,
+        validation=None if task.held_out is None else task.held_out.arrays,
         seed=int(member.stream.legacy.randint(2**31)),
         max_epochs=limit,
         max_seconds=estimator.max_time,
@@ -216,15 +215,15 @@ def train_by_rule(estimator: Any, member: Member, task: Task) -> None:
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def split(estimator: Any, rows: Rows, y: Any, groups: Any) -> tuple[Array, Array]:
+def split(estimator: Any, samples: Samples, y: Any, groups: Any) -> tuple[Array, Array]:
     """(places to learn from, places to watch) for early stopping: the splitter's first, or scikit-learn's draw."""
-    X, Y, _ = rows
+    X, Y = samples.X, samples.Y
     if estimator.validation_splitter is not None:
         splitter = check_cv(estimator.validation_splitter, y, classifier=isinstance(estimator, ClassifierMixin))
         learn, watch = next(iter(splitter.split(X.T, y, groups)))
     else:
         learn, watch = train_test_split(
-            np.arange(X.shape[1]),
+            np.arange(len(samples)),
             random_state=split_state(estimator),
             test_size=estimator.validation_fraction,
             stratify=np.where(Y[0] > 0, "True", "False")
@@ -237,7 +236,7 @@ def split(estimator: Any, rows: Rows, y: Any, groups: Any) -> tuple[Array, Array
 
 
 def split_state(estimator: Any) -> np.random.RandomState:
-    """The split's random numbers: in a warm start the same as before, lest it learns from rows that it watched."""
+    """The split's random numbers: in a warm start the same as before, so that no row held out then is learned from."""
     stream = estimator._members[0].stream
     if not hasattr(estimator, "_split_bits"):
         estimator._split_bits = stream.bit_generator.state
@@ -245,9 +244,3 @@ def split_state(estimator: Any) -> np.random.RandomState:
     again = Stream(np.random.RandomState(0))
     again.bit_generator.state = estimator._split_bits
     return again.legacy
-
-
-def take(rows: Rows, places: Array) -> Rows:
-    """Those columns of all three."""
-    X, Y, weight = rows
-    return X[:, places], Y[:, places], None if weight is None else weight[places]

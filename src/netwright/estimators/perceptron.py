@@ -17,10 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from netwright.core.arguments import Array
 from netwright.core.optimizers import Optimizer
+from netwright.core.samples import Samples
 from netwright.engines import warmed_up
 from netwright.estimators import parameters, watching
 from netwright.estimators.checking import check_weight, check_X, check_X_y
-from netwright.estimators.fitting import Member, Rows, Task, split, take, train_members, training_of
+from netwright.estimators.fitting import Member, Task, split, train_members, training_of
 from netwright.estimators.looking import Looking
 from netwright.estimators.randomness import draw_weights, streams
 from netwright.training.loop import run
@@ -168,12 +169,14 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
             self.__dict__.update(start | vars(self), _shown=[])
             self._synced()
 
-    def _hold_out(self, X: Array, y: Any, weight: Any, held_out: Any, groups: Any) -> tuple[Rows, Rows | None, Any]:
-        """(the rows to learn from, the rows to watch, the latter's y)."""
+    def _hold_out(
+        self, X: Array, y: Any, weight: Any, held_out: Any, groups: Any
+    ) -> tuple[Samples, Samples | None, Any]:
+        """(the samples to learn from, those held out, the latter's y)."""
         dtype = self._members[0].network.dtype
 
-        def columns(X: Array, y: Any, weight: Any) -> Rows:
-            return X.T.astype(dtype, copy=False), self._encode(y, dtype), weight
+        def columns(X: Array, y: Any, weight: Any) -> Samples:
+            return Samples(X.T.astype(dtype, copy=False), self._encode(y, dtype), weight)
 
         rows, (X_val, y_val, weight_val) = columns(X, y, weight), held_out
         if (X_val is None) != (y_val is None) or (X_val is None and weight_val is not None):
@@ -186,9 +189,11 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if not self.early_stopping or self.solver == "lbfgs":
             return rows, None, None
         learn, watch = split(self, rows, y, groups)
-        return take(rows, learn), take(rows, watch), y[watch]
+        return rows.take(learn), rows.take(watch), y[watch]
 
-    def _task(self, rows: Rows, held_out: Rows | None, y_val: Any, step: bool, callbacks: Sequence[Callback]) -> Task:
+    def _task(
+        self, samples: Samples, held_out: Samples | None, y_val: Any, step: bool, callbacks: Sequence[Callback]
+    ) -> Task:
         stopping = held_out is not None and bool(self.early_stopping)
         best: float | None
         if not stopping:
@@ -201,17 +206,17 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         before = (np.inf if best is None else float(best), self._no_improvement_count if step else 0)
         if self.verbose:
             callbacks = [watching.progress(1 if step else self.max_iter), *callbacks]
-        return Task(rows, held_out, stopping, step, scores, monitor, before, callbacks)
+        return Task(samples, held_out, stopping, step, scores, monitor, before, callbacks)
 
     def _train(self, task: Task) -> None:
         """All networks' trainings, side by side on threads, and what they leave behind."""
-        samples = task.rows[0].shape[1]
+        samples = len(task.samples)
         if self.batch_size != "auto" and self.batch_size > samples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
             )
         members = self._synced()
-        X, Y, _ = task.rows
+        X, Y, _ = task.samples.arrays
         self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
         try:
             if self.solver == "auto" or len(members) > 1:
@@ -235,7 +240,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if member.chosen:
             self.chosen_ = member.chosen
         self.n_iter_ = len(history)
-        self.t_ += self.n_iter_ * task.rows[0].shape[1] * isinstance(member.optimizer, Optimizer)
+        self.t_ += self.n_iter_ * len(task.samples) * isinstance(member.optimizer, Optimizer)
         self.loss_curve_ += history.cost
         self.validation_curve_ += history.validation_cost
         if not task.incremental:
@@ -243,7 +248,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if history.cost:
             self.loss_ = history.cost[-1]
         elif not hasattr(self, "loss_"):  # L-BFGS may find nothing to do
-            self.loss_ = member.network.gradient(*task.rows)
+            self.loss_ = member.network.gradient(*task.samples.arrays)
         if task.early_stopping:
             costs = [-cost for cost in history.validation_cost]
             self.validation_scores_ = [*(self.validation_scores_ or []), *history.validation_scores.get("score", costs)]

@@ -13,9 +13,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 
 from netwright.core.arguments import Array
+from netwright.core.samples import Samples
 from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.targets import class_weights, codes_of
-from netwright.recipes.parts import Rows
+from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, encode, mixture_of
 from netwright.tables.encoders import moments
 from netwright.tables.frame import Frame
@@ -72,13 +73,13 @@ class Tabular(BaseEstimator):
         if not self.encoder_.columns or (targets == targets[:, :1]).all():
             return self  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
-        watch = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
+        held_out = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
         self.mixture_, _ = mixture_of(
             self.encoder_,
             frame,
             targets,
             weight,
-            watch,
+            held_out,
             loss=self._loss(targets),
             seed=seed,
             engine=self.engine,
@@ -154,10 +155,10 @@ class Tabular(BaseEstimator):
             return np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
         return self.mixture_.predict(inputs)
 
-    def _watch(self, X: Any, y: Any, weight: Any) -> Rows:
+    def _watch(self, X: Any, y: Any, weight: Any) -> Samples:
         inputs = self._features(X)
         weight = None if weight is None else _check_sample_weight(weight, inputs.T, ensure_non_negative=True)
-        return Rows.of(inputs, self._encode(y), weight)
+        return in_float32(inputs, self._encode(y), weight)
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         rows = np.zeros((frame.n_rows, 1))

@@ -10,8 +10,9 @@ from sklearn.metrics import get_scorer
 
 from netwright.core.arguments import Array
 from netwright.core.optimizers import Optimizer
+from netwright.core.samples import Samples
 from netwright.core.scores import SCORES, Score
-from netwright.estimators.fitting import Member, Rows
+from netwright.estimators.fitting import Member
 from netwright.network import Network
 from netwright.training.history import History
 
@@ -60,7 +61,7 @@ def sklearn_callbacks(estimator: Any, X: Array, y: Any, sample_weight: Any) -> l
     return [epoch]
 
 
-def scoring(estimator: Any, held_out: Rows, y_val: Any) -> Callable[[Member], Mapping[str, Score]]:
+def scoring(estimator: Any, held_out: Samples, y_val: Any) -> Callable[[Member], Mapping[str, Score]]:
     """What early stopping watches: accuracy or R², or the user's scorer, which sees the one network in training."""
     if estimator.scoring is None and estimator._natural_score() is not None:
         score = SCORES[estimator._natural_score()]
@@ -71,7 +72,7 @@ def scoring(estimator: Any, held_out: Rows, y_val: Any) -> Callable[[Member], Ma
 
         return lambda member: {"score": natural}
     scorer = get_scorer(estimator.scoring) if estimator.scoring is not None else type(estimator).score
-    X_val, _, weight = held_out
+    X_val, _, weight = held_out.arrays
     given = {} if weight is None else {"sample_weight": weight}
 
     def scores(member: Member) -> Mapping[str, Score]:

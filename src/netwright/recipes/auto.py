@@ -8,7 +8,7 @@ regression chooses its penalty, and then all rows are learnt. Who descends is th
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,7 +19,9 @@ from netwright.core.dropout import Dropout
 from netwright.core.losses import LINKS, Loss
 from netwright.core.optimizers import LBFGS
 from netwright.core.registry import Table
+from netwright.core.samples import Samples
 from netwright.network import Network
+from netwright.recipes.folds import Fold, holding_out, stratified
 from netwright.recipes.scaling import Scaling, fold
 from netwright.training.history import History
 from netwright.training.run import Callback
@@ -27,13 +29,13 @@ from netwright.training.run import Callback
 CLASSES = ("probability", "distribution")
 FEWEST = 20, 10  # different rows, below which none can be spared: of classes, which may be a puzzle; of numbers
 FOLDS = 5
-WATCHED = 500  # rows held out in all, which are enough to compare decays by
+HELD_OUT = 500  # rows held out in all, which are enough to compare decays by
 MANY = 20_000  # rows, from which one training with a tenth of them held out replaces the choice of a decay
 DECAYS = tuple(10 ** (-k / 2) for k in range(8, -1, -1))  # ½·decay·ΣW² beside the mean loss of a standardised problem
 MIDDLE = 0.01  # the decay to begin with
-EVIDENCE = 2.0  # nats by which a classifier's rows held out must be foretold better than by the classes' shares
+EVIDENCE = 2.0  # nats by which a classifier's rows held out must be predicted better than by the classes' shares
 FITS = 0.01  # of what knowing nothing costs: another start could hardly be better
-HARD = 0.8  # of the same: if classes are not foretold better than that, trials are repeated `LONGER` times as long
+HARD = 0.8  # of the same: if classes are not predicted better than that, trials are repeated `LONGER` times as long
 LONGER = 5
 LEARNT = 0.003  # of the same: a classifier needs no lower cost
 
@@ -46,50 +48,32 @@ class Solution(NamedTuple):
     what: str
 
 
-@dataclass(frozen=True)
-class Rows:
-    """X (inputs, samples), Y (outputs, samples), weight (samples,) or None: checked."""
+def merged(samples: Samples) -> Samples:
+    """Equal samples as one, with the sum of their weights: copies and weights become the same problem."""
+    weight = np.ones(len(samples)) if samples.weight is None else samples.weight
+    both = np.vstack([samples.X, samples.Y])
+    _, first, which = np.unique(both.T, axis=0, return_index=True, return_inverse=True)
+    total = np.bincount(which.reshape(-1), weight)
+    order = np.flatnonzero(total)  # sorted: the same problem in whatever order its rows came
+    samples, total = samples.take(first[order]), total[order]
+    return replace(samples, weight=None if (total == total[0]).all() else total / total.max())
 
-    X: Array
-    Y: Array
-    weight: Array | None
 
-    def __len__(self) -> int:
-        return int(self.X.shape[1])
+def is_truth_table(X: Array) -> bool:
+    """Whether inputs of two values each stand there in every combination: rows of it cannot be guessed."""
+    low, high = X.min(axis=1, keepdims=True), X.max(axis=1, keepdims=True)
+    if (np.where(low < X, high, low) != X).any():
+        return False
+    varied = X[(low < high)[:, 0]]
+    return len(varied) < 30 and np.unique(varied, axis=1).shape[1] == 2 ** len(varied)
 
-    def take(self, places: Array) -> "Rows":
-        return Rows(self.X[:, places], self.Y[:, places], None if self.weight is None else self.weight[places])
 
-    def scaled(self, scaling: Scaling) -> "Rows":
-        return Rows(*scaling(self.X, self.Y), self.weight)
-
-    def merged(self) -> "Rows":
-        """Equal samples as one, with the sum of their weights: copies and weights become the same problem."""
-        weight = np.ones(len(self)) if self.weight is None else self.weight
-        _, first, which = np.unique(np.vstack([self.X, self.Y]).T, axis=0, return_index=True, return_inverse=True)
-        total = np.bincount(which.reshape(-1), weight)
-        order = np.flatnonzero(total)  # sorted: the same problem in whatever order its rows came
-        rows, total = self.take(first[order]), total[order]
-        return Rows(rows.X, rows.Y, None if (total == total[0]).all() else total / total.max())
-
-    def is_truth_table(self) -> bool:
-        """Whether inputs of two values each stand there in every combination: rows of it cannot be guessed."""
-        X = self.X
-        low, high = X.min(axis=1, keepdims=True), X.max(axis=1, keepdims=True)
-        if (np.where(low < X, high, low) != X).any():
-            return False
-        varied = X[(low < high)[:, 0]]
-        return len(varied) < 30 and np.unique(varied, axis=1).shape[1] == 2 ** len(varied)
-
-    def folds(self, loss: Loss, rng: np.random.Generator) -> list[tuple["Rows", "Rows"]]:
-        """(to learn from, to watch): as many of five parts as make `WATCHED` rows, with alike targets."""
-        order = rng.permutation(len(self))
-        key = self.Y.argmax(axis=0) if loss.targets == "distribution" else self.Y[0]
-        order = order[np.argsort(key[order], kind="stable")]
-        part = np.empty(len(self), int)
-        part[order] = np.arange(len(self)) % FOLDS
-        used = min(FOLDS, max(1, round(WATCHED * FOLDS / len(self))))
-        return [(self.take(np.flatnonzero(part != i)), self.take(np.flatnonzero(part == i))) for i in range(used)]
+def folds_of(samples: Samples, loss: Loss, rng: np.random.Generator) -> list[Fold]:
+    """As many of five folds, with alike targets, as make `HELD_OUT` rows."""
+    key = samples.Y.argmax(axis=0) if loss.targets == "distribution" else samples.Y[0]
+    fold = stratified(key, FOLDS, rng, shuffled=False)
+    used = min(FOLDS, max(1, round(HELD_OUT * FOLDS / len(samples))))
+    return [holding_out(samples, fold, i) for i in range(used)]
 
 
 # ── who descends ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,14 +170,14 @@ def solve(
     network = make(seeds[0])
     raw = _check(network, X, Y, weight, "")
     if len(raw) <= MANY:
-        raw = raw.merged()
+        raw = merged(raw)
     scaling = Scaling.fit(raw.X, raw.Y, raw.weight, network.loss if network.linked else None)
-    rows, held = raw.scaled(scaling), None
+    samples, held_out = scaled(raw, scaling), None
     if validation is not None:
         X, Y, *rest = validation
-        held = _check(network, X, Y, rest[0] if rest else None, "validation: ").scaled(scaling)
-    own, loss, strategy = network.l2, scaling.loss(network.loss), find_strategy(network, len(rows))
-    base = nothing(loss, rows, held or rows)
+        held_out = scaled(_check(network, X, Y, rest[0] if rest else None, "validation: "), scaling)
+    own, loss, strategy = network.l2, scaling.loss(network.loss), find_strategy(network, len(samples))
+    base = constant_cost(loss, samples, held_out or samples)
     task = Task(
         make=make,
         loss=loss,
@@ -206,22 +190,22 @@ def solve(
     )
 
     decay = own
-    if held is None and (len(rows) < FEWEST[loss.targets not in CLASSES] or rows.is_truth_table()):
+    if held_out is None and (len(samples) < FEWEST[loss.targets not in CLASSES] or is_truth_table(samples.X)):
         why = "no row to spare: all are learnt by heart"
-    elif held is None and len(rows) > MANY:
-        places, watched = rng.permutation(len(rows)), min(len(rows) // 10, 5000)
-        held, rows = rows.take(places[:watched]), rows.take(places[watched:])
-        why = f"the epoch with the lowest cost on {watched:,} rows held out"
+    elif held_out is None and len(samples) > MANY:
+        places, spared = rng.permutation(len(samples)), min(len(samples) // 10, 5000)
+        held_out, samples = samples.take(places[:spared]), samples.take(places[spared:])
+        why = f"the epoch with the lowest cost on {spared:,} rows held out"
     else:
-        parts = rows.folds(loss, rng) if held is None else [(rows, held)]
-        decay, why, hard = choose_decay(task, own, parts, seeds[-1])
+        folds = folds_of(samples, loss, rng) if held_out is None else [Fold(samples, held_out)]
+        decay, why, hard = choose_decay(task, own, folds, seeds[-1])
         if task.base and hard:  # it may take longer before anything shows
-            decay, why, _ = choose_decay(task, own, parts[:1], seeds[-1], LONGER)
+            decay, why, _ = choose_decay(task, own, folds[:1], seeds[-1], LONGER)
 
     best: tuple[float, Network, History] | None = None
-    starts, most = 0, strategy.starts(network, len(rows))
+    starts, most = 0, strategy.starts(network, len(samples))
     while best is None or (starts < most and best[0] > FITS * base and not task.is_over(best[2])):
-        network, history = task.train(seeds[starts], decay, rows, held)
+        network, history = task.train(seeds[starts], decay, samples, held_out)
         cost = min(history.validation_cost or history.cost[-1:], default=math.inf)
         starts += 1
         if best is None or cost < best[0]:
@@ -229,7 +213,7 @@ def solve(
     _, network, history = best
     network.loss, network.l2 = make(seeds[0]).loss, own
     fold(network, scaling)
-    size = f"{len(rows):,} rows × {network.theta.size:,} parameters"
+    size = f"{len(samples):,} rows × {network.theta.size:,} parameters"
     again = f", the best of {starts} starts" if starts > 1 else ""
     return Solution(network, history, f"{strategy.words}{again}: {size}; weight decay {decay:.2g} ({why})")
 
@@ -248,14 +232,14 @@ class Task:
     callbacks: list[Callback]
 
     def train(
-        self, seed: int, decay: float, learn: Rows, watch: Rows | None = None, trial: int = 0
+        self, seed: int, decay: float, samples: Samples, held_out: Samples | None = None, trial: int = 0
     ) -> tuple[Network, History]:
         """A network of that seed and decay that has learnt; a trial only serves to compare decays."""
         network = self.make(seed)
         network.loss, network.l2 = self.loss, decay
         if self.loss.link == "exp":  # else the first outputs are 1, however large the targets are
-            network.layers[-1].b = np.log(np.average(learn.Y, axis=1, weights=learn.weight, keepdims=True) + 1e-9)
-        options = self.strategy.options(len(learn), trial)
+            network.layers[-1].b = np.log(np.average(samples.Y, axis=1, weights=samples.weight, keepdims=True) + 1e-9)
+        options = self.strategy.options(len(samples), trial)
         if self.max_epochs is not None:
             options["epochs"] = min(options["epochs"], self.max_epochs)
         if self.ends < math.inf:
@@ -266,10 +250,10 @@ class Task:
             ending = stalled(20, 1e-3, 0.0) if trial == 1 else stalled(50, 1e-5 if self.base else 1e-4, self.base)
             callbacks = [*callbacks, ending]
         history = network.train(
-            learn.X,
-            learn.Y,
-            weight=learn.weight,
-            validation=None if watch is None else (watch.X, watch.Y, watch.weight),
+            samples.X,
+            samples.Y,
+            weight=samples.weight,
+            validation=None if held_out is None else held_out.arrays,
             scores=(),
             rng=seed,
             callbacks=callbacks,
@@ -298,22 +282,21 @@ def stalled(iterations: int, share: float, base: float) -> Callback:
     return callback
 
 
-def nothing(loss: Loss, learn: Rows, watch: Rows) -> float:
-    """The cost on `watch` of answering every row with the mean target of `learn`."""
-    mean = np.average(learn.Y, axis=1, weights=learn.weight, keepdims=True)
+def constant_cost(loss: Loss, samples: Samples, held_out: Samples) -> float:
+    """The cost on `held_out` of answering every row with the mean target of `samples`."""
+    mean = np.average(samples.Y, axis=1, weights=samples.weight, keepdims=True)
     Z = LINKS[loss.link].back(mean)[0]
-    return float(np.average(loss.value(Z + 0 * watch.Y, watch.Y).sum(axis=0), weights=watch.weight))
+    return float(np.average(loss.value(Z + 0 * held_out.Y, held_out.Y).sum(axis=0), weights=held_out.weight))
 
 
-def choose_decay(
-    task: Task, own: float, parts: list[tuple[Rows, Rows]], seed: int, trial: int = 1
-) -> tuple[float, str, bool]:
-    """The decay, at least one's own, with the lowest cost on the rows held out of each part.
+def choose_decay(task: Task, own: float, folds: list[Fold], seed: int, trial: int = 1) -> tuple[float, str, bool]:
+    """The decay, at least one's own, with the lowest cost on the rows held out of each fold.
 
-    Also how it was found, and whether they are `HARD` to foretell.
+    Also how it was found, and whether they are `HARD` to predict.
     """
+    pairs = [(fold.samples, fold.held_out) for fold in folds if fold.held_out is not None]
     ladder = [own, *(decay for decay in DECAYS if decay > own)]
-    shares = [float(len(watch) if watch.weight is None else watch.weight.sum()) for _, watch in parts]
+    shares = [float(len(each) if each.weight is None else each.weight.sum()) for _, each in pairs]
 
     def mean(costs: Iterable[float]) -> float:
         return float(np.average(list(costs), weights=shares))
@@ -321,10 +304,10 @@ def choose_decay(
     @cache
     def cost(rung: int) -> float:
         costs = []
-        for learn, watch in parts:
+        for samples, held_out in pairs:
             try:
-                network, _ = task.train(seed, ladder[rung], learn, trial=trial)
-                costs.append(network.cost(watch.X, watch.Y, watch.weight))
+                network, _ = task.train(seed, ladder[rung], samples, trial=trial)
+                costs.append(network.cost(*held_out.arrays))
             except FloatingPointError:
                 costs.append(math.inf)
         found = mean(costs)
@@ -336,26 +319,31 @@ def choose_decay(
         while there != here:
             here = here if there is None else there
             there = min(max(here - step, 0), here, min(here + step, len(ladder) - 1), key=cost)
-    held = sum(len(watch) for _, watch in parts)
-    without = mean(nothing(task.loss, *part) for part in parts)
+    rows = sum(len(held_out) for _, held_out in pairs)
+    without = mean(constant_cost(task.loss, *pair) for pair in pairs)
     hard = cost(here) > HARD * without
-    if task.base and (without - cost(here)) * held < EVIDENCE < without * held:  # and there was something to foretell
-        return own, f"learnt by heart: no decay foretold {held} rows held out better than the classes' shares", hard
+    if task.base and (without - cost(here)) * rows < EVIDENCE < without * rows:  # and there was something to predict
+        return own, f"learnt by heart: no decay foretold {rows} rows held out better than the classes' shares", hard
     decay = ladder[here]
     if 1 < here < len(ladder) - 1:  # the lowest point of a parabola through its neighbours
         left, right = cost(here - 1) - cost(here), cost(here + 1) - cost(here)
         if 0 < left + right < math.inf:
             decay *= math.sqrt(10) ** ((left - right) / (left + right) / 2)
-    return decay, f"cost {cost(here):.3g} on {held} rows held out, {without:.3g} knowing nothing", hard
+    return decay, f"cost {cost(here):.3g} on {rows} rows held out, {without:.3g} knowing nothing", hard
 
 
-def _check(network: Network, X: Any, Y: Any, weight: Any, where: str) -> Rows:
-    """The rows in float64, those of weight 0 left out; ValueError says what does not fit."""
+def _check(network: Network, X: Any, Y: Any, weight: Any, where: str) -> Samples:
+    """The samples in float64, those of weight 0 left out; ValueError says what does not fit."""
     try:
         network.check(X, Y, weight)
         X = columns("X", X, network.inputs, np.float64)
         Y = columns("Y", np.atleast_2d(Y), network.outputs, np.float64)
-        rows = Rows(X, Y, weights(weight, X.shape[1], np.float64))
+        samples = Samples(X, Y, weights(weight, X.shape[1], np.float64))
     except ValueError as error:
         raise ValueError(f"{where}{error}") from None
-    return rows if rows.weight is None else rows.take(np.flatnonzero(rows.weight))
+    return samples.without_zeros()
+
+
+def scaled(samples: Samples, scaling: Scaling) -> Samples:
+    """X and Y standardised."""
+    return Samples(*scaling(samples.X, samples.Y), samples.weight)

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.samples import Samples
 from netwright.engines.threads import cores, one_thread
 from netwright.network import Network
-from netwright.recipes.parts import Rows
 
 Made = TypeVar("Made")
 
@@ -27,7 +27,7 @@ STAGES = {"scouts": (0.0, SCOUTING), "networks": (SCOUTING, 1.0)}  # of the work
 class Problem:
     """What all networks of one fit have in common, and the threads and the time that they have.
 
-    group: for each input, the number of the column whose loudness it has.
+    group: for each input, the number of its column, with which it shares an input scale.
     steps: for each input, whether it is a step of a number.
     tell: called with words, such as "networks 3/8", and the share of the work that is done.
     """
@@ -60,7 +60,9 @@ class Problem:
         now, waves = time.perf_counter(), math.ceil(tasks / self.workers)
         return [now + share * (self.ends - now) * (task // self.workers + 1) / waves for task in range(tasks)]
 
-    def do(self, what: str | None, tasks: Sequence[Callable[[], Made]], results: dict[int, Made]) -> dict[int, Made]:
+    def run_tasks(
+        self, what: str | None, tasks: Sequence[Callable[[], Made]], results: dict[int, Made]
+    ) -> dict[int, Made]:
         """The tasks, in threads; their results by their places. An error in one, or Ctrl-C, ends them all."""
         with ThreadPoolExecutor(self.workers) as pool, one_thread("numpy"):
             places = {pool.submit(task): place for place, task in enumerate(tasks)}
@@ -77,9 +79,9 @@ class Problem:
                 raise
         return results
 
-    def network(self, rows: Rows, hidden: tuple[int, ...], *stream: int, **options: Any) -> Network:
+    def network(self, samples: Samples, hidden: tuple[int, ...], *stream: int, **options: Any) -> Network:
         """A new one, whose first weights and shuffles come from that stream of random numbers."""
-        sizes = [len(rows.X), *hidden, len(rows.Y)]
+        sizes = [len(samples.X), *hidden, len(samples.Y)]
         rng = np.random.default_rng([self.seed, *stream])
         return Network(sizes, ACTIVATION, loss=self.loss, dtype=np.float32, rng=rng, **options)
 

@@ -188,21 +188,12 @@ def train(network: FeedForward, X: Array, Y: Array, **options: Any) -> History:
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _in_pieces(A: Array) -> Array:
-    """The same with each sample in one piece: gathered fast, and the same bits however the array was given."""
-    return np.ascontiguousarray(A.T).T
-
-
 def _samples(network: FeedForward, X: Array, Y: Array, weight: Array | None) -> Samples:
     """What is learned from: without the samples of weight 0, and with weights of mean 1."""
     X, Y, weight = network.check(X, Y, weight)
     if weight is not None:
-        kept = weight > 0  # weight 0 is as if the sample were not there
-        if not kept.all():
-            X, Y, weight = X[:, kept], Y[:, kept], weight[kept]
         weight = weight / weight.max()  # so that the sum is finite
-        weight = weight / weight.mean()
-    return Samples(_in_pieces(X), _in_pieces(Y), weight)
+    return Samples(X, Y, weight).without_zeros().normalised().in_pieces()
 
 
 def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
@@ -214,7 +205,7 @@ def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
         X, Y, weight = network.check(*validation)
     except ValueError as error:
         raise ValueError(f"validation: {error}") from None
-    return Samples(_in_pieces(X), _in_pieces(Y), weight)
+    return Samples(X, Y, weight).in_pieces()
 
 
 def _check_whole_batch(network: FeedForward, samples: int, name: str, options: TrainingOptions) -> None:

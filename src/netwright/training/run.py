@@ -79,7 +79,7 @@ class Training:
         history = self.history
         if self.validation is not None:
             held = self.validation
-            watched, A = self.network.evaluate(held.X, held.Y, held.weight)
+            watched, A = self.network.evaluate(*held.arrays)
             history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
             for name, score in self.scores.items():
                 history.validation_scores[name].append(float(score(held.Y, A, held.weight)))
@@ -247,5 +247,5 @@ class Training:
             "X": fingerprint(self.samples.X),
             "Y": fingerprint(self.samples.Y),
             "weight": fingerprint(self.samples.weight),
-            "validation": fingerprint(*(() if held is None else (held.X, held.Y, held.weight))),
+            "validation": fingerprint(*(() if held is None else held.arrays)),
         }

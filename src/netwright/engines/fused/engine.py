@@ -300,11 +300,10 @@ class Fused(Engine):
             return update(type(optimizer), len(optimizer.coefficients(1, 1.0)), F)
 
     def gradient(self, network: FeedForward, samples: Samples) -> float:
-        program, weight = self.prepare(network, len(samples)), samples.weight
-        weight = None if weight is None else weight / weight.mean()  # the loop divides by the number of samples
+        program = self.prepare(network, len(samples))
         program.floats[Float.CLIP] = 0
         steps = Steps(len(samples), np.zeros((1, 1)))
-        return float(self._run(program, replace(samples, weight=weight), steps, {})[0])
+        return float(self._run(program, samples.normalised(), steps, {})[0])  # the loop divides by their number
 
     def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
         size = min(steps.batch_size, len(samples))

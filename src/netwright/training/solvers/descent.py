@@ -1,5 +1,8 @@
 """Descent: epochs of updates along the gradient, by the engine, one at a time or many while nobody watches."""
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from netwright.core.arguments import Array
@@ -8,6 +11,23 @@ from netwright.core.optimizers import Optimizer
 from netwright.core.schedules import Constant, Plateau
 from netwright.engines import Steps
 from netwright.training.run import Training
+
+
+@dataclass
+class Best:
+    """The parameters with the lowest cost so far, that cost, and after how many epochs it was seen."""
+
+    theta: Array
+    cost: float = math.inf
+    epoch: int = 0
+
+
+def steps_of(
+    samples: int, batch_size: int, rates: Array, rng: np.random.Generator | None, clip_norm: float | None = None
+) -> Steps:
+    """An epoch for each row of rates, (epochs, steps), in an order that `rng` draws, or without it as they stand."""
+    orders = None if rng is None else np.array([rng.permutation(samples) for _ in rates])
+    return Steps(batch_size, rates, orders, clip_norm)
 
 
 def descend(training: Training, optimizer: Optimizer) -> None:
@@ -49,8 +69,7 @@ def _next(training: Training, epochs: int) -> Steps:
     else:
         rates = np.array([training.rates(epoch) for epoch in range(done, done + epochs)])
     shuffles = training.shuffle and rates.shape[1] > 1
-    orders = np.array([training.rng.permutation(samples) for _ in range(epochs)]) if shuffles else None
-    return Steps(training.batch_size, rates, orders, training.clip_norm)
+    return steps_of(samples, training.batch_size, rates, training.rng if shuffles else None, training.clip_norm)
 
 
 def _note(training: Training, rates: Array, costs: Array, started: float) -> None:

@@ -1,0 +1,84 @@
+"""Scouts: short trainings that find out how long to train, and how much each column moves the outputs."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.core.samples import Samples
+from netwright.inspection.explain import input_gradient
+from netwright.network import Network
+from netwright.recipes.folds import Fold
+from netwright.recipes.networks import Descent
+from netwright.recipes.problem import DROPOUT, HIDDEN, Problem
+
+FIRST, SECOND, SMOOTH = 0, 1, 3  # streams of random numbers: the three scouts'; 2 is the network's
+CLEARLY = 0.95  # of the cost with steps, under which it must be without for the networks to do without
+PATIENCE = 2.0  # a scout gives up after so many times its best epoch
+LARGEST, SMALLEST = 5.0, 0.05  # input scale of a column, where an average one has 1
+DOUBT = 2.0  # rows a column, by which input scales are trusted by half
+SHOWN = 400  # rows, which are enough to see how much the columns matter
+
+
+class Scouted(NamedTuple):
+    """The best epoch at a steady rate, the cost then, and the input scale, (inputs, 1), that the network suggests."""
+
+    epoch: int
+    cost: float
+    input_scale: Array
+
+
+def explore(problem: Problem, fold: Fold, place: int, ends: float) -> list[Scouted]:
+    """What scouts find out about a fold.
+
+    The second has its inputs scaled by what the first found; if there are steps, a third does without them.
+    """
+    no_steps = np.where(problem.steps, 0, 1)[:, np.newaxis].astype(np.float32)
+    first = scout(problem, fold, (place, FIRST), np.ones_like(no_steps), ends, 1 / 4)  # what matters is soon known
+    second = scout(problem, fold, (place, SECOND), first.input_scale, ends, 1)
+    if no_steps.all():
+        return [second]
+    smooth = scout(problem, fold, (place, SMOOTH), second.input_scale * no_steps, ends, 1 / 4)
+    return [second, smooth._replace(input_scale=smooth.input_scale * no_steps)]
+
+
+def scout(
+    problem: Problem, fold: Fold, stream: tuple[int, int], input_scale: Array, ends: float, share: float
+) -> Scouted:
+    """A network at a steady rate, for a share of the epochs at most, until it has long got no better."""
+    network, fold = problem.network(fold.samples, HIDDEN, *stream, dropout=DROPOUT), fold.scaled(input_scale)
+    descent = Descent(problem, network, fold)
+    most = math.ceil(share * descent.most)
+    while (done := descent.done) < most and not problem.is_over(ends):
+        epochs = min(max(1, round(done / 4)), most - done)
+        step = np.arange(done * descent.steps, (done + epochs) * descent.steps).reshape(epochs, -1)
+        descent.run(np.minimum(1, (step + 1) / 20))
+        cost, best = descent.look(), descent.best.epoch
+        if cost == math.inf or descent.done >= max(PATIENCE * best, best + 0.04 * descent.most):
+            break
+    network.theta = descent.best.theta
+    return Scouted(descent.best.epoch, descent.best.cost, input_scale_of(network, fold.samples, problem.group))
+
+
+def pick_scouts(found: list[list[Scouted]]) -> list[Scouted]:
+    """Of each fold the second scout, or the one without steps if for every fold it is clearly better."""
+    second = [scouts[0] for scouts in found]
+    smooth = [scouts[-1] for scouts in found]
+    clearly = all(one.cost < CLEARLY * other.cost for one, other in zip(smooth, second, strict=True))
+    return smooth if clearly else second
+
+
+def input_scale_of(network: Network, samples: Samples, group: Array) -> Array:
+    """A factor for each input, (inputs, 1): how much its group moves the outputs, against an average one.
+
+    The root mean square of ∂A/∂x times the spread of x: the diagonal of the average gradient outer product, by which
+    recursive feature machines scale their inputs (Radhakrishnan et al. 2024).
+    """
+    shown = samples.X[:, :: math.ceil(len(samples) / SHOWN)]
+    gradient = input_gradient(network, shown).reshape(-1, *shown.shape)
+    moved = (gradient**2).mean(axis=(0, 2)) * samples.X.var(axis=1)
+    moved = (np.bincount(group, moved) / np.bincount(group))[group]
+    trust = len(samples) / (len(samples) + DOUBT * (group.max() + 1))  # few rows cannot tell many columns apart
+    scale = (moved / (moved.mean() or 1.0)) ** (trust / 2)
+    return np.clip(scale, SMALLEST, LARGEST)[:, np.newaxis].astype(np.float32)
