@@ -17,7 +17,8 @@ from netwright.recipes.mixture import Mixture
 from netwright.tables.encoders import Levels
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
-from netwright.tables.target import TargetEncoder, split_rows
+from netwright.tables.split import split_rows
+from netwright.tables.target import TargetEncoder
 from netwright.tabular.learn import ABOUT_ONE
 from small_tables import one_target, points, without
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwright.tables.frame import Frame
-from netwright.tables.target import TargetEncoder, decide_task, split_rows
+from netwright.tables.split import split_rows
+from netwright.tables.target import TargetEncoder, decide_task
 
 NAN = float("nan")
 

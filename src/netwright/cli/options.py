@@ -57,7 +57,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def how_to_read(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the reading options that were given out of `options`."""
-    from netwright.tables.read import NULLS
+    from netwright.tables.text import NULLS
 
     names = ("delimiter", "decimal", "thousands", "encoding", "nulls", "date_format")
     given = {name: value for name in names if (value := options.pop(name)) not in (None, ())}

@@ -18,8 +18,9 @@ from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.targets import class_weights, codes_of
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, encode, mixture_of
-from netwright.tables.encoders import moments
 from netwright.tables.frame import Frame
+from netwright.tables.labels import probabilities
+from netwright.tables.statistics import moments
 
 if TYPE_CHECKING:
     from netwright.recipes.mixture import Mixture
@@ -208,7 +209,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         A = self._outputs(X)
         if len(self.classes_) == 1:
             return np.ones((A.shape[1], 1))
-        P = np.column_stack([1 - A[0], A[0]]) if len(A) == 1 else A.T
+        P = probabilities(A)
         return np.asarray(P / P.sum(axis=1, keepdims=True))
 
     def predict_log_proba(self, X: Any) -> Array:

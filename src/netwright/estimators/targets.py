@@ -9,6 +9,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from netwright.core.arguments import Array
+from netwright.tables.labels import one_hot, probabilities
 
 KINDS = ("binary", "multiclass", "multilabel", "multioutput")
 
@@ -92,12 +93,12 @@ class Labels:
                     f"y must have a column for each of the {len(self.classes)} targets, got shape {y.shape}"
                 )
             return np.vstack(
-                [_one_hot(codes_of(y[:, i], known), known.size, dtype) for i, known in enumerate(self.classes)]
+                [one_hot(codes_of(y[:, i], known), known.size, dtype) for i, known in enumerate(self.classes)]
             )
         codes = codes_of(np.asarray(y).reshape(-1), self.classes)
         if self.kind == "binary":
             return codes.reshape(1, -1).astype(dtype)
-        return _one_hot(codes, len(self.classes), dtype)
+        return one_hot(codes, len(self.classes), dtype)
 
     def decode(self, A: Array) -> Any:
         """The labels that the outputs A, (outputs, samples), speak for."""
@@ -112,7 +113,7 @@ class Labels:
     def probabilities(self, A: Array) -> Any:
         """(samples, classes) of probabilities, one such array a target for multioutput."""
         if self.kind == "binary":
-            return np.stack([1 - A[0], A[0]], axis=1)
+            return probabilities(A)
         if self.kind == "multioutput":
             return [np.ascontiguousarray(block.T) for _, block in self.blocks(A)]
         return np.ascontiguousarray(A.T)
@@ -159,9 +160,3 @@ def codes_of(y: Array, classes: Array) -> Array:
             f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has {np.unique(y)}."
         )
     return codes
-
-
-def _one_hot(codes: Array, classes: int, dtype: Any) -> Array:
-    Y = np.zeros((codes.size, classes), dtype)
-    Y[np.arange(codes.size), codes] = 1
-    return Y.T

@@ -22,9 +22,8 @@ import numpy as np
 
 from netwright.tables.csv_layout import CsvFile, find_layout, open_text
 from netwright.tables.frame import EXACT, Frame, as_column, kind_of, spelling
-from netwright.tables.text import Texts, grouped
+from netwright.tables.text import NULLS, Texts, grouped
 
-NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet",
     ".jsonl": "json", ".ndjson": "json", ".json": "json",

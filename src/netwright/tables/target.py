@@ -1,7 +1,4 @@
-"""The column to predict: which task it sets, its values as the network's Y, and the network's output as predictions.
-
-Also which rows are held out, since by its classes they are chosen.
-"""
+"""The column to predict: which task it sets, its values as the network's Y, and the network's output as predictions."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.tables.encoders import levels_of, moments, numbers_of, restored, weights_of
+from netwright.tables.encoders import levels_of, numbers_of, restored, weights_of
 from netwright.tables.features import MANY
 from netwright.tables.frame import Place, as_column, kind_of, missing, spelling
+from netwright.tables.labels import one_hot
+from netwright.tables.statistics import moments
 
 TASKS = ("classification", "regression")
 
@@ -91,9 +90,7 @@ class TargetEncoder:
         codes = self.codes(values, place)
         if len(self.classes) == 2:
             return codes[np.newaxis].astype(np.float64)
-        Y = np.zeros((len(codes), len(self.classes)))
-        Y[np.arange(len(codes)), codes] = 1
-        return Y.T
+        return one_hot(codes, len(self.classes), np.float64)
 
     def decode(self, A: Array) -> Array:
         """Predictions, shape (n,), from the network's output (1, n) or (k, n): values, or the most probable classes."""
@@ -126,28 +123,3 @@ def _complete(name: str, values: Any, place: Place) -> Array:
         gone = f"missing in {len(rows)} of {len(values)} rows, first on {place(int(rows[0]))}"
         raise ValueError(f"the target {name!r} is {gone}; leave those rows out")
     return values
-
-
-def split_rows(
-    n_rows: int, fraction: float, rng: np.random.Generator, classes: Array | None = None
-) -> tuple[Array, Array]:
-    """(training rows, validation rows), both sorted; `fraction` of the rows, at least one, validate.
-
-    With class numbers, shape (n_rows,), every class has its share in both, and at least one row in training.
-    """
-    if not 0 < fraction < 1:
-        raise ValueError(f"the validation fraction is {fraction}; it lies between 0 and 1")
-    kinds = np.zeros(n_rows) if classes is None else np.asarray(classes)
-    groups = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
-    sizes = np.array([len(rows) for rows in groups])
-    spare = sizes - 1
-    wanted = max(1, round(n_rows * fraction))
-    if spare.sum() < wanted:
-        raise ValueError(f"{n_rows} rows of {len(groups)} classes are too few to set {wanted} of them aside")
-    share = sizes * (wanted / n_rows)
-    taken = np.minimum(np.floor(share).astype(np.intp), spare)
-    while taken.sum() < wanted:  # what rounding down left over goes to the largest remainders
-        taken[np.argmax(np.where(taken < spare, share - taken, -np.inf))] += 1
-    chosen = [rng.permutation(rows)[:count] for rows, count in zip(groups, taken, strict=True)]
-    validation = np.sort(np.concatenate(chosen))
-    return np.setdiff1d(np.arange(n_rows), validation), validation

@@ -12,7 +12,8 @@ from netwright.core.losses import Loss, find_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
 from netwright.tables.frame import Frame
-from netwright.tables.target import TASKS, TargetEncoder, split_rows
+from netwright.tables.split import split_rows
+from netwright.tables.target import TASKS, TargetEncoder
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
 from netwright.tabular.single import OneNetwork, usual_loss

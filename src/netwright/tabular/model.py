@@ -23,6 +23,7 @@ from netwright.recipes.mixture import Mixture
 from netwright.tables.encoders import numbers_of
 from netwright.tables.features import TableEncoder, Unseen
 from netwright.tables.frame import Frame, spelling
+from netwright.tables.labels import probabilities
 from netwright.tables.read import read_table
 from netwright.tables.target import TargetEncoder
 from netwright.training.history import History
@@ -108,7 +109,7 @@ class TableModel:
         """The network's outputs as probabilities, (n_rows, n_classes). ValueError for a regression."""
         if self.target.task == "regression":
             raise ValueError(f"{self.target.name!r} is a number: a regression has no probabilities of classes")
-        return np.column_stack([1 - A[0], A[0]]) if len(A) == 1 else A.T
+        return probabilities(A)
 
     def read(self, table: Any, *, with_target: bool = False) -> Frame:
         """A table as a Frame. Of a file only the columns in use must be in order, and categories are read as such."""

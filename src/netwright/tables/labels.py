@@ -1,0 +1,19 @@
+"""Codes of classes as one-hot columns, and a network's outputs as the classes' probabilities."""
+
+from typing import Any
+
+import numpy as np
+
+from netwright.core.arguments import Array
+
+
+def one_hot(codes: Array, classes: int, dtype: Any) -> Array:
+    """Y, shape (classes, n), of 0 and 1, from codes 0 … classes - 1, shape (n,)."""
+    Y = np.zeros((codes.size, classes), dtype)
+    Y[np.arange(codes.size), codes] = 1
+    return Y.T
+
+
+def probabilities(A: Array) -> Array:
+    """The probability of each class, (n, classes), from outputs (classes, n), or (1, n) where there are two."""
+    return np.column_stack([1 - A[0], A[0]]) if len(A) == 1 else A.T
