@@ -32,7 +32,7 @@ WINGS = {
     "optimizers": {"core"},
     "schedules": {"core"},
     "files": {"core"},
-    "tables": {"core"},
+    "tables": {"core", "files"},
     "draw": {"core", "files"},
     "engines": {"core"},
     "training": {"core", "files", "draw", "engines"},

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from netwright.files.atomic import write_atomically
 from netwright.tables.csv_layout import CsvFile, find_layout, open_text
 from netwright.tables.frame import EXACT, Frame, as_column, kind_of, spelling
 from netwright.tables.text import NULLS, Texts, grouped
@@ -284,25 +285,18 @@ def to_csv_text(frame: Frame, delimiter: str = ",") -> Iterator[str]:
 
 def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
     """The frame as CSV, TSV, JSON lines (each also .gz) or Parquet, by the ending; it appears whole or not at all."""
-    path = Path(os.path.realpath(path))  # through a link, not over it
-    form, packed = _format(path, (".gz",))
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a directory; name a file in it")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} in")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    place = Path(os.path.realpath(path))  # a link's own ending says nothing
+    form, packed = _format(place, (".gz",))
+
+    def write(partial: Path) -> None:
         if form == "csv":
-            text = to_csv_text(frame, "\t" if ".tsv" in path.name.lower() else ",")
+            text = to_csv_text(frame, "\t" if ".tsv" in place.name.lower() else ",")
             with gzip.open(partial, "wb") if packed else partial.open("wb") as file:
                 file.writelines(piece.encode() for piece in text)
         else:
             _write_typed(partial, frame, f"format {form}" + (", compression gzip" if packed else ""))
-        partial.replace(path)
-    except PermissionError:
-        raise PermissionError(f"{path} may not be written: permission denied") from None
-    finally:
-        partial.unlink(missing_ok=True)
+
+    write_atomically(path, write)
 
 
 def _write_typed(path: Path, frame: Frame, options: str) -> None:
