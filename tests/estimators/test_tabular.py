@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from netwright import TabularClassifier, TabularRegressor, load
 from netwright.cli import main
+from netwright.tables.column import Column
 from netwright.tables.encoders import Levels, Scaled, quantiles
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
@@ -373,10 +374,10 @@ def test_weighted_quantiles_are_those_of_copies():
 
 
 def test_scaled_numbers_by_hand():
-    column = Scaled.fit("x", np.array([0.0, 1, 2, 3, 100, np.nan]), np.ones(6), 4)
+    column = Scaled.fit("x", Column(np.array([0.0, 1, 2, 3, 100, np.nan])), np.ones(6), 4)
     assert (column.center, column.scale, column.edges, column.marked) == (2, 2, [0, 1, 2, 3, 100], True)
     out = np.zeros((3, len(column.features)))
-    column.fill(np.array([2.5, 1e9, np.nan]), out, PLACE)
+    column.fill(Column(np.array([2.5, 1e9, np.nan])), out, PLACE)
     z = 0.25
     np.testing.assert_allclose(out[0], [z / np.sqrt(1 + (z / 3) ** 2), 0.5, 0.5, 0, -0.5])
     np.testing.assert_allclose(out[1], [3, 0.5, 0.5, 0.5, 0.5], atol=1e-6)
@@ -385,7 +386,7 @@ def test_scaled_numbers_by_hand():
 
 def test_a_value_that_most_rows_have_is_an_edge():
     values = np.r_[np.zeros(80), np.exp(np.linspace(0, 6, 20))]
-    column = Scaled.fit("x", values, np.ones(100), 4)
+    column = Scaled.fit("x", Column(values), np.ones(100), 4)
     np.testing.assert_allclose(
         column.edges, [0, *np.quantile(values[80:], [0, 1 / 3, 2 / 3, 1], method="inverted_cdf")]
     )
@@ -394,9 +395,9 @@ def test_a_value_that_most_rows_have_is_an_edge():
 
 def test_the_largest_numbers_there_are():
     values = np.array([-1.7e308, -1e308, 0, 1e308, 1.7e308])
-    column = Scaled.fit("x", values, np.ones(5), 4)
+    column = Scaled.fit("x", Column(values), np.ones(5), 4)
     out = np.zeros((5, len(column.features)))
-    column.fill(values, out, PLACE)
+    column.fill(Column(values), out, PLACE)
     assert np.isfinite(out).all()
     assert (np.diff(out[:, 0]) > 0).all()
 
@@ -405,7 +406,7 @@ def test_levels_by_hand_and_out_of_fold():
     """A level of 10 rows, all of them 1, amid as many 0: (10·1 + 10·0) / 20 = ½ standard deviation above the mean."""
     values = np.array(["a", "b"] * 10, dtype=object)
     targets = np.where(values == "a", 1.0, 0.0)[:, None]
-    column = Levels.fit("c", values, np.ones(20), 1, targets)
+    column = Levels.fit("c", Column(values), np.ones(20), 1, targets)
     np.testing.assert_allclose(column.means, [[0.5], [-0.5]])
     frame, parts = Frame({"c": values}), np.arange(20) % 4
     encoder = TableEncoder.fit(frame, max_levels=1, targets=targets)

@@ -7,7 +7,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from netwright.tables.frame import Frame, as_column, missing, spelling
+from netwright.tables.column import spelling
+from netwright.tables.convert import as_column
+from netwright.tables.frame import Frame
 
 NAN = float("nan")
 
@@ -62,7 +64,7 @@ def test_frames_from_arrays(values, kind, expected):
     frame = Frame.from_arrays({"c": values})
     assert frame.kind("c") == kind
     assert known(frame.column("c")) == expected
-    assert missing(frame.column("c")).tolist() == [v is None for v in expected]
+    assert frame["c"].missing.tolist() == [v is None for v in expected]
     assert all(type(v) is str for v in frame.column("c") if kind == "text" and v is not None)
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netwright.tables.frame import Frame, spelling
+from netwright.tables.column import spelling
+from netwright.tables.frame import Frame
 from netwright.tables.read import read_table, to_csv_text, write_table
 
 NAN = float("nan")

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from netwright.tables.column import spelling
 from netwright.tables.features import TableEncoder
-from netwright.tables.frame import Frame, spelling
+from netwright.tables.frame import Frame
 from netwright.tables.read import read_table
 from netwright.tables.statistics import moments
 from netwright.tables.target import TargetEncoder

@@ -31,7 +31,7 @@ def through_json(encoder):
     ],
 )
 def test_the_task_is_decided(values, task):
-    decided, reason = decide_task(Frame.from_arrays({"y": values}).column("y"))
+    decided, reason = decide_task(Frame.from_arrays({"y": values})["y"])
     assert decided == task
     assert reason.startswith("the target")
     assert TargetEncoder.fit(values, "y").task == task

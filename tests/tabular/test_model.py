@@ -8,6 +8,7 @@ import pytest
 
 import netwright
 from netwright import TableModel, train_table
+from netwright.tables import column
 from netwright.tables.frame import Frame
 from small_tables import one_target, points, without
 
@@ -255,3 +256,19 @@ def test_summary_says_what_becomes_of_every_column():
     text = train_table(table, "size", **QUICK).summary()
     for word in ("'size'", "small", "colour", "left out", "'same'", "softmax", "held-out accuracy", "40 epochs"):
         assert word in text
+
+
+@pytest.mark.parametrize("options", [QUICK, {"max_seconds": 5}], ids=["one network", "mixture"])
+@pytest.mark.parametrize("target", ["tall", "size", "height"])
+def test_the_kind_of_a_column_is_found_once(monkeypatch, target, options):
+    table = Frame.from_arrays(one_target(target) | {"flag": points()["a"] > 1})
+    found, kind_of = [], column.kind_of
+
+    def counting(values):
+        found.append(next((name for name in table.names if table.column(name) is values), "another array"))
+        return kind_of(values)
+
+    monkeypatch.setattr(column, "kind_of", counting)
+    model = train_table(table, target, **options)
+    # The classes, which are no column of the table, have a kind of their own.
+    assert sorted(found) == sorted([*table.names, *["another array"] * bool(model.target.classes)])

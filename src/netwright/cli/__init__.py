@@ -194,7 +194,8 @@ def predict(model: str, table: str, output: str | None, **options: Any) -> None:
     A column named as the target holds the predicted class or value; of classes, a column `probability CLASS` for each
     holds how probable it is. As CSV to stdout, or to FILE.
     """
-    from netwright.tables.frame import Frame, spelling
+    from netwright.tables.column import spelling
+    from netwright.tables.frame import Frame
     from netwright.tables.read import to_csv_text, write_table
 
     loaded = load_table_model(model)

@@ -7,7 +7,9 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from netwright.core.arguments import Array
-from netwright.tables.frame import Frame, as_column, kind_of, spelling
+from netwright.tables.column import kind_of, spelling
+from netwright.tables.convert import as_column
+from netwright.tables.frame import Frame
 from netwright.tables.text import NULLS, WHOLE, Texts
 
 CODES = 30  # so many different whole numbers in a column of text are names of something

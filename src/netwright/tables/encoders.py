@@ -8,7 +8,7 @@ import numpy as np
 
 from netwright.core import arguments
 from netwright.core.arguments import Array
-from netwright.tables.frame import Place, kind_of, missing, spelling
+from netwright.tables.column import Column, Place, spelling
 from netwright.tables.statistics import moments, quantiles
 
 Made = TypeVar("Made")
@@ -24,14 +24,14 @@ def weights_of(n_rows: int, weight: Any) -> Array:
     return np.ones(n_rows) if checked is None else checked
 
 
-def numbers_of(name: str, values: Array, place: Place) -> Array:
+def numbers_of(name: str, column: Column, place: Place) -> Array:
     """A column as float64, NaN where missing. ValueError for a text that is no number, a date, or an infinity."""
-    kind = kind_of(values)
-    if kind == "date":
+    values = column.values
+    if column.kind == "date":
         raise ValueError(f"column {name!r} holds dates; it held numbers in training")
-    if kind != "number":
+    if column.kind != "number":
         numbers = np.full(len(values), np.nan)
-        for row in np.flatnonzero(~missing(values)).tolist():
+        for row in np.flatnonzero(~column.missing).tolist():
             try:
                 numbers[row] = values[row]
             except ValueError:
@@ -60,10 +60,10 @@ def levels_of(values: Array, was: str) -> list[str | None]:
     return [level(value) for value in (values if values.dtype.kind == "M" else values.tolist())]
 
 
-def counted_levels(values: Array, weight: Array) -> tuple[dict[str, float], bool]:
+def counted_levels(column: Column, weight: Array) -> tuple[dict[str, float], bool]:
     """(the rows of each level, the most frequent first; whether some row has none); weight k counts as k copies."""
     counts = dict[str | None, float]()
-    for level, count in zip(levels_of(values, kind_of(values)), weight.tolist(), strict=True):
+    for level, count in zip(levels_of(column.values, column.kind), weight.tolist(), strict=True):
         counts[level] = counts.get(level, 0) + count
     gone = counts.pop(None, None) is not None
     levels = [(level, count) for level, count in counts.items() if level is not None]
@@ -84,9 +84,9 @@ class Number:
     marked: bool
 
     @classmethod
-    def fit(cls, name: str, values: Array, weight: Array) -> "Number":
-        known = ~missing(values)
-        mean, std = moments(values[known], weight[known])
+    def fit(cls, name: str, column: Column, weight: Array) -> "Number":
+        known = ~column.missing
+        mean, std = moments(column.values[known], weight[known])
         return cls(name, mean, std or 1.0, not known.all())
 
     @property
@@ -97,10 +97,10 @@ class Number:
     def done(self) -> str:
         return f"(x - {self.mean:.4g}) / {self.std:.4g}" + ", missing: the mean and a mark" * self.marked
 
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
+    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
         """The features into out, zeros so far, shape (n_rows, n_features); returns levels new since training."""
-        numbers = numbers_of(self.name, values, place)
-        out[:, 0] = np.where(missing(numbers), 0, (numbers - self.mean) / self.std)
+        numbers = numbers_of(self.name, column, place)
+        out[:, 0] = np.where(np.isnan(numbers), 0, (numbers - self.mean) / self.std)
         return []
 
 
@@ -116,9 +116,9 @@ class Category:
     marked: bool
 
     @classmethod
-    def fit(cls, name: str, values: Array, weight: Array, max_levels: int) -> "Category":
-        counts, marked = counted_levels(values, weight)
-        return cls(name, sorted([*counts][:max_levels]), len(counts) > max_levels, kind_of(values), marked)
+    def fit(cls, name: str, column: Column, weight: Array, max_levels: int) -> "Category":
+        counts, marked = counted_levels(column, weight)
+        return cls(name, sorted([*counts][:max_levels]), len(counts) > max_levels, column.kind, marked)
 
     @property
     def features(self) -> list[str]:
@@ -128,8 +128,8 @@ class Category:
     def done(self) -> str:
         return f"one-hot, {len(self.levels)} levels" + ", others together" * self.other + ", missing" * self.marked
 
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        levels = levels_of(values, self.was)
+    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+        levels = levels_of(column.values, self.was)
         codes = {level: code for code, level in enumerate(self.levels)}
         unknown = len(codes) if self.other else -1
         code = np.array([-1 if level is None else codes.get(level, unknown) for level in levels], dtype=np.intp)
@@ -153,9 +153,9 @@ class Date:
     week: bool = False
 
     @classmethod
-    def fit(cls, name: str, values: Array, weight: Array, week: bool = False) -> "Date":
-        known = ~missing(values)
-        days, month, hour = cls.parts(values[known])
+    def fit(cls, name: str, column: Column, weight: Array, week: bool = False) -> "Date":
+        known = ~column.missing
+        days, month, hour = cls.parts(column.values[known])
         mean, std = moments(days, weight[known])
         turns = bool(np.ptp(month) > 0), bool(np.ptp(hour) > 0)
         return cls(name, mean, std or 1.0, *turns, not known.all(), week and bool(np.ptp(np.floor(days)) > 0))
@@ -177,8 +177,8 @@ class Date:
         circles = ", month" * self.month + ", hour" * self.hour + ", week" * self.week
         return f"(days since {start}) / {self.std:.4g}{circles}" + ", missing" * self.marked
 
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        known = ~missing(values)
+    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+        values, known = column.values, ~column.missing
         for row in np.flatnonzero(known)[:1].tolist() if values.dtype.kind != "M" else []:
             raise ValueError(f"column {self.name!r}, {place(row)}: {spelling(values[row])!r} is not a date")
         days, month, hour = self.parts(values[known].astype("datetime64[us]"))
@@ -208,9 +208,9 @@ class Scaled:
     marked: bool
 
     @classmethod
-    def fit(cls, name: str, values: Array, weight: Array, steps: int) -> "Scaled":
-        known = ~missing(values)
-        values, weight = values[known], weight[known]
+    def fit(cls, name: str, column: Column, weight: Array, steps: int) -> "Scaled":
+        known = ~column.missing
+        values, weight = column.values[known], weight[known]
         distinct, which = np.unique(values, return_inverse=True)
         count = np.bincount(which, weight)
         low, center, high = quantiles(values, weight, [0.25, 0.5, 0.75]).tolist()
@@ -238,9 +238,9 @@ class Scaled:
         missing = ", missing: the median and a mark" * self.marked
         return f"(x - {self.center:.4g}) / {self.scale:.4g}, softly cut at ±3{steps}{missing}"
 
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        numbers = numbers_of(self.name, values, place)
-        numbers = np.where(missing(numbers), self.center, numbers)
+    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+        numbers = numbers_of(self.name, column, place)
+        numbers = np.where(np.isnan(numbers), self.center, numbers)
         z = np.clip(numbers / self.scale - self.center / self.scale, -1e9, 1e9)
         out[:, 0] = z / np.sqrt(1 + (z / 3) ** 2)
         for j, (low, high) in enumerate(pairwise(self.edges), 1):
@@ -264,14 +264,14 @@ class Levels:
     marked: bool
 
     @classmethod
-    def fit(cls, name: str, values: Array, weight: Array, max_levels: int, targets: Array) -> "Levels":
-        counts, marked = counted_levels(values, weight)
-        new = cls(name, [*counts], [*counts.values()], [], max_levels, kind_of(values), marked)
-        return replace(new, means=new.means_of(values, weight, targets).tolist())
+    def fit(cls, name: str, column: Column, weight: Array, max_levels: int, targets: Array) -> "Levels":
+        counts, marked = counted_levels(column, weight)
+        new = cls(name, [*counts], [*counts.values()], [], max_levels, column.kind, marked)
+        return replace(new, means=new.means_of(column, weight, targets).tolist())
 
-    def means_of(self, values: Array, weight: Array, targets: Array) -> Array:
+    def means_of(self, column: Column, weight: Array, targets: Array) -> Array:
         """Each level's mean of the targets, (rows, outputs), smoothed, in standard deviations from the mean of all."""
-        code, n = self.codes(levels_of(values, self.was)), len(self.levels)
+        code, n = self.codes(levels_of(column.values, self.was)), len(self.levels)
         mean, std = np.array([moments(column, weight) for column in targets.T]).reshape(-1, 2).T
         known, z = code < n, (targets - mean) / np.where(std > 0, std, 1)
         rows = np.bincount(code[known], weight[known], n)
@@ -293,8 +293,8 @@ class Levels:
         what = f"{len(self.levels)} levels: the most frequent {self.shown} one-hot, rows, and the target's means"
         return what + ", missing" * self.marked
 
-    def fill(self, values: Array, out: Array, place: Place) -> list[str]:
-        levels = levels_of(values, self.was)
+    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+        levels = levels_of(column.values, self.was)
         code = self.codes(levels)
         rows = np.flatnonzero(code < self.shown)
         out[rows, code[rows]] = 1
@@ -306,13 +306,13 @@ class Levels:
         return [each for each in dict.fromkeys(levels) if each is not None and each not in known]
 
 
-Column = Number | Category | Date | Scaled | Levels
-KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, Category, Date, Scaled, Levels)}
+Encoder = Number | Category | Date | Scaled | Levels
+KINDS: dict[str, type[Encoder]] = {kind.kind: kind for kind in (Number, Category, Date, Scaled, Levels)}
 
 
-def features_of(column: Column) -> list[str]:
+def features_of(encoder: Encoder) -> list[str]:
     """The names of its features; where training had missing values, the last one marks them."""
-    return column.features + [f"{column.name} is missing"] * column.marked
+    return encoder.features + [f"{encoder.name} is missing"] * encoder.marked
 
 
 def restored(cls: type[Made], data: Any) -> Made:

@@ -13,11 +13,12 @@ import numpy as np
 from netwright.core import arguments
 from netwright.core.arguments import Array
 from netwright.core.registry import did_you_mean
+from netwright.tables.column import Column, spelling
 from netwright.tables.encoders import (
     KINDS,
     Category,
-    Column,
     Date,
+    Encoder,
     Levels,
     Number,
     Scaled,
@@ -26,7 +27,7 @@ from netwright.tables.encoders import (
     restored,
     weights_of,
 )
-from netwright.tables.frame import Frame, missing, spelling
+from netwright.tables.frame import Frame
 
 Unseen = dict[str, list[str]]
 
@@ -48,14 +49,14 @@ class Decisions:
     targets: Array | None = None
     steps: int = 0
 
-    def __call__(self, name: str, frame: Frame, weight: Array) -> Column | str:
+    def __call__(self, name: str, frame: Frame, weight: Array) -> Encoder | str:
         """What becomes of one column: its features, or why it is left out."""
-        values, kind = frame.columns[name], frame.kind(name)
+        column, kind = frame[name], frame.kind(name)
         told = self.kinds.get(name)
         if told == "drop":
             return "as asked"
-        gone = missing(values)
-        known = values[~gone]
+        gone = column.missing
+        known = column.values[~gone]
         rows = float(weight[~gone].sum())  # copies of a row are no new values, and weight k is k copies
         distinct = len(set(known.tolist()))
         if not distinct:
@@ -63,26 +64,26 @@ class Decisions:
         if distinct == 1 and not gone.any():
             return f"every row has the same value, {spelling(known[0])!r}"
         if told == "category":
-            return self.category(name, values, weight, distinct)
+            return self.category(name, column, weight, distinct)
         telling = distinct > MANY and told is None
         if kind == "number":
-            numbers_of(name, values, frame.place)
+            numbers_of(name, column, frame.place)
             once = len(known) == distinct and rows < distinct + 0.5 and not gone.any()
             if telling and once and np.ptp(known) == distinct - 1 and np.all(known == np.floor(known)):
                 return f"it numbers the rows, from {spelling(known.min())} to {spelling(known.max())}"
             if self.targets is None:
-                return Number.fit(name, values, weight)
-            return Scaled.fit(name, values, weight, self.steps)
+                return Number.fit(name, column, weight)
+            return Scaled.fit(name, column, weight, self.steps)
         if kind == "date":
-            return Date.fit(name, values, weight, week=self.targets is not None)
+            return Date.fit(name, column, weight, week=self.targets is not None)
         if kind == "text" and telling and distinct > 0.9 * rows:
             return f"it names the rows: {distinct} different texts in {len(known)} rows"
-        return self.category(name, values, weight, distinct)
+        return self.category(name, column, weight, distinct)
 
-    def category(self, name: str, values: Array, weight: Array, distinct: int) -> Column:
+    def category(self, name: str, column: Column, weight: Array, distinct: int) -> Encoder:
         if self.targets is None or distinct <= self.max_levels:
-            return Category.fit(name, values, weight, self.max_levels)
-        return Levels.fit(name, values, weight, self.max_levels, self.targets)
+            return Category.fit(name, column, weight, self.max_levels)
+        return Levels.fit(name, column, weight, self.max_levels, self.targets)
 
 
 # ── all of them ──
@@ -92,7 +93,7 @@ class Decisions:
 class TableEncoder:
     """A Frame as features. Fitted by `fit`, kept by `to_dict` and `from_dict`; `transform` changes nothing in it."""
 
-    columns: list[Column]
+    columns: list[Encoder]
     dropped: list[tuple[str, str]]  # (column, why)
 
     @classmethod
@@ -126,7 +127,7 @@ class TableEncoder:
         decide = Decisions(max_levels, kinds, targets, min(STEPS, FEATURES // max(1, numbers)))
         made = {name: decide(name, frame, weight) for name in frame.names}
         dropped = [(name, why) for name, why in made.items() if isinstance(why, str)]
-        columns = [column for column in made.values() if not isinstance(column, str)]
+        columns = [encoder for encoder in made.values() if not isinstance(encoder, str)]
         if not columns and targets is None:
             reasons = "; ".join(f"{name!r}: {why}" for name, why in dropped) or "there is none"
             raise ValueError(f"no column can be learned from ({reasons})")
@@ -138,27 +139,27 @@ class TableEncoder:
         What a level's targets say to the rows of a part, (n_rows,) of numbers, is told by the rows of other parts.
         """
         X, weight, start = self.transform(frame).T, weights_of(frame.n_rows, weight), 0
-        for column in self.columns:
-            stop = start + len(column.features)
-            if isinstance(column, Levels):
-                values = frame.column(column.name)
+        for encoder in self.columns:
+            stop = start + len(encoder.features)
+            if isinstance(encoder, Levels):
+                column = frame[encoder.name]
                 for part in np.unique(parts):
                     own = parts == part
-                    others = column.means_of(values[~own], weight[~own], targets[~own])
+                    others = encoder.means_of(column.take(~own), weight[~own], targets[~own])
                     block = np.zeros((own.sum(), stop - start))
-                    replace(column, means=others.tolist()).fill(values[own], block, frame.place)
+                    replace(encoder, means=others.tolist()).fill(column.take(own), block, frame.place)
                     X[own, start:stop] = block
-            start = stop + column.marked
+            start = stop + encoder.marked
         return X.T
 
     @property
     def feature_names(self) -> list[str]:
-        return [feature for column in self.columns for feature in features_of(column)]
+        return [feature for encoder in self.columns for feature in features_of(encoder)]
 
     @property
     def sources(self) -> Array:
         """The number of the column that each feature is made of, (n_features,)."""
-        counts = [len(features_of(column)) for column in self.columns]
+        counts = [len(features_of(encoder)) for encoder in self.columns]
         return np.repeat(np.arange(len(counts)), counts)
 
     @property
@@ -166,9 +167,9 @@ class TableEncoder:
         """Whether each feature is a step of a number, (n_features,)."""
         return np.array(
             [
-                isinstance(column, Scaled) and 0 < place < len(column.features)
-                for column in self.columns
-                for place in range(len(features_of(column)))
+                isinstance(encoder, Scaled) and 0 < place < len(encoder.features)
+                for encoder in self.columns
+                for place in range(len(features_of(encoder)))
             ]
         )
 
@@ -179,12 +180,12 @@ class TableEncoder:
 
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
         """(column, kind, what was done, features made) for every column of the training table."""
-        used = [(column.name, column.kind, column.done, features_of(column)) for column in self.columns]
+        used = [(encoder.name, encoder.kind, encoder.done, features_of(encoder)) for encoder in self.columns]
         return used + [(name, "left out", why, []) for name, why in self.dropped]
 
     def names(self, *kinds: str) -> list[str]:
         """The columns in use, of these kinds ('number', 'category', 'date' …) or of all."""
-        return [column.name for column in self.columns if not kinds or column.kind in kinds]
+        return [encoder.name for encoder in self.columns if not kinds or encoder.kind in kinds]
 
     @property
     def categories(self) -> list[str]:
@@ -212,19 +213,19 @@ class TableEncoder:
             known = f"{frame.path or 'the table'} has no {called}, which training had"
             raise ValueError(f"{known}; {did_you_mean(absent[0], free)}".rstrip("; "))
         out, start = np.zeros((frame.n_rows, len(self.feature_names))), 0
-        for column in self.columns:
-            values, stop = frame.column(column.name), start + len(features_of(column))
-            new = column.fill(values, out[:, start:stop], frame.place)
-            if column.marked:
-                out[:, stop - 1] = missing(values)
+        for encoder in self.columns:
+            column, stop = frame[encoder.name], start + len(features_of(encoder))
+            new = encoder.fill(column, out[:, start:stop], frame.place)
+            if encoder.marked:
+                out[:, stop - 1] = column.missing
             if unseen is not None and new:
-                unseen[column.name] = new
+                unseen[encoder.name] = new
             start = stop
         return out.T
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: floats come back to the bit."""
-        columns = [{"kind": column.kind, **asdict(column)} for column in self.columns]
+        columns = [{"kind": encoder.kind, **asdict(encoder)} for encoder in self.columns]
         return {"columns": columns, "dropped": [list(pair) for pair in self.dropped]}
 
     @classmethod

@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 
 from netwright.files.atomic import write_atomically
+from netwright.tables.column import EXACT, kind_of, spelling
+from netwright.tables.convert import as_column
 from netwright.tables.csv_layout import CsvFile, find_layout, open_text
-from netwright.tables.frame import EXACT, Frame, as_column, kind_of, spelling
+from netwright.tables.frame import Frame
 from netwright.tables.text import NULLS, Texts, grouped
 
 FORMATS = {
@@ -303,7 +305,7 @@ def _write_typed(path: Path, frame: Frame, options: str) -> None:
     """Parquet and JSON lines, which DuckDB writes from the arrays; `data` it finds by its name."""
     data, sql = {}, []
     for i, (name, values) in enumerate(frame.columns.items()):
-        kind = kind_of(values)
+        kind = frame.kind(name)
         # Truth values go as numbers, since DuckDB tells the type of an object array by a few of its values.
         data[f"c{i}"] = values.astype(np.float64) if kind == "truth" else values
         number = f"nullif(c{i}, 'nan'::double)"

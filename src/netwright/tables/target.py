@@ -1,23 +1,25 @@
 """The column to predict: which task it sets, its values as the network's Y, and the network's output as predictions."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.tables.column import Column, Place, spelling
+from netwright.tables.convert import as_column
 from netwright.tables.encoders import levels_of, numbers_of, restored, weights_of
 from netwright.tables.features import MANY
-from netwright.tables.frame import Place, as_column, kind_of, missing, spelling
 from netwright.tables.labels import one_hot
 from netwright.tables.statistics import moments
 
 TASKS = ("classification", "regression")
 
 
-def decide_task(values: Array) -> tuple[str, str]:
+def decide_task(column: Column) -> tuple[str, str]:
     """('classification' or 'regression', the reason as a sentence) for a target column without missing values."""
-    kind = kind_of(values)
+    values, kind = column.values, column.kind
     distinct = len(set(values.tolist()))
     if kind != "number":
         return "classification", f"the target is {'true or false' if kind == 'truth' else kind}"
@@ -44,24 +46,24 @@ class TargetEncoder:
         cls, values: Any, name: str, *, task: str | None = None, weight: Any = None, standardise: bool = True,
         place: Place = "index {}".format,
     ) -> "TargetEncoder":  # fmt: skip
-        """From a Frame's column or any sequence, shape (n,); `standardise=False` keeps a regression's values.
+        """From a `Column` or any sequence, shape (n,); `standardise=False` keeps a regression's values.
 
         ValueError for missing or infinite values, dates, a single class, a constant, and text to regress on.
         """
-        values = _complete(name, values, place)
-        weight = weights_of(len(values), weight)
-        used, weight = values[weight > 0], weight[weight > 0]
-        kind = kind_of(values)
+        column = _complete(name, values, place)
+        weight = weights_of(len(column), weight)
+        taken, kind, weight = column.take(weight > 0), column.kind, weight[weight > 0]
+        used = taken.values
         if kind == "date":
             raise ValueError(f"the target {name!r} is a date; take a number, or a class")
-        task, reason = decide_task(used) if task is None else (task, "as asked")
+        task, reason = decide_task(taken) if task is None else (task, "as asked")
         if task not in TASKS:
             raise ValueError(f"unknown task {task!r}; choose {' or '.join(TASKS)}")
         if kind == "number":
-            numbers_of(name, values, place)
+            numbers_of(name, column, place)
         elif task == "regression":
             raise ValueError(
-                f"the target {name!r} is {kind}, {spelling(values[0])!r} on {place(0)}; regression needs numbers"
+                f"the target {name!r} is {kind}, {spelling(column.values[0])!r} on {place(0)}; regression needs numbers"
             )
         classes = sorted(set(used.tolist()))
         if task == "classification":
@@ -75,7 +77,7 @@ class TargetEncoder:
 
     def codes(self, values: Any, place: Place = "index {}".format) -> Array:
         """Each row's class as its number in `classes`, shape (n,). ValueError for one that training did not have."""
-        levels = levels_of(_complete(self.name, values, place), kind_of(self._as_array()))
+        levels = levels_of(_complete(self.name, values, place).values, self._classes.kind)
         known: dict[str | None, int] = {spelling(each): code for code, each in enumerate(self.classes)}
         for row, level in enumerate(levels):
             if level not in known:
@@ -97,11 +99,12 @@ class TargetEncoder:
         if self.task == "regression":
             return np.asarray(self.mean + self.std * A[0])
         code = (A[0] > 0.5).astype(np.intp) if len(self.classes) == 2 and len(A) == 1 else A.argmax(axis=0)
-        return np.asarray(self._as_array()[code])
+        return np.asarray(self._classes.values[code])
 
-    def _as_array(self) -> Array:
+    @cached_property
+    def _classes(self) -> Column:
         """The classes as a Frame's column."""
-        return as_column(self.name, self.classes)
+        return Column(as_column(self.name, self.classes))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: floats come back to the bit, classes as what they are."""
@@ -116,10 +119,10 @@ class TargetEncoder:
         return target
 
 
-def _complete(name: str, values: Any, place: Place) -> Array:
+def _complete(name: str, values: Any, place: Place) -> Column:
     """The target as a Frame's column. ValueError where a value is missing."""
-    values = as_column(name, values, place=place)
-    if (rows := np.flatnonzero(missing(values))).size:
-        gone = f"missing in {len(rows)} of {len(values)} rows, first on {place(int(rows[0]))}"
+    column = values if isinstance(values, Column) else Column(as_column(name, values, place=place))
+    if (rows := np.flatnonzero(column.missing)).size:
+        gone = f"missing in {len(rows)} of {len(column)} rows, first on {place(int(rows[0]))}"
         raise ValueError(f"the target {name!r} is {gone}; leave those rows out")
-    return values
+    return column

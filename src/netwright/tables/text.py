@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.tables.frame import EXACT, IDENTIFIERS, Place, counted, in_utc, kind_of, mixed
+from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, in_utc, kind_of, mixed
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")  # how texts spell a missing value
 CODES = "column {!r} holds numbers that begin with 0, as codes do: it is kept as text"

@@ -100,7 +100,7 @@ def train_table(
     weight = None if weights is None else weights_in(frame, weights)
     if weight is not None:
         frame, weight = frame.take(weight > 0), weight[weight > 0]
-    goal = TargetEncoder.fit(frame.column(target), target, task=task, standardise=False, place=frame.place)
+    goal = TargetEncoder.fit(frame[target], target, task=task, standardise=False, place=frame.place)
     loss = one.loss_for(goal, frame) if one else find_loss(usual_loss(goal))
     rows, held = _split(frame, goal, validation, rng)
     problem = Problem.of(frame, names, categorical, weight, goal, loss, rows=rows, held=held)
@@ -185,7 +185,7 @@ def _split(frame: Frame, goal: TargetEncoder, fraction: float, rng: np.random.Ge
         )
     if 2 * len(goal.classes) > frame.n_rows:
         raise ValueError(f"the target {goal.name!r} has {len(goal.classes)} classes in {frame.n_rows} rows, too many")
-    codes = goal.codes(frame.column(goal.name), frame.place) if goal.classes else None
+    codes = goal.codes(frame[goal.name], frame.place) if goal.classes else None
     return split_rows(frame.n_rows, fraction, rng, codes)
 
 

@@ -62,7 +62,7 @@ class Problem:
         if goal.task == "regression":
             learned = frame.take(rows)
             fitted = TargetEncoder.fit(
-                learned.column(goal.name), goal.name, task="regression", weight=part,
+                learned[goal.name], goal.name, task="regression", weight=part,
                 standardise=loss.link == "identity", place=learned.place,
             )  # fmt: skip
             goal = replace(fitted, reason=goal.reason)
@@ -136,5 +136,5 @@ class MixtureLearner:
 
 def _targets(goal: TargetEncoder, loss: Loss, frame: Frame) -> Array:
     """Y, (outputs, n_rows), as the loss wants it: cross_entropy has an output for each of two classes too."""
-    Y = goal.encode(frame.column(goal.name), frame.place)
+    Y = goal.encode(frame[goal.name], frame.place)
     return np.vstack([1 - Y, Y]) if loss.targets == "distribution" and len(Y) == 1 else Y

@@ -20,9 +20,10 @@ from netwright.files.container import write
 from netwright.files.networks import rebuild
 from netwright.network import Network
 from netwright.recipes.mixture import Mixture
+from netwright.tables.column import spelling
 from netwright.tables.encoders import numbers_of
 from netwright.tables.features import TableEncoder, Unseen
-from netwright.tables.frame import Frame, spelling
+from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
 from netwright.tables.read import read_table
 from netwright.tables.target import TargetEncoder
@@ -73,7 +74,7 @@ class TableModel:
         Regression: rmse and mae, in the target's units, and r2.
         """
         frame = self.read(table, with_target=True)
-        truth = frame.column(self.target.name)
+        truth = frame[self.target.name]
         name = self.settings["weights"]
         weight = weights_in(frame, name) if name in frame.columns else None
         A = self.outputs(frame, notes=notes)
@@ -235,7 +236,7 @@ def as_frame(table: Any, *, categorical: Collection[str] = (), **reading: Any) -
 
 def weights_in(frame: Frame, name: str) -> Array:
     """A column of weights, (n_rows,); ValueError, with the place, for one that is no number, negative or missing."""
-    weight = numbers_of(name, frame.column(name), frame.place)
+    weight = numbers_of(name, frame[name], frame.place)
     bad = np.flatnonzero(~(weight >= 0))
     if bad.size:
         seen = weight[bad[0]]
