@@ -424,7 +424,7 @@ def test_estimators_features_survive_json_and_weights_are_copies():
     frame = Frame.from_arrays(X[["size", "kind", "shop", "day"]])
     targets, weight = (y == "yes").astype(float)[:, None], np.random.default_rng(0).integers(0, 3, 100)
     encoder = TableEncoder.fit(frame, targets=targets, weight=weight, max_levels=5)
-    assert TableEncoder.from_dict(encoder.to_dict()) == encoder
+    assert TableEncoder.from_json(encoder.to_json()) == encoder
     copies = np.repeat(np.arange(100), weight)
     again = TableEncoder.fit(frame.take(copies), targets=targets[copies], max_levels=5)
     np.testing.assert_allclose(again.transform(frame), encoder.transform(frame), atol=1e-9)

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netwright.core.arguments import Array
 from netwright.estimators import parameters
-from netwright.estimators.files import Spelling
+from netwright.estimators.codec import Codec
 from netwright.files.container import write
 from netwright.recipes.mixture import Mixture
 from netwright.tables.features import TableEncoder
@@ -23,33 +23,33 @@ def save(estimator: Any, path: Any) -> None:
             f"a model file keeps TabularClassifier or TabularRegressor, and {kind.__qualname__} is a class of your own"
         )
     check_is_fitted(estimator, "mixture_")
-    spell, given = Spelling({}, {}, {}), parameters.defaults(kind)
+    codec, given = Codec({}, {}, {}), parameters.defaults(kind)
     mixture = estimator.mixture_
     kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
     header: dict[str, Any] = {
         "class": kind.__name__,
-        "parameters": {name: spell(name, getattr(estimator, name)) for name in given},
-        "fitted": {name: spell(name, value) for name, value in kept.items()},
-        "encoder": estimator.encoder_.to_dict(),
+        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given},
+        "fitted": {name: codec.encode(name, value) for name, value in kept.items()},
+        "encoder": estimator.encoder_.to_json(),
         "mixture": None,
     }
     if mixture is not None:
-        header["mixture"], tensors = mixture.to_file()
-        spell.tensors.update(tensors)
-    write(path, "tabular", spell.tensors, header)
+        header["mixture"], tensors = mixture.to_json()
+        codec.tensors.update(tensors)
+    write(path, "tabular", codec.tensors, header)
 
 
 def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, Array]) -> Any:
     """The estimator of that class that `save` described; ValueError when its parts are not known or do not fit."""
-    read = Spelling(tensors, {}, {}).read
-    estimator = kind(**{name: read(value) for name, value in header["parameters"].items()})
+    decode = Codec(tensors, {}, {}).decode
+    estimator = kind(**{name: decode(value) for name, value in header["parameters"].items()})
     estimator._check_parameters()
-    fitted = {name: read(value) for name, value in header["fitted"].items()}
+    fitted = {name: decode(value) for name, value in header["fitted"].items()}
     if taken := [name for name in fitted if hasattr(kind, name) or name in vars(estimator)]:
         raise ValueError(f"it says that {taken[0]!r} was fitted")
-    estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_dict(header["encoder"]))
+    estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_json(header["encoder"]))
     if header["mixture"] is not None:
-        mixture = estimator.mixture_ = Mixture.from_file(header["mixture"], tensors)
+        mixture = estimator.mixture_ = Mixture.from_json(header["mixture"], tensors)
         if (mixture.inputs, mixture.outputs) != (len(estimator.encoder_.feature_names), estimator._prior.size):
             raise ValueError("its networks and columns do not fit together")
     return estimator

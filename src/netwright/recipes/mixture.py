@@ -70,15 +70,15 @@ class Mixture:
 
     # ── files ──
 
-    def to_file(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def to_json(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """(what JSON can say of it, its tensors): the numbers in float32, as they were learnt."""
         said = {name: getattr(self, name) for name in ("shares", "exponent", "limits")}
         said["networks"] = [network.settings() for network in self.networks]
         return said, {f"theta.{i}": network.theta.astype(np.float32) for i, network in enumerate(self.networks)}
 
     @classmethod
-    def from_file(cls, said: Mapping[str, Any], tensors: Mapping[str, Array]) -> "Mixture":
-        """What `to_file` described; ValueError when its parts are not known or do not fit together."""
+    def from_json(cls, said: Mapping[str, Any], tensors: Mapping[str, Array]) -> "Mixture":
+        """What `to_json` described; ValueError when its parts are not known or do not fit together."""
         networks = [
             rebuild(Network, settings, tensors[f"theta.{i}"].astype(np.float64), {}, {})
             for i, settings in enumerate(said["networks"])
@@ -93,10 +93,10 @@ class Mixture:
         return cls(networks, shares, number("exponent", said["exponent"], 0, above=True), limits)
 
     def __getstate__(self) -> Any:
-        return self.to_file()
+        return self.to_json()
 
     def __setstate__(self, state: Any) -> None:
-        vars(self).update(vars(Mixture.from_file(*state)))
+        vars(self).update(vars(Mixture.from_json(*state)))
 
 
 def spell(network: Network) -> str:

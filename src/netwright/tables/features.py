@@ -91,7 +91,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class TableEncoder:
-    """A Frame as features. Fitted by `fit`, kept by `to_dict` and `from_dict`; `transform` changes nothing in it."""
+    """A Frame as features. Fitted by `fit`, kept by `to_json` and `from_json`; `transform` changes nothing in it."""
 
     columns: list[Encoder]
     dropped: list[tuple[str, str]]  # (column, why)
@@ -223,13 +223,13 @@ class TableEncoder:
             start = stop
         return out.T
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Plain JSON: floats come back to the bit."""
         columns = [{"kind": encoder.kind, **asdict(encoder)} for encoder in self.columns]
         return {"columns": columns, "dropped": [list(pair) for pair in self.dropped]}
 
     @classmethod
-    def from_dict(cls, data: Any) -> "TableEncoder":
-        """The encoder that `to_dict` described. ValueError, KeyError or TypeError for anything else."""
+    def from_json(cls, data: Any) -> "TableEncoder":
+        """The encoder that `to_json` described. ValueError, KeyError or TypeError for anything else."""
         columns = [restored(KINDS[each.pop("kind")], each) for each in map(dict, data["columns"])]
         return restored(cls, {**data, "columns": columns, "dropped": [(name, why) for name, why in data["dropped"]]})

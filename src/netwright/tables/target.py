@@ -106,13 +106,13 @@ class TargetEncoder:
         """The classes as a Frame's column."""
         return Column(as_column(self.name, self.classes))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Plain JSON: floats come back to the bit, classes as what they are."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: Any) -> "TargetEncoder":
-        """The encoder that `to_dict` described. ValueError or TypeError for anything else."""
+    def from_json(cls, data: Any) -> "TargetEncoder":
+        """The encoder that `to_json` described. ValueError or TypeError for anything else."""
         target = restored(cls, data)
         if target.task not in TASKS or (len(target.classes) > 1) != (target.task == "classification"):
             raise ValueError(f"a target of {target.task!r} with the classes {target.classes!r} cannot be")

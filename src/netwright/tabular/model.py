@@ -128,8 +128,8 @@ class TableModel:
         name, said, tensors = self._networks()
         header = {
             name: said,
-            "encoder": self.encoder.to_dict(),
-            "target": self.target.to_dict(),
+            "encoder": self.encoder.to_json(),
+            "target": self.target.to_json(),
             "history": self.history.to_dict(),
             "settings": self.settings,
             "scores": self.scores,
@@ -141,7 +141,7 @@ class TableModel:
     def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
         """How a file keeps what predicts: under which name, what JSON can say of it, and its tensors."""
         if isinstance(self.network, Mixture):
-            return "mixture", *self.network.to_file()
+            return "mixture", *self.network.to_json()
         return "network", self.network.settings(), {"theta": self.network.theta}
 
     @property
@@ -160,14 +160,14 @@ class TableModel:
         """The model that `save` described; ValueError when its parts are not known or do not fit together."""
         network: Network | Mixture
         if "mixture" in header:
-            network, needed = Mixture.from_file(header["mixture"], tensors), SETTINGS
+            network, needed = Mixture.from_json(header["mixture"], tensors), SETTINGS
         else:
             network = rebuild(Network, header["network"], tensors["theta"], activations, losses)
             needed = SETTINGS | ONE
         model = cls(
             network=network,
-            encoder=TableEncoder.from_dict(header["encoder"]),
-            target=TargetEncoder.from_dict(header["target"]),
+            encoder=TableEncoder.from_json(header["encoder"]),
+            target=TargetEncoder.from_json(header["target"]),
             history=History(**header["history"]),
             **{name: header[name] for name in ("settings", "scores", "notes", "reading")},
         )
