@@ -19,10 +19,10 @@ from numba.core.ccallback import CFunc
 from netwright import Network
 from netwright.core.optimizers import find_optimizer
 from netwright.engines.fused.compile import call, call_for_cost
-from netwright.engines.fused.engine import Program
 from netwright.engines.fused.kernels.products import padded
 from netwright.engines.fused.kernels.rows import update
 from netwright.engines.fused.plan import Column, Place, Plan
+from netwright.engines.fused.program import Program
 
 F, WIDTH = np.float32, 4
 REPEATS, TURNS = 2000, 9

@@ -148,7 +148,7 @@ class Killed(SystemExit):
 
 @pytest.mark.parametrize("case", [case for case in RESUMABLE if case not in ("lbfgs", "several networks")])
 def test_a_fit_that_was_killed_and_is_resumed_ends_with_the_same_bits(case, tmp_path, monkeypatch):
-    monkeypatch.setattr("netwright.training.run.Training.keep_up", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.training.run.Training.write_if_due", lambda self: self.write_checkpoint())
     epochs = count(1)
 
     def scorer(estimator, X, y):

@@ -97,7 +97,7 @@ def held_at(epoch):
 @pytest.fixture
 def always(monkeypatch):
     """Checkpoints after every epoch, however long they take."""
-    monkeypatch.setattr("netwright.training.run.Training.keep_up", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.training.run.Training.write_if_due", lambda self: self.write_checkpoint())
 
 
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +165,7 @@ def test_sigkill_in_the_midst_of_writing_leaves_a_whole_file(tmp_path):
         import numpy as np
         from netwright import Network
         from netwright.training.run import Training
-        Training.keep_up = Training.write_checkpoint
+        Training.write_if_due = Training.write_checkpoint
         network = Network([100, 200, 1], loss="squared_error", rng=0)
         network.train(np.ones((100, 2)), np.ones((1, 2)), epochs=10**9, checkpoint={path!r}, engine="plain")
     """

@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer
@@ -22,6 +24,14 @@ class Steps:
     rates: Array
     orders: Array | None = None
     clip_norm: float | None = None
+
+    @classmethod
+    def drawn(
+        cls, n: int, batch_size: int, rates: Array, rng: np.random.Generator | None, clip_norm: float | None = None
+    ) -> "Steps":
+        """Steps over n samples in orders that `rng` draws, epoch by epoch; without it the samples stay as they are."""
+        orders = None if rng is None else np.array([rng.permutation(n) for _ in rates])
+        return cls(batch_size, rates, orders, clip_norm)
 
     def __len__(self) -> int:
         """Epochs."""

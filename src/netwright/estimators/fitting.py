@@ -136,14 +136,14 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
     )
     training = prepare(network, X, Y, options)
     if task.before[0] < np.inf:
-        training.go_on_from(*task.before)
+        training.continue_from(*task.before)
     member.history = training.history
     try:
         yield training
     finally:
-        member.history, member.waited, member.engine = training.history, training.waited, training.engine.name
+        member.history, member.waited, member.engine = training.history, training.stale_epochs, training.engine.name
         if isinstance(optimizer, Optimizer):
-            member.rate = training.learning_rate * training.fallen
+            member.rate = training.learning_rate * training.rate_factor
             factor = training.schedule(len(training.history), training.epochs)
             optimizer.learning_rate = float(member.rate * factor)  # the next epoch's: scikit-learn shows it there
 

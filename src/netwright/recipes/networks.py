@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.optimizers import AdamW
 from netwright.core.schedules import warmup_and_cosine
-from netwright.engines import ENGINES, Job
+from netwright.engines import ENGINES, Job, Steps
 from netwright.network import Network
 from netwright.recipes.folds import Fold
 from netwright.recipes.problem import DROPOUT, HIDDEN, Problem
-from netwright.training.solvers.descent import Best, steps_of
+from netwright.training.solvers.descent import descend
 
 RATE, DECAY, BETA2 = 3e-3, 0.1, 0.99
 LOOKS = 20  # a training is looked at so often
@@ -31,12 +30,22 @@ class Trained(NamedTuple):
 
 
 @dataclass
+class Best:
+    """The parameters with the lowest cost so far, that cost, and after how many epochs it was seen."""
+
+    theta: Array
+    cost: float = math.inf
+    epoch: int = 0
+
+
+@dataclass
 class Descent:
-    """AdamW on a fold's samples, some epochs at a time; `best` is the state that was best when looked at."""
+    """AdamW on a fold's samples, some epochs at a time, as `descend` asks; `best` was best when looked at."""
 
     problem: Problem
     network: Network
     fold: Fold
+    ends: float
 
     def __post_init__(self) -> None:
         samples = self.fold.samples
@@ -49,14 +58,28 @@ class Descent:
         self.engine = ENGINES.find(self.problem.engine)(job)
         weight = samples.normalised().weight
         self.samples = replace(samples, weight=None if weight is None else weight.astype(np.float32))
-        self.done, self.best = 0, Best(self.network.theta.copy())
+        self.costs, self.best, self.stopped = list[float](), Best(self.network.theta.copy()), ""
 
-    def run(self, factors: Array) -> list[float]:
-        """An epoch for each row of factors, (epochs, steps), of the rate; returns the cost of each."""
-        steps = steps_of(len(self.samples), self.batch_size, RATE * factors, self.network.rng)
-        self.done += len(steps)
-        costs: list[float] = self.engine.run_epochs(self.network, self.optimizer, self.samples, steps).tolist()
-        return costs
+    def run(self) -> None:
+        """To the end: the network then has its best parameters."""
+        descend(self, self.optimizer)
+        self.network.theta = self.best.theta
+
+    def next_steps(self) -> Steps:
+        """An epoch for each row of the factors."""
+        return Steps.drawn(len(self.samples), self.batch_size, RATE * self.next_factors(), self.network.rng)
+
+    def next_factors(self) -> Array:
+        """Of the rate, (epochs, steps), in the epochs before the next look."""
+        raise NotImplementedError
+
+    def note(self, steps: Steps, costs: Array) -> None:
+        """Keep what each epoch cost."""
+        self.costs += costs.tolist()
+
+    def finish(self) -> None:
+        """Look, and say if that was the last time."""
+        raise NotImplementedError
 
     def look(self) -> float:
         """The cost of the rows held out, or else of those learned from; infinite if it is no number.
@@ -68,27 +91,53 @@ class Descent:
             cost = self.network.evaluate(*seen.arrays)[0]
         cost = cost if math.isfinite(cost) else math.inf
         if cost < self.best.cost or (self.fold.held_out is None and cost < math.inf):
-            self.best = Best(self.network.theta.copy(), cost, self.done)
+            self.best = Best(self.network.theta.copy(), cost, len(self.costs))
         return cost
+
+    def state(self) -> None:
+        """None: an error ends the whole mixture."""
+
+    def roll_back(self, state: None) -> None:
+        """Nowhere to go back to."""
+
+    def retries(self, error: BaseException) -> bool:
+        """Never."""
+        return False
+
+
+class Annealed(Descent):
+    """At a rate that falls to nothing in so many epochs, or, where time is short, with the time that is left."""
+
+    def __init__(self, problem: Problem, network: Network, fold: Fold, ends: float, epochs: int):
+        super().__init__(problem, network, fold, ends)
+        self.begun, self.spent = time.perf_counter(), 0.0
+        self.epochs = min(epochs, self.most)
+        self.stops = np.unique(np.linspace(0, self.epochs, LOOKS + 1).round().astype(int)).tolist()
+        self.looks = dict[int, float]()
+
+    def next_factors(self) -> Array:
+        start, stop = self.stops[len(self.looks) : len(self.looks) + 2]
+        done = np.linspace(start, stop, (stop - start) * self.steps, endpoint=False) / self.epochs
+        return warmup_and_cosine(np.maximum(done, self.spent)).reshape(stop - start, -1)
+
+    def finish(self) -> None:
+        self.looks[len(self.costs)] = cost = self.look()
+        self.spent = (time.perf_counter() - self.begun) / max(self.ends - self.begun, 1e-9)  # 0 without a limit
+        if len(self.costs) == self.epochs:
+            self.stopped = "all epochs done"
+        elif cost == math.inf:
+            self.stopped = "the cost is infinite"
+        elif self.spent >= 1 or self.problem.stop.is_set():
+            self.stopped = "time is up"
 
 
 def train(problem: Problem, fold: Fold, place: int, ends: float, input_scale: Array, epochs: int) -> Trained:
     """A network that takes the inputs as they are, trained with them times `input_scale`, (inputs, 1).
 
-    The scale is folded into W in the end. Where time is short, the rate falls with the time that is left.
+    The scale is folded into W in the end.
     """
     network = problem.network(fold.samples, HIDDEN, place, NETWORK, dropout=DROPOUT)
-    descent, begun = Descent(problem, network, fold.scaled(input_scale)), time.perf_counter()
-    costs, looks, spent = list[float](), dict[int, float](), 0.0
-    epochs = min(epochs, descent.most)
-    stops = np.unique(np.linspace(0, epochs, LOOKS + 1).round().astype(int)).tolist()
-    for start, stop in pairwise(stops):
-        done = np.linspace(start, stop, (stop - start) * descent.steps, endpoint=False) / epochs
-        costs += descent.run(warmup_and_cosine(np.maximum(done, spent)).reshape(stop - start, -1))
-        looks[stop] = cost = descent.look()
-        spent = (time.perf_counter() - begun) / max(ends - begun, 1e-9)  # 0 without a limit
-        if cost == math.inf or spent >= 1 or problem.stop.is_set():
-            break
-    network.theta = descent.best.theta
+    descent = Annealed(problem, network, fold.scaled(input_scale), ends, epochs)
+    descent.run()
     network.layers[0].W = network.layers[0].W * input_scale.T  # W·(scale·x) = (W·scale)·x
-    return Trained(network, costs, looks if fold.held_out else {})
+    return Trained(network, descent.costs, descent.looks if fold.held_out else {})

@@ -43,21 +43,39 @@ def explore(problem: Problem, fold: Fold, place: int, ends: float) -> list[Scout
     return [second, smooth._replace(input_scale=smooth.input_scale * no_steps)]
 
 
+class Scout(Descent):
+    """At a steady rate, for a share of the epochs at most, until it has long got no better."""
+
+    def __init__(self, problem: Problem, network: Network, fold: Fold, ends: float, share: float):
+        super().__init__(problem, network, fold, ends)
+        self.last = math.ceil(share * self.most)
+        self.stopped = "time is up" if problem.is_over(ends) else ""
+
+    def next_factors(self) -> Array:
+        done = len(self.costs)
+        epochs = min(max(1, round(done / 4)), self.last - done)
+        step = np.arange(done * self.steps, (done + epochs) * self.steps).reshape(epochs, -1)
+        return np.minimum(1, (step + 1) / 20)
+
+    def finish(self) -> None:
+        cost, best, done = self.look(), self.best.epoch, len(self.costs)
+        if cost == math.inf:
+            self.stopped = "the cost is infinite"
+        elif done >= max(PATIENCE * best, best + 0.04 * self.most):
+            self.stopped = "it has long got no better"
+        elif done >= self.last:
+            self.stopped = "all epochs done"
+        elif self.problem.is_over(self.ends):
+            self.stopped = "time is up"
+
+
 def scout(
     problem: Problem, fold: Fold, stream: tuple[int, int], input_scale: Array, ends: float, share: float
 ) -> Scouted:
-    """A network at a steady rate, for a share of the epochs at most, until it has long got no better."""
+    """What a network finds out with its inputs times `input_scale`, (inputs, 1)."""
     network, fold = problem.network(fold.samples, HIDDEN, *stream, dropout=DROPOUT), fold.scaled(input_scale)
-    descent = Descent(problem, network, fold)
-    most = math.ceil(share * descent.most)
-    while (done := descent.done) < most and not problem.is_over(ends):
-        epochs = min(max(1, round(done / 4)), most - done)
-        step = np.arange(done * descent.steps, (done + epochs) * descent.steps).reshape(epochs, -1)
-        descent.run(np.minimum(1, (step + 1) / 20))
-        cost, best = descent.look(), descent.best.epoch
-        if cost == math.inf or descent.done >= max(PATIENCE * best, best + 0.04 * descent.most):
-            break
-    network.theta = descent.best.theta
+    descent = Scout(problem, network, fold, ends, share)
+    descent.run()
     return Scouted(descent.best.epoch, descent.best.cost, input_scale_of(network, fold.samples, problem.group))
 
 

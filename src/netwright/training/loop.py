@@ -17,7 +17,7 @@ def run(training: Training) -> History:
     if isinstance(optimizer, Optimizer) and not optimizer.fits(training.network.theta):
         optimizer.start(training.network.theta)  # new, or last used on another network
     try:
-        training.keep_up()
+        training.write_if_due()
         with training.engine.hold(training.network, training.batch_size):
             SOLVERS[optimizer.solver](training, optimizer)
         training.write_checkpoint()

@@ -10,21 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from netwright.core.arguments import Array
+from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.samples import Samples
-from netwright.core.schedules import Plateau, Schedule, spell
+from netwright.core.schedules import Constant, Plateau, Schedule, spell
 from netwright.core.scores import ERRORS, Score
-from netwright.engines import Engine
+from netwright.engines import Engine, Steps
 from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
 from netwright.training.history import History
-
-if TYPE_CHECKING:
-    from netwright.core.arguments import Array
 
 Callback: TypeAlias = Callable[[Any, History], Any]  # the network and what it went through
 
@@ -58,14 +57,16 @@ class Training:
         self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
         self.best: Array | None = None  # theta of the best epoch on the validation rows
         self.before = (math.inf, 0)  # the lowest number watched, and the epochs since
-        self.forget()
+        self.reset()
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
         self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
+        self.begun = 0.0  # when the epochs under way were
+        self.ahead: int | None = None  # epochs done at a time; None: none yet
 
     def rates(self, epoch: int) -> list[float]:
         """The learning rate of each step of the epoch (from 0)."""
         steps = -(-len(self.samples) // self.batch_size)
-        base = self.learning_rate * self.fallen
+        base = self.learning_rate * self.rate_factor
         rates = [float(base * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
         for rate in rates:
             if not 0 <= rate < math.inf:
@@ -73,6 +74,67 @@ class Training:
                     f"schedule must give factors of at least 0; in epoch {epoch + 1} it made a rate {rate}"
                 )
         return rates
+
+    # ── what `descend` asks ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def stopped(self) -> str:
+        """Why it has ended; "" while it has not."""
+        return self.history.stopped
+
+    @cached_property
+    def many(self) -> bool:
+        """Whether many epochs are done at once: nobody watches them, and dropout draws nothing between the shuffles."""
+        watched = self.validation is not None or self.callbacks or self.checkpoint is not None
+        return (
+            self.engine.ahead and not watched and not any(isinstance(layer, Dropout) for layer in self.network.layers)
+        )
+
+    def next_steps(self) -> Steps:
+        """One epoch, or as many as take about a tenth of a second, for which Ctrl-C and max_seconds can wait."""
+        self.begun, done, n = self.seconds(), len(self.history), len(self.samples)
+        steps = -(-n // self.batch_size)
+        if self.ahead is None:
+            seconds = 2e-6 * steps + 6 * n * self.network.theta.size / 60e9  # an epoch, about, when compiled
+            self.ahead = max(1, int(0.02 / seconds)) if self.many else 1
+        self.ahead = min(self.ahead, self.epochs - done)
+        if self.patience is not None:
+            self.ahead = max(1, min(self.ahead, self.patience - self.stale_epochs))  # it cannot run out sooner
+        if type(self.schedule) in (Constant, Plateau):
+            rates = np.full((self.ahead, steps), self.learning_rate * self.rate_factor)
+        else:
+            rates = np.array([self.rates(epoch) for epoch in range(done, done + self.ahead)])
+        shuffles = self.shuffle and steps > 1
+        return Steps.drawn(n, self.batch_size, rates, self.rng if shuffles else None, self.clip_norm)
+
+    def note(self, steps: Steps, costs: Array) -> None:
+        """Add the epochs that were done to the history."""
+        done, epochs, history = len(self.history), len(costs), self.history
+        self.check_finite(float(costs.sum()))
+        took = (self.seconds() - self.begun) / epochs
+        history.cost += costs[:-1].tolist()
+        history.learning_rate += steps.rates[:-1, -1].tolist()
+        history.seconds += (self.begun + took * np.arange(1, epochs)).tolist()
+        if self.patience is not None:
+            for epoch in range(done + 1, done + epochs):
+                self.judge(epoch)
+        self.record(float(costs[-1]), float(steps.rates[-1, -1]))
+
+    def finish(self) -> None:
+        """See whether it is time to stop, and how many epochs to do next; write a checkpoint if it is time."""
+        if self.many and self.ahead is not None:
+            self.ahead = max(1, int(self.ahead * min(4.0, 0.1 / max(self.seconds() - self.begun, 1e-4))))
+        self.check_stop(self.callbacks)
+        self.write_if_due()
+
+    def retries(self, error: BaseException) -> bool:
+        """Of many epochs that failed: whether they are done once more, one by one, up to the one that did."""
+        if self.ahead == 1 or not isinstance(error, FloatingPointError):
+            return False
+        self.ahead, self.many, self.history.stopped = 1, False, ""
+        return True
+
+    # ── what was reached ────────────────────────────────────────────────────────────────────────────────────────────
 
     def record(self, cost: float, rate: float) -> None:
         """Add the epoch to the history, and keep its parameters if they are the best."""
@@ -86,23 +148,23 @@ class Training:
         history.learning_rate.append(rate)
         history.seconds.append(self.seconds())
         history.cost.append(cost)
-        self.watch(len(history))
+        self.judge(len(history))
         if history.best_epoch == len(history):
             self.best = self.network.theta.copy()
 
-    def go_on_from(self, lowest: float, waited: int) -> None:
+    def continue_from(self, lowest: float, stale_epochs: int) -> None:
         """Go on from an earlier training that left its best parameters: its lowest cost, and how many epochs ago."""
-        self.before = lowest, waited
-        self.forget()
+        self.before = lowest, stale_epochs
+        self.reset()
         if lowest < math.inf and self.validation is not None:
             self.best = self.network.theta.copy()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Be as if no epoch had been watched."""
-        self.lowest, self.waited = self.before
-        self.fallen, self.history.best_epoch = 1.0, None  # what a plateau has made of the rate
+        self.lowest, self.stale_epochs = self.before
+        self.rate_factor, self.history.best_epoch = 1.0, None  # what a plateau has made of the rate
 
-    def watch(self, epoch: int) -> None:
+    def judge(self, epoch: int) -> None:
         """See whether the epoch (from 1) has the lowest cost so far, or the best score."""
         history = self.history
         if self.monitor in (None, "cost"):
@@ -111,22 +173,22 @@ class Training:
             score = history.validation_scores[self.monitor][epoch - 1]
             watched = score if self.monitor in ERRORS else -score
         lower = watched < self.lowest
-        self.waited += 1
+        self.stale_epochs += 1
         if lower if self.tolerance is None else watched <= self.lowest - self.tolerance:
-            self.waited = 0
+            self.stale_epochs = 0
         if lower:
             self.lowest = watched
             if history.validation_cost:
                 history.best_epoch = epoch
-        if isinstance(self.schedule, Plateau) and self.patience is not None and self.waited >= self.patience:
-            rate = self.learning_rate * self.fallen
+        if isinstance(self.schedule, Plateau) and self.patience is not None and self.stale_epochs >= self.patience:
+            rate = self.learning_rate * self.rate_factor
             if rate > self.schedule.floor:
-                self.fallen, self.waited = self.fallen / self.schedule.divide, 0
+                self.rate_factor, self.stale_epochs = self.rate_factor / self.schedule.divide, 0
 
-    def tell(self, callbacks: Sequence[Callback]) -> None:
+    def check_stop(self, callbacks: Sequence[Callback]) -> None:
         """See whether it is time to stop, and let the callbacks see."""
         history, done = self.history, len(self.history)
-        if self.patience is not None and self.waited >= self.patience:
+        if self.patience is not None and self.stale_epochs >= self.patience:
             costs = "lower validation cost" if self.validation is not None else "lower cost"
             what = {None: costs, "cost": "lower cost"}.get(self.monitor, f"better {self.monitor}")
             history.stopped = f"no {what} for {self.patience} epochs"
@@ -176,7 +238,7 @@ class Training:
             rng=self.rng.bit_generator.state,
         )
 
-    def put_back(self, state: State) -> None:
+    def roll_back(self, state: State) -> None:
         """Be where that state was."""
         self.network.theta, self.best = state.theta, state.best
         if isinstance(self.optimizer, Optimizer):
@@ -185,11 +247,11 @@ class Training:
         self.rng.bit_generator.state = dict(state.rng)
         for numbers in self.history.lists():
             del numbers[state.epochs :]
-        self.forget()
+        self.reset()
         for epoch in range(1, state.epochs + 1):
-            self.watch(epoch)
+            self.judge(epoch)
 
-    def keep_up(self) -> None:
+    def write_if_due(self) -> None:
         """Write a checkpoint if that keeps writing under a twentieth of the time."""
         if time.perf_counter() - self.written > 20 * self.writing:
             self.write_checkpoint()
@@ -220,11 +282,11 @@ class Training:
             raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
         self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
         self.network.use_rng(self.rng)
-        self.put_back(state)
+        self.roll_back(state)
         if not history.stopped.startswith("converged"):
             asked = self.callbacks if history.stopped.startswith("stopped by") else ()
             history.stopped = ""  # more epochs or more time may be had now
-            self.tell(asked)
+            self.check_stop(asked)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

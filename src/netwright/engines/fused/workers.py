@@ -18,6 +18,7 @@ from netwright.engines.threads import cores
 
 CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)  # lets other Python threads run meanwhile
 LINGERS = 200_000  # nanoseconds
+HEAVY, LIGHT = 2e6, 3e5  # operations of a step from which a second worker pays; where they have little to say
 
 
 class Workers:

@@ -29,7 +29,7 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
         training.check_finite(cost)
         training.record(cost, 0.0)
         reached = training.state()
-        training.tell(training.callbacks)
+        training.check_stop(training.callbacks)
         if history.stopped or len(history) % part == 0:
             raise StopIteration
 
@@ -54,9 +54,9 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
                     },
                 )
         finally:
-            training.put_back(reached)
+            training.roll_back(reached)
         if not history.stopped and (len(history) % part or len(history) == before):
             why = str(result.message).strip().lower() if result.status != 2 else "no step lowers the cost"
             ended = "ended" if result.status == 1 else "converged"  # 1: the evaluations are used up
             history.stopped = f"{ended} after {len(history)} epochs ({why})"
-        training.keep_up()
+        training.write_if_due()
