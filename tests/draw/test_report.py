@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from netwright.draw import classification as classification_module
 from netwright.draw.curves import plot_history
-from netwright.draw.page import MEANINGS, PICTURES, REPORTS, check_suffix
+from netwright.draw.page import PICTURES, REPORTS, check_suffix, meaning
 from netwright.draw.report import write_report
 from netwright.training.history import History
 
@@ -414,4 +414,9 @@ assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.mod
 def test_every_score_that_training_knows_has_its_meaning():
     from netwright.core.scores import SCORES
 
-    assert set(SCORES) <= set(MEANINGS)
+    for name in SCORES:
+        title, explained = meaning(name)
+        assert title.lower().replace("²", "2") == name
+        assert len(explained) > 20
+    assert meaning("my_own") == ("my own", "")
+    assert meaning("balanced accuracy")[1]

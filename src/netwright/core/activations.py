@@ -49,13 +49,14 @@ class Activation:
 
     Your own works wherever a name does: `Activation("cube", lambda Z: Z**3, lambda Z, A: 3 * Z**2)`. When it is made,
     df is compared with a numeric derivative of f; ValueError says where they differ. `initializer` names the weights'
-    start that suits it (see `initializers.py`).
+    start that suits it (see `initializers.py`); `slope` is df as a teacher writes it, if there is a short way.
     """
 
     name: str
     f: Callable[[Any], Any]
     df: Callable[[Any, Any], Any]
     initializer: str = "glorot_uniform"
+    slope: str = ""
 
     def __post_init__(self) -> None:
         check_derivative(self)
@@ -137,17 +138,24 @@ def check_derivative(activation: Activation) -> None:
         raise ValueError(f"activation {name!r} must be finite: at Z = {Z[i]:g} f is {A[i]}, df {dA.flat[i % dA.size]}")
     if low.dtype != np.float32:
         raise ValueError(f"activation {name!r} must keep the dtype: f made {low.dtype} of float32")
-    left, right = (A - before) / h, (after - A) / h
-    smooth = np.abs(left - right) < 1e-2 * (1 + np.abs(left))  # elsewhere is a kink, with no derivative to compare
-    numeric = (after - before) / (2 * h)
-    wrong = np.flatnonzero(smooth & (np.abs(numeric - dA) > 1e-5 * (1 + np.abs(numeric))))
+    numeric, wrong = differences(np.broadcast_to(dA, Z.shape), (A - before) / h, (after - A) / h)
     if wrong.size:
-        i = wrong[0]
+        i = wrong[0, 0]
         said = np.broadcast_to(dA, Z.shape)[i]
         raise ValueError(
             f"activation {name!r}: df is not the derivative of f: at Z = {Z[i]:g} df says {said:.6g}, "
             f"a numeric derivative of f {numeric[i]:.6g}"
         )
+
+
+def differences(derivative: Array, left: Array, right: Array) -> tuple[Array, Array]:
+    """(a numeric derivative, the indices where `derivative` is another), from the slopes to the left and to the right.
+
+    Where these differ is a kink, with no derivative to compare, unless they are not finite.
+    """
+    numeric = (left + right) / 2
+    smooth = (np.abs(left - right) < 1e-2 * (1 + np.abs(left))) | ~np.isfinite(numeric)
+    return numeric, np.argwhere(smooth & ~(np.abs(numeric - derivative) <= 1e-5 * (1 + np.abs(numeric))))
 
 
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,9 +270,11 @@ ACTIVATIONS: Table[Activation] = Table(
         row.name: row
         for row in (
             Activation("identity", lambda Z: 1 * Z, lambda Z, A: 0 * Z + 1),
-            Activation("tanh", tanh, lambda Z, A: 1 - A * A),
-            Activation("sigmoid", sigmoid, lambda Z, A: (1 - A) * A),
-            Activation("relu", lambda Z: np.maximum(Z, 0), lambda Z, A: np.sign(A), "he_normal"),
+            Activation("tanh", tanh, lambda Z, A: 1 - A * A, slope="1 - A²"),
+            Activation("sigmoid", sigmoid, lambda Z, A: (1 - A) * A, slope="A·(1 - A)"),
+            Activation(
+                "relu", lambda Z: np.maximum(Z, 0), lambda Z, A: np.sign(A), "he_normal", "1 where Z > 0, else 0"
+            ),
             Activation("leaky_relu", _leaky_relu, _d_leaky_relu, "he_normal"),  # Maas et al. 2013, slope 0.01
             Activation("elu", _elu, _d_elu, "he_normal"),  # Clevert et al. 2016
             Activation("selu", _selu, _d_selu, "lecun_normal"),  # Klambauer et al. 2017

@@ -1,6 +1,7 @@
 """Scores: how good outputs A are for targets Y, in the words people use. (outputs, samples) in, one number out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +11,20 @@ from netwright.core.arguments import Array, whole
 from netwright.core.registry import Table
 
 Score: TypeAlias = Callable[[Array, Array, Array | None], float]  # (Y, A, weight) -> number
+
+
+@dataclass(frozen=True)
+class NamedScore:
+    """A row: a score, its `title` as people write it, its `meaning` in a few words; of an error less is better."""
+
+    function: Score
+    title: str
+    meaning: str
+    is_error: bool = False
+
+    def __call__(self, Y: Array, A: Array, weight: Array | None = None) -> float:
+        """The number for targets Y and outputs A, (outputs, samples); weight, (samples,), counts a sample as copies."""
+        return self.function(Y, A, weight)
 
 
 def accuracy(Y: Array, A: Array, weight: Array | None = None) -> float:
@@ -24,7 +39,7 @@ def accuracy(Y: Array, A: Array, weight: Array | None = None) -> float:
     return float(np.average(right, weights=weight))
 
 
-def accuracy_of(*blocks: int) -> Score:
+def accuracy_of(*blocks: int) -> NamedScore:
     """The share of samples whose class is right in each block of so many outputs; spelt "accuracy:3,2,4"."""
     sizes = tuple(whole("a block of accuracy", block) for block in blocks)
 
@@ -32,7 +47,7 @@ def accuracy_of(*blocks: int) -> Score:
         right = by_blocks(lambda y, a: (y.argmax(axis=0) == a.argmax(axis=0))[np.newaxis], sizes, Y, A)
         return float(np.average(right.all(axis=0), weights=weight))
 
-    return accuracy_by_blocks
+    return NamedScore(accuracy_by_blocks, "accuracy", "share of rows whose classes are all right")
 
 
 def rmse(Y: Array, A: Array, weight: Array | None = None) -> float:
@@ -55,7 +70,18 @@ def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
     return float(np.mean(1 - error / spread))
 
 
-SCORES: Table[Score] = Table(
-    "score", {"accuracy": accuracy, "rmse": rmse, "mae": mae, "r2": r2}, {"accuracy": accuracy_of}
+SCORES: Table[NamedScore] = Table(
+    "score",
+    {
+        "accuracy": NamedScore(accuracy, "accuracy", "share of rows whose class is right"),
+        "rmse": NamedScore(rmse, "RMSE", "root of the mean squared error, in the target's units", is_error=True),
+        "mae": NamedScore(mae, "MAE", "mean absolute error, in the target's units", is_error=True),
+        "r2": NamedScore(r2, "R²", "share of the target's variance explained; 1 is perfect, 0 no better than the mean"),
+    },
+    {"accuracy": accuracy_of},
 )
-ERRORS = frozenset({"rmse", "mae"})  # of these, less is better; of any other score, more
+
+
+def is_error(name: str) -> bool:
+    """Whether of the score of that name less is better; of one that is no row, more is."""
+    return name in SCORES and SCORES[name].is_error

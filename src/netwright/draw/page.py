@@ -9,14 +9,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from netwright.core.scores import SCORES
 from netwright.draw.diagram import printable
 
 PICTURES = (".pdf", ".png", ".svg")
 REPORTS = (".html", *PICTURES)
 OPEN = 40  # rows of a table; a longer one is folded
 
-MEANINGS = {  # name of a score: (as it is written, what it says)
-    "accuracy": ("accuracy", "share of rows whose class is right"),
+MEANINGS = {  # of measures that are no rows of `SCORES`: (the name as it is written, what it says)
     "balanced_accuracy": ("balanced accuracy", "mean of the classes' recalls"),
     "auc": ("AUC", "chance that a row of the class gets a higher probability than one of another"),
     "f1": ("F1", "balance of precision and recall"),
@@ -24,9 +24,6 @@ MEANINGS = {  # name of a score: (as it is written, what it says)
     "log_loss": ("log loss", "mean surprise at the true class; 0 is perfect"),
     "cross_entropy": ("cross entropy", "mean surprise at the true class; 0 is perfect"),
     "cost": ("cost", "mean loss over the rows; lower is better"),
-    "r2": ("R²", "share of the target's variance explained; 1 is perfect, 0 no better than the mean"),
-    "rmse": ("RMSE", "root of the mean squared error, in the target's units"),
-    "mae": ("MAE", "mean absolute error, in the target's units"),
 }
 
 
@@ -163,7 +160,10 @@ def setting(value: Any) -> str:
 
 def meaning(score: str) -> tuple[str, str]:
     """(the score's name as it is written, what it says)."""
-    return MEANINGS.get(str(score).lower().replace(" ", "_"), (words(score), ""))
+    name = str(score).lower().replace(" ", "_")
+    if name in SCORES:
+        return SCORES[name].title, SCORES[name].meaning
+    return MEANINGS.get(name, (words(score), ""))
 
 
 def words(name: Any) -> str:

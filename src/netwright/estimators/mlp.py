@@ -196,7 +196,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
     def _learn_targets(self, y: Any, step: bool) -> None:
         targets = 1 if y.ndim == 1 else y.shape[1]
         if not hasattr(self, "_targets") or not (self.warm_start or step):
-            self._targets, self._levels = targets, parameters.levels(find_loss(self.loss))
+            numbers = find_loss(self.loss).numbers
+            self._targets, self._levels = targets, list(numbers) if len(numbers) > 1 else []
         elif targets != self._targets:
             raise ValueError(f"y must have {self._targets} outputs, as in the first fit, got {targets}")
 

@@ -184,12 +184,6 @@ def make_schedule(estimator: Any, samples: int) -> Schedule | str:
     return "constant"
 
 
-def levels(loss: Loss) -> list[float]:
-    """The levels of "quantile:0.1,0.5,0.9", each an output for every target; none of any other loss."""
-    name, _, numbers = loss.name.partition(":")
-    return [float(level) for level in numbers.split(",")] if name == "quantile" and "," in numbers else []
-
-
 def takes_steps(estimator: Any) -> bool:
     """Whether the solver learns epoch by epoch; AttributeError, which hides `partial_fit`, if it does not."""
     if estimator.solver in ("lbfgs", "auto") or isinstance(estimator.solver, LBFGS):

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 
 from netwright.core.arguments import Array
+from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
 from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.targets import class_weights, codes_of
@@ -241,7 +242,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         self._prior = np.average(targets, axis=1, weights=weight)
 
     def _loss(self, targets: Array) -> str:
-        return "logloss" if len(targets) == 1 else "cross_entropy"
+        return natural_loss(len(self.classes_))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -275,7 +276,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         self._prior = np.zeros(1)
 
     def _loss(self, targets: Array) -> str:
-        return "squared_error"
+        return natural_loss()
 
 
 def _one_column(y: Any, rows: int) -> Array:

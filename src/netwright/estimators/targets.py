@@ -8,7 +8,9 @@ from scipy import sparse
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from netwright.core.activations import spelt
 from netwright.core.arguments import Array
+from netwright.core.losses import find_loss, natural_loss
 from netwright.tables.labels import one_hot, probabilities
 
 KINDS = ("binary", "multiclass", "multilabel", "multioutput")
@@ -60,15 +62,13 @@ class Labels:
     def loss(self) -> str:
         """The loss of maximum likelihood, in the core's words."""
         if self.kind == "multioutput":
-            return f"cross_entropy:{','.join(str(classes.size) for classes in self.classes)}"
-        return "cross_entropy" if self.kind == "multiclass" else "logloss"
+            return spelt("cross_entropy", tuple(classes.size for classes in self.classes))
+        return natural_loss(self.classes.size if self.kind == "multiclass" else 2)
 
     @property
     def link(self) -> str:
         """The last activation that makes probabilities."""
-        if self.kind == "multioutput":
-            return f"softmax:{','.join(str(classes.size) for classes in self.classes)}"
-        return "softmax" if self.kind == "multiclass" else "sigmoid"
+        return find_loss(self.loss).link
 
     def check(self) -> None:
         """ValueError unless the classes are what the kind says; what comes from a file may be anything."""

@@ -19,15 +19,6 @@ from netwright.core.network import FeedForward
 WIDTH = 100  # characters in a line
 ALL, FIRST = 6, 3  # so many neurons or inputs are all written out; of more, the first few
 
-FORMULAS = {  # the loss of an output, and its derivative by A
-    "logloss": ("-({Y}·log {A} + (1 - {Y})·log(1 - {A}))", "({A} - {Y}) / ({A}·(1 - {A}))"),
-    "cross_entropy": ("-{Y}·log {A}", ""),
-    "squared_error": ("½·({A} - {Y})²", "{A} - {Y}"),
-    "absolute_error": ("|{A} - {Y}|", "sign({A} - {Y})"),
-    "poisson": ("{A} - {Y}·log {A} + {Y}·log {Y} - {Y}", "({A} - {Y}) / {A}"),
-}
-SLOPES = {"sigmoid": "A·(1 - A)", "tanh": "1 - A²", "relu": "1 where Z > 0, else 0"}
-
 
 def write_step(network: FeedForward, X: Array, Y: Array, rate: float, names: Sequence[str] | None, digits: int) -> str:
     """The text for one sample, X (inputs, 1) and Y (outputs, 1)."""
@@ -142,7 +133,7 @@ def _chain(board: "Board", layer: Layer, dA: Array, source: str = "") -> None:
         head, triples = "A·(dA - Σ dA·A)", zip(board.column(A), a, board.column(_sums(f, dA * A)), strict=True)
         steps = [[f"{y}·({x} - {operand(mean)})" for y, x, mean in triples]]
     elif type(f).dZ is Activation.dZ:
-        head += f", f′ = {SLOPES[f.name]}" if f.name in SLOPES else ""
+        head += f", f′ = {f.slope}" if f.slope else ""
         slopes = board.column(np.broadcast_to(f.df(Z, A), Z.shape))
         steps = [
             [f"{operand(x)}·{f.name}′({z})" for x, z in zip(a, board.column(Z), strict=True)],
@@ -162,14 +153,14 @@ def _step(board: "Board", layer: Layer, place: int, rate: float) -> None:
 
 
 def _formula(network: FeedForward, which: int) -> str:
-    """Of `FORMULAS`, the loss (0) or its derivative (1); "" when there is none that holds for these outputs."""
+    """Of the loss's formula, the loss (0) or its derivative (1); "" when there is none that holds for these outputs."""
     loss, A = network.loss, network.layers[-1].A
-    name, eps = loss.name.partition(":")[0], np.finfo(A.dtype).eps
-    if name not in FORMULAS or (not network.linked and isinstance(ACTIVATIONS[loss.link], Softmax)):
+    eps = np.finfo(A.dtype).eps
+    if not network.linked and isinstance(ACTIVATIONS[loss.link], Softmax):
         return ""  # without the link the loss is of A / ΣA
     if any(LINKS[loss.link].outside(A + step).any() for step in (-eps, eps)):
         return ""  # at the edge of what the link gives, or beyond it: log 0
-    return FORMULAS[name][which]
+    return loss.formula[which]
 
 
 def _sums(softmax: Softmax, terms: Array) -> Array:

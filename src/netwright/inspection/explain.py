@@ -15,7 +15,7 @@ from netwright.core.arguments import Array, Rng, brief, columns, generator, numb
 from netwright.core.layer import Layer
 from netwright.core.losses import LINKS
 from netwright.core.network import FeedForward
-from netwright.core.scores import ERRORS, SCORES, Score
+from netwright.core.scores import SCORES, Score, is_error
 from netwright.inspection.board import write_step
 
 TILE = 1 << 17  # numbers in a tile's largest array: what one layer leaves is still in the cache when the next one comes
@@ -171,7 +171,7 @@ def _judge(network: FeedForward, Y: Array, weight: Array | None, score: str | Sc
 
         return judge
     function = score if callable(score) else SCORES.find(score)
-    sign = -1 if isinstance(score, str) and score in ERRORS else 1
+    sign = -1 if isinstance(score, str) and is_error(score) else 1
     return lambda Z: sign * float(function(Y, f(Z), weight))
 
 

@@ -91,7 +91,7 @@ class Strategy:
 
 def _few_rows(network: Network, rows: int) -> bool:
     dropout = any(isinstance(layer, Dropout) and layer.rate for layer in network.layers)
-    return rows <= 5000 and not dropout and not network.loss.name.startswith(("absolute_error", "quantile"))
+    return rows <= 5000 and not dropout and not network.loss.kinks
 
 
 def _lbfgs(rows: int, trial: int) -> dict[str, Any]:

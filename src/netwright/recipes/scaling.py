@@ -8,9 +8,6 @@ from netwright.core.arguments import Array
 from netwright.core.losses import Loss, huber
 from netwright.network import Network
 
-# Losses that change only their unit with the target's.
-SCALED = ("squared_error", "absolute_error", "huber", "quantile")
-
 
 @dataclass(frozen=True)
 class Scaling:
@@ -28,12 +25,11 @@ class Scaling:
         weight: (samples,); weight k counts as k copies, 0 as none. What is constant has the spread 1. For huber all
         outputs have one spread, since they have one delta.
         """
-        name = "" if loss is None else loss.name.partition(":")[0]
         y_mean, y_spread = np.zeros((len(Y), 1)), np.ones((len(Y), 1))
-        if name in SCALED:
+        if loss is not None and loss.scales:
             y_mean, y_spread = _mean_and_spread(Y, weight)
-        if name == "huber":
-            y_spread = np.full_like(y_spread, np.sqrt(np.mean(y_spread**2)))
+            if loss.delta is not None:
+                y_spread = np.full_like(y_spread, np.sqrt(np.mean(y_spread**2)))
         return cls(*_mean_and_spread(X, weight), y_mean, y_spread)
 
     def __call__(self, X: Array, Y: Array) -> tuple[Array, Array]:
@@ -46,10 +42,9 @@ class Scaling:
 
     def loss(self, loss: Loss) -> Loss:
         """The same loss of the standardised targets, up to a factor: huber's delta is in the target's unit."""
-        if loss.name.partition(":")[0] != "huber" or (self.y_spread == 1).all():
+        if loss.delta is None or (self.y_spread == 1).all():
             return loss
-        delta = float(loss.name.partition(":")[2] or 1)
-        return huber(delta / float(self.y_spread[0, 0]))
+        return huber(loss.delta / float(self.y_spread[0, 0]))
 
 
 def fold(network: Network, scaling: Scaling) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, number, whole
-from netwright.core.losses import Loss, find_loss
+from netwright.core.losses import Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
 from netwright.tables.frame import Frame
@@ -16,7 +16,7 @@ from netwright.tables.split import split_rows
 from netwright.tables.target import TASKS, TargetEncoder
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
-from netwright.tabular.single import OneNetwork, usual_loss
+from netwright.tabular.single import OneNetwork
 from netwright.training.run import Callback
 
 FEWEST = 10  # rows, below which a held-out part is a row or none
@@ -101,7 +101,7 @@ def train_table(
     if weight is not None:
         frame, weight = frame.take(weight > 0), weight[weight > 0]
     goal = TargetEncoder.fit(frame[target], target, task=task, standardise=False, place=frame.place)
-    loss = one.loss_for(goal, frame) if one else find_loss(usual_loss(goal))
+    loss = one.loss_for(goal, frame) if one else find_loss(natural_loss(len(goal.classes)))
     rows, held = _split(frame, goal, validation, rng)
     problem = Problem.of(frame, names, categorical, weight, goal, loss, rows=rows, held=held)
 

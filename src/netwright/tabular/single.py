@@ -11,7 +11,7 @@ import numpy as np
 
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, whole
-from netwright.core.losses import TARGETS, Loss, find_loss
+from netwright.core.losses import TARGETS, Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
 from netwright.core.schedules import find_schedule, spell
 from netwright.network import Network
@@ -64,7 +64,7 @@ class OneNetwork:
 
     def loss_for(self, goal: TargetEncoder, frame: Frame) -> Loss:
         """The loss that was asked for, if it suits the target; else the usual one."""
-        classes, usual = len(goal.classes), find_loss(usual_loss(goal))
+        classes, usual = len(goal.classes), find_loss(natural_loss(len(goal.classes)))
         if self.loss is None:
             return usual
         asked = find_loss(self.loss)
@@ -123,11 +123,6 @@ class OneNetwork:
         """What `Network.train` is told."""
         names = ("optimizer", "learning_rate", "schedule", "clip_norm", "checkpoint", "resume")
         return {**budget, **{name: getattr(self, name) for name in names}}
-
-
-def usual_loss(goal: TargetEncoder) -> str:
-    """The name of the loss of maximum likelihood."""
-    return ["squared_error", "", "logloss", "cross_entropy"][min(len(goal.classes), 3)]
 
 
 def check_memory(sizes: Sequence[int]) -> None:

@@ -20,7 +20,7 @@ from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.samples import Samples
 from netwright.core.schedules import Constant, Plateau, Schedule, spell
-from netwright.core.scores import ERRORS, Score
+from netwright.core.scores import Score, is_error
 from netwright.engines import Engine, Steps
 from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
 from netwright.training.history import History
@@ -171,7 +171,7 @@ class Training:
             watched = (history.cost if self.monitor else history.validation_cost or history.cost)[epoch - 1]
         else:
             score = history.validation_scores[self.monitor][epoch - 1]
-            watched = score if self.monitor in ERRORS else -score
+            watched = score if is_error(self.monitor) else -score
         lower = watched < self.lowest
         self.stale_epochs += 1
         if lower if self.tolerance is None else watched <= self.lowest - self.tolerance:
