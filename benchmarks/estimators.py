@@ -111,7 +111,7 @@ def overhead(rounds):
     optimizer, steps = Adam(), -(-task.X.shape[0] // task.work.batch)
     engine = ENGINES["fused"](Job(network, optimizer, task.X.shape[0], task.work.batch))
     order = np.random.default_rng(0).permutation(task.X.shape[0])
-    samples, asked = Samples(X, Y), Steps(task.work.batch, np.full((1, steps), 0.001), order[np.newaxis])
+    samples, asked = Samples(X, Y), Steps(task.work.batch, np.full((1, steps), 0.001), order[np.newaxis], None)
     one, predict = task.X[:1], network.predictor()
 
     def core():

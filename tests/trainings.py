@@ -11,7 +11,8 @@ from netwright import Network
 from netwright.inspection.diagnosis import diagnose
 from netwright.inspection.evidence import Evidence
 from netwright.training.loop import run
-from netwright.training.options import TrainingOptions, prepare
+from netwright.training.options import TrainingOptions
+from netwright.training.prepare import prepare
 from strategies import XOR
 
 

@@ -19,7 +19,8 @@ class Network(FeedForward):
     def train(self, X: Array, Y: Array, **options: Any) -> "History":
         """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `training.TrainingOptions`'."""
         from netwright.training.loop import run
-        from netwright.training.options import TrainingOptions, prepare
+        from netwright.training.options import TrainingOptions
+        from netwright.training.prepare import prepare
 
         return run(prepare(self, X, Y, TrainingOptions.of(options)))
 

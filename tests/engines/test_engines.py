@@ -22,7 +22,7 @@ from netwright.engines.threads import one_thread
 
 fused = pytest.importorskip("netwright.engines.fused")
 
-STILL = Steps(10, np.zeros((1, 5)))  # an epoch of 50 samples that moves nothing
+STILL = Steps(10, np.zeros((1, 5)), None, None)  # an epoch of 50 samples that moves nothing
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
 
@@ -47,7 +47,7 @@ def test_an_epoch_of_the_plain_engine_is_the_loop_written_by_hand(name, dtype, b
         net(dtype=dtype, dropout=0.3, l2=0.01, l1=0.001),
     )
     optimizer, other = OPTIMIZERS[name](), OPTIMIZERS[name]()
-    steps = Steps(batch_size, np.array([rates]), order[np.newaxis])
+    steps = Steps(batch_size, np.array([rates]), order[np.newaxis], None)
     (cost,) = Plain().run_epochs(network, optimizer, Samples(X, Y), steps)
     total = 0.0
     for i, rate in enumerate(rates):

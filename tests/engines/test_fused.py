@@ -402,13 +402,13 @@ def test_programs_that_keep_every_core_busy_do_not_stop_the_workers():
     rates, rule = np.full((10, 20), 1e-3), OPTIMIZERS["adam"]()
     engines, seconds = [fused.Fused(1), fused.Fused(2)], []
     for engine in engines:
-        engine.run_epochs(network, rule, Samples(X, Y), Steps(32, rates))  # compiles
+        engine.run_epochs(network, rule, Samples(X, Y), Steps(32, rates, None, None))  # compiles
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores())]
     try:
         for engine in engines:
             started = time.perf_counter()
             for _ in range(10):
-                engine.run_epochs(network, rule, Samples(X, Y), Steps(32, rates))
+                engine.run_epochs(network, rule, Samples(X, Y), Steps(32, rates, None, None))
             seconds.append(time.perf_counter() - started)
     finally:
         for process in busy:
@@ -530,10 +530,10 @@ def test_a_run_leaves_alone_what_workers_of_an_interrupted_one_wait_on():
 
     engine = fused.Fused(2)
     engine.workers = Noting()
-    engine.run_epochs(network, rule, Samples(X, Y), Steps(10, np.full((1, 5), 0.01)))
+    engine.run_epochs(network, rule, Samples(X, Y), Steps(10, np.full((1, 5), 0.01), None, None))
     arrived = counts[0].value
     engine.gradient(network, Samples(X, Y))
-    engine.run_epochs(network, rule, Samples(X, Y), Steps(10, np.full((1, 5), 0.01)))
+    engine.run_epochs(network, rule, Samples(X, Y), Steps(10, np.full((1, 5), 0.01), None, None))
     assert [count.value for count in counts] == [arrived, 4, arrived]
     assert arrived == 12
 

@@ -14,7 +14,7 @@ import click
 
 import netwright
 from netwright.cli.errors import Netwright, describe, fail, note
-from netwright.cli.options import Duration, Sizes, how_to_read, reading_options
+from netwright.cli.options import ONE, Duration, Sizes, how_to_read, reading_options, training_option
 from netwright.cli.output import echo_course, echo_scores, finite, introduce, outcome, write_report
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
 REPLACEABLE = {"--model": ("model", "table", "network"), "--checkpoint": ("checkpoint",)}  # the kinds of file
 TABLE = click.argument("table", type=click.Path())
 MODEL = click.argument("model", type=click.Path())
-ONE = "(*)"  # what an option of one network begins with in the help
 
 
 @click.group(cls=Netwright, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,11 +48,11 @@ def main(context: click.Context) -> None:
 @click.option("--hidden", type=Sizes(), metavar="SIZES", help=f"{ONE} Hidden layers: 64,32 or none. [default: 64,32]")
 @click.option("--activation", help=f"{ONE} Of the hidden layers. [default: silu]")
 @click.option("--loss", help=f"{ONE} [default: logloss, cross_entropy or squared_error, as the target asks]")
-@click.option("--epochs", type=int, help=f"{ONE} At most so many passes over the table. [default: from its rows]")
-@click.option("--batch-size", type=int, help=f"{ONE} Rows an update. [default: from the table's rows]")
-@click.option("--optimizer", help=f"{ONE} [default: adam]")
-@click.option("--learning-rate", type=float, help=f"{ONE} [default: the optimizer's own]")
-@click.option("--schedule", help=f"{ONE} How the learning rate goes over the epochs. [default: constant]")
+@training_option("--epochs", "from its rows")
+@training_option("--batch-size", "from the table's rows")
+@training_option("--optimizer")
+@training_option("--learning-rate", "the optimizer's own")
+@training_option("--schedule")
 @click.option("--dropout", type=float, help=f"{ONE} Share of each hidden layer left out at random. [default: 0]")
 @click.option("--l2", type=float, help=f"{ONE} Penalty on large weights. [default: 1 / rows]")
 @click.option("--seed", type=int, help="Decides the held-out rows, first weights and shuffles. [default: 0]")
@@ -61,11 +60,11 @@ def main(context: click.Context) -> None:
 @click.option("--drop", metavar="COLUMN", multiple=True, help="A column not to learn from (repeatable).")
 @click.option("--categorical", metavar="COLUMN", multiple=True, help="Numbers that are categories (repeatable).")
 @click.option("--validation", type=float, help="Share of rows held out; 0 for none. [default: 0.2]")
-@click.option("--patience", type=int, help=f"{ONE} Stop after so many epochs without a new best. [default: from rows]")
+@training_option("--patience", "from rows")
 @click.option("--time-limit", "max_seconds", type=Duration(), help="Such as 30s, 5m or 1h.")
-@click.option("--clip-norm", type=float, help=f"{ONE} Cut longer gradients to this length. [default: no]")
-@click.option("--checkpoint", metavar="FILE", help=f"{ONE} Kept up to date while training, so that nothing is lost.")
-@click.option("--resume", is_flag=True, help=f"{ONE} Go on from the checkpoint, if it is there, to the same model.")
+@training_option("--clip-norm")
+@training_option("--checkpoint", metavar="FILE")
+@training_option("--resume", is_flag=True, type=bool)
 @click.option("--report", metavar="FILE", help="A page (.html) or picture (.png, .svg, .pdf) on the training.")
 @click.option("--quiet", is_flag=True, help="Nothing but the scores and where the model is.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object; no progress and no curve.")

@@ -7,6 +7,10 @@ from typing import Any
 
 import click
 
+from netwright.core.arguments import whole
+from netwright.training.options import CHECKS, TrainingOptions
+
+ONE = "(*)"  # what an option of one network begins with in the help
 SEPARATORS = {"delimiter", "decimal", "thousands"}
 
 
@@ -37,6 +41,16 @@ class Duration(click.ParamType[Any]):
         if not seconds > 0:
             self.fail(f"{value!r} is not a time such as 30 (seconds), 30s, 5m or 1h", param, ctx)
         return seconds
+
+
+def training_option(flag: str, default: str = "", more: str = "", **attributes: Any) -> Callable[..., Any]:
+    """An option of `TrainingOptions`, in its words, for one network; `default` where a table has another."""
+    name = flag.strip("-").replace("-", "_")
+    words, check, usual = TrainingOptions.words(name), CHECKS.get(name), getattr(TrainingOptions, name)
+    kind = None if check is None else int if check is whole else float
+    shown = default or ("no" if usual is None else usual)
+    text = f"{ONE} {words[0].upper()}{words[1:]}{more}. [default: {shown}]"
+    return click.option(flag, **{"type": kind, "help": text} | attributes)
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -119,5 +119,9 @@ def numeric(name: str, values: Any, dtype: Any) -> Array:
 
 def brief(value: Any) -> str:
     """`repr(value)`, cut to a length that fits into a sentence."""
-    text = repr(value).replace("\n", " ")
-    return text if len(text) <= 60 else text[:57] + "..."
+    return cut(repr(value).replace("\n", " "), 60)
+
+
+def cut(text: str, most: int, mark: str = "...") -> str:
+    """The text, its end replaced by a mark where it is longer than that."""
+    return text if len(text) <= most else text[: most - len(mark)] + mark

@@ -107,6 +107,11 @@ class Loss:
             each = " in each block" if self.blocks else ""
             raise ValueError(f"{self.name} needs {right}{each}; Y[{row}, {column}] is {Y[row, column]:g}")
 
+    def mean(self, A: Array, Y: Array, weight: Array | None = None) -> float:
+        """The mean over the samples of what outputs A of the link, (outputs, samples) or (outputs, 1), lose."""
+        Z = LINKS[self.link].back(A)[0]
+        return float(np.average(self.value(Z + 0 * Y, Y).sum(axis=0), weights=weight))
+
     def smooth(self, Y: Array, smoothing: float) -> Array:
         """Targets moved towards even odds: Y·(1 - s) + s/classes (Szegedy et al. 2016, section 7)."""
         classes = LINKS[self.link].classes
@@ -341,6 +346,11 @@ def find_loss(loss: str | Loss) -> Loss:
     ValueError for an unknown name, and when one's own has a row's name: a model file keeps only names.
     """
     return LOSSES.admit(loss) if isinstance(loss, Loss) else LOSSES.find(loss)
+
+
+def both_classes(Y: Array) -> Array:
+    """Targets or probabilities of two classes, a row each, (2, samples), where there is one of the second's."""
+    return np.vstack([1 - Y, Y]) if len(Y) == 1 else Y
 
 
 def natural_loss(classes: int = 0) -> str:

@@ -268,6 +268,11 @@ class FeedForward:
             dA = layer.gradient(dA, layer is not first)
         return float(cost) + self.penalize(m)
 
+    def start_at_mean(self, Y: Array, weight: Array | None = None) -> None:
+        """For a link exp: the last b such that outputs begin at the mean of Y, (outputs, samples), rather than at 1."""
+        if self.loss.link == "exp":
+            self.layers[-1].b = np.log(np.average(Y, axis=1, weights=weight, keepdims=True) + 1e-9)
+
     def penalties(self, m: int) -> tuple[float, float]:
         """l2 and l1 for a batch of m samples."""
         share = m if self.penalty_per_batch else 1

@@ -1,5 +1,6 @@
 """Samples: X, Y and the weight of each, as they travel together from whoever has them to the engine."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,3 +40,8 @@ class Samples:
     def normalised(self) -> "Samples":
         """With weights of mean 1: a sum over the samples, divided by their number, is then the weighted mean."""
         return self if self.weight is None else replace(self, weight=self.weight / self.weight.mean())
+
+
+def batch_size_for(samples: int, updates: int) -> int:
+    """The power of two from 16 to 256 by which an epoch is nearest to so many updates."""
+    return min(256, max(16, 2 ** round(math.log2(max(samples, 1) / updates))))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, cut
 from netwright.core.layer import Layer
 
 NEURONS, COLUMNS = 8, 12  # drawn at most; dots stand for the rest
@@ -51,9 +51,9 @@ def svg(network: Any) -> str:
         if column["size"] > NEURONS:
             neurons.append(_dots([(x, middle + step) for step in (-6, 0, 6)]))
         most = int(gap / 6.5)  # letters that fit
-        words.append(_text(x, TOP - 12, _short(column["title"], most)))
+        words.append(_text(x, TOP - 12, cut(column["title"], most, "…")))
         words.append(_text(x, base, f"{column['size']:,}", " font-weight='600'"))
-        words += [_text(x, base + 14 + 13 * k, _short(word, most)) for k, word in enumerate(column["after"][:2])]
+        words += [_text(x, base + 14 + 13 * k, cut(word, most, "…")) for k, word in enumerate(column["after"][:2])]
         x, left = x + gap, spots
     shape = " → ".join(f"{column['size']:,}" for column in (columns[i] for i in kept))
     return (
@@ -119,10 +119,6 @@ def _dots(centres: list[tuple[float, float]]) -> str:
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:
     return f"<text x='{x:g}' y='{y:g}'{more}>{escape(printable(text))}</text>"
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _plain(value: Any) -> str:

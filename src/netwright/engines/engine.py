@@ -17,17 +17,17 @@ class Steps:
     """Some epochs of updates: one for each `batch_size` samples, with its rate of `rates`, (epochs, steps).
 
     orders: (epochs, n), in which the samples are taken; None: as they stand. A gradient longer than `clip_norm` is cut
-    to that length. The last batch of an epoch is what is left.
+    to that length, unless it is None. The last batch of an epoch is what is left.
     """
 
     batch_size: int
     rates: Array
-    orders: Array | None = None
-    clip_norm: float | None = None
+    orders: Array | None
+    clip_norm: float | None
 
     @classmethod
     def drawn(
-        cls, n: int, batch_size: int, rates: Array, rng: np.random.Generator | None, clip_norm: float | None = None
+        cls, n: int, batch_size: int, rates: Array, rng: np.random.Generator | None, clip_norm: float | None
     ) -> "Steps":
         """Steps over n samples in orders that `rng` draws, epoch by epoch; without it the samples stay as they are."""
         orders = None if rng is None else np.array([rng.permutation(n) for _ in rates])

@@ -11,7 +11,7 @@ import numpy as np
 from netwright.core.activations import ACTIVATIONS, Activation
 from netwright.core.arguments import Array, brief, number, whole
 from netwright.core.losses import LOSSES, Loss
-from netwright.core.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from netwright.core.optimizers import OPTIMIZERS, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant
 from netwright.estimators.randomness import Stream, check_bits, stream_at
 from netwright.estimators.targets import Labels
@@ -152,6 +152,6 @@ KINDS: dict[str, Kind] = {
     "random_state": Kind(
         np.random.RandomState, lambda random: _twister(at := random.get_state(legacy=False), at), _random_state
     ),
-    "optimizer": Kind(Optimizer | LBFGS, _optimizer, _make_optimizer),
+    "optimizer": Kind(Optimizer | WholeBatch, _optimizer, _make_optimizer),
     "schedule": Kind(Constant, _schedule, lambda said: SCHEDULES.find(said[0])(**said[1])),
 }

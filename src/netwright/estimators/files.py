@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, brief
 from netwright.core.losses import Loss
-from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.estimators import parameters
 from netwright.estimators.codec import Codec
 from netwright.estimators.fitting import Member, optimizer_parameters
@@ -102,7 +102,7 @@ def from_header(
             warnings.simplefilter("ignore")
             network = rebuild(Network, said["network"], decode(said["theta"]), activations, losses)
         made = {name: decode(said[name]) for name in ("optimizer", *MEMBER)}
-        _check(made, MEMBER | {"optimizer": Optimizer | LBFGS | None})
+        _check(made, MEMBER | {"optimizer": Optimizer | WholeBatch | None})
         members.append(Member(network, **made))
 
     given = {name: decode(value) for name, value in header["parameters"].items()}

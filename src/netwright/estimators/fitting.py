@@ -16,7 +16,7 @@ from sklearn.model_selection import check_cv, train_test_split
 from netwright.core.activations import ACTIVATIONS
 from netwright.core.arguments import Array
 from netwright.core.losses import is_known
-from netwright.core.optimizers import LBFGS, Optimizer
+from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.samples import Samples
 from netwright.core.scores import Score
 from netwright.engines.threads import cores
@@ -24,10 +24,11 @@ from netwright.estimators import parameters
 from netwright.estimators.randomness import Stream, draw_weights
 from netwright.network import Network
 from netwright.recipes.auto import solve
-from netwright.training.history import History
+from netwright.training.history import Callback, History
 from netwright.training.loop import run
-from netwright.training.options import TrainingOptions, prepare
-from netwright.training.run import Callback, Training
+from netwright.training.options import TrainingOptions
+from netwright.training.prepare import prepare
+from netwright.training.run import Training
 
 
 @dataclass
@@ -108,15 +109,15 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
     samples, network = len(task.samples), member.network
     network.l2, network.penalty_per_batch = parameters.penalty(estimator, weight, samples)
     optimizer = member.find_optimizer(estimator)
-    lbfgs = isinstance(optimizer, LBFGS)
-    watching = task.early_stopping or not lbfgs
+    whole_batch = isinstance(optimizer, WholeBatch)
+    watching = task.early_stopping or not whole_batch
     checkpoint = estimator.checkpoint
     options = TrainingOptions(
         epochs=1 if task.incremental else int(estimator.max_iter),
-        batch_size=None if lbfgs or estimator.batch_size == "auto" else min(int(estimator.batch_size), samples),
+        batch_size=None if whole_batch or estimator.batch_size == "auto" else min(int(estimator.batch_size), samples),
         optimizer=optimizer,
-        learning_rate=None if lbfgs else member.rate,
-        schedule="constant" if lbfgs else parameters.make_schedule(estimator, samples),
+        learning_rate=None if whole_batch else member.rate,
+        schedule="constant" if whole_batch else parameters.make_schedule(estimator, samples),
         weight=weight,
         validation=None if task.held_out is None else task.held_out.arrays,
         patience=int(min(estimator.n_iter_no_change, 10**9)) + 1 if watching else None,

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions, valid
 
 from netwright.core.activations import ACTIVATIONS, Activation
 from netwright.core.losses import Loss
-from netwright.core.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer
+from netwright.core.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant, Plateau, Schedule
 from netwright.network import Network
 
@@ -20,7 +20,7 @@ THEIRS = {"logistic": "sigmoid"}  # scikit-learn's words for what the core calls
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions({"logistic", *ACTIVATIONS}), Activation, "array-like"],
-    "solver": [StrOptions({"sgd", "auto", *OPTIMIZERS}), Optimizer, LBFGS],
+    "solver": [StrOptions({"sgd", "auto", *OPTIMIZERS}), Optimizer, WholeBatch],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -146,7 +146,7 @@ def penalty(estimator: Any, weight: Any, samples: int) -> tuple[float, bool]:
 def make_optimizer(estimator: Any) -> Any:
     """A fresh optimizer, of scikit-learn's formulas for its three solvers."""
     solver, rate = estimator.solver, float(estimator.learning_rate_init)
-    if isinstance(solver, Optimizer | LBFGS):
+    if isinstance(solver, Optimizer | WholeBatch):
         return copy.deepcopy(solver)
     if solver == "adam":
         return Adam(rate, float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon))
@@ -184,9 +184,15 @@ def make_schedule(estimator: Any, samples: int) -> Schedule | str:
     return "constant"
 
 
+def takes_whole_batch(estimator: Any) -> bool:
+    """Whether the solver looks at all rows at once and finds its own steps."""
+    solver = estimator.solver
+    return isinstance(solver, WholeBatch) or (solver in OPTIMIZERS and issubclass(OPTIMIZERS[solver], WholeBatch))
+
+
 def takes_steps(estimator: Any) -> bool:
     """Whether the solver learns epoch by epoch; AttributeError, which hides `partial_fit`, if it does not."""
-    if estimator.solver in ("lbfgs", "auto") or isinstance(estimator.solver, LBFGS):
+    if estimator.solver == "auto" or takes_whole_batch(estimator):
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )

@@ -24,8 +24,8 @@ from netwright.estimators.checking import check_weight, check_X, check_X_y
 from netwright.estimators.fitting import Member, Task, split, train_members, training_of
 from netwright.estimators.looking import Looking
 from netwright.estimators.randomness import draw_weights, streams
+from netwright.training.history import Callback
 from netwright.training.loop import run
-from netwright.training.run import Callback
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -186,7 +186,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if X_val is not None:
             X_val, y_val = check_X_y(self, X_val, y_val, reset=False)
             return rows, columns(X_val, y_val, check_weight(weight_val, X_val)), y_val
-        if not self.early_stopping or self.solver == "lbfgs":
+        if not self.early_stopping or self.solver == "lbfgs":  # which ignores it, as there
             return rows, None, None
         learn, watch = split(self, rows, y, groups)
         return rows.take(learn), rows.take(watch), y[watch]

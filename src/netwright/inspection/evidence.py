@@ -17,6 +17,7 @@ from netwright.core.dropout import Dropout
 from netwright.core.layer import Layer
 from netwright.core.losses import LINKS
 from netwright.core.network import FeedForward
+from netwright.core.samples import Samples
 from netwright.training.history import History
 
 SAMPLES, PROBED = 1000, 400  # samples looked at; and of these, for the gradient and for neighbours
@@ -58,7 +59,7 @@ class Evidence:
         self.classes = LINKS[self.link].classes(self.network.outputs) if self.link in LINKS else 0
 
     def part(self, take: Array) -> tuple[Array, Array, Array | None]:
-        return self.X[:, take], self.Y[:, take], None if self.weight is None else self.weight[take]
+        return Samples(self.X, self.Y, self.weight).take(take).arrays
 
     @property
     def link(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.losses import both_classes
 from netwright.inspection.evidence import Evidence, everywhere
 
 Found = Iterator[tuple[Any, ...]]
@@ -207,11 +208,9 @@ def time(seen: Evidence, before: bool) -> Found:
 
 def classes(seen: Evidence, before: bool) -> Found:
     """A rare class that is never predicted."""
-    Y, A = seen.Y, seen.A
     if before or not seen.classes:
         return
-    if len(Y) == 1:
-        Y, A = np.vstack([1 - Y, Y]), np.vstack([1 - A, A])
+    Y, A = both_classes(seen.Y), both_classes(seen.A)
     several = np.allclose(Y.sum(axis=0), 1)
     guess = A.argmax(axis=0) == np.arange(len(A))[:, None] if several else A > 0.5
     share = np.average(Y, axis=1, weights=seen.weight)

@@ -16,15 +16,14 @@ import numpy as np
 
 from netwright.core.arguments import Array, Rng, columns, generator, weights
 from netwright.core.dropout import Dropout
-from netwright.core.losses import LINKS, Loss
+from netwright.core.losses import Loss
 from netwright.core.optimizers import LBFGS
 from netwright.core.registry import Table
-from netwright.core.samples import Samples
+from netwright.core.samples import Samples, batch_size_for
 from netwright.network import Network
 from netwright.recipes.folds import Fold, holding_out, stratified
 from netwright.recipes.scaling import Scaling, fold
-from netwright.training.history import History
-from netwright.training.run import Callback
+from netwright.training.history import Callback, History
 
 CLASSES = ("probability", "distribution")
 FEWEST = 20, 10  # different rows, below which none can be spared: of classes, which may be a puzzle; of numbers
@@ -105,7 +104,7 @@ def _lbfgs_starts(network: Network, rows: int) -> int:
 
 
 def _adam(rows: int, trial: int) -> dict[str, Any]:
-    batch = min(256, max(16, 2 ** round(math.log2(rows / 40))))
+    batch = batch_size_for(rows, 40)
     steps, rate = (500 * trial, 0.02) if trial else (4000, 0.01)
     epochs = max(10, math.ceil(steps * batch / rows))
     return {"batch_size": batch, "learning_rate": rate, "schedule": "one_cycle", "epochs": epochs}
@@ -237,8 +236,7 @@ class Task:
         """A network of that seed and decay that has learnt; a trial only serves to compare decays."""
         network = self.make(seed)
         network.loss, network.l2 = self.loss, decay
-        if self.loss.link == "exp":  # else the first outputs are 1, however large the targets are
-            network.layers[-1].b = np.log(np.average(samples.Y, axis=1, weights=samples.weight, keepdims=True) + 1e-9)
+        network.start_at_mean(samples.Y, samples.weight)
         options = self.strategy.options(len(samples), trial)
         if self.max_epochs is not None:
             options["epochs"] = min(options["epochs"], self.max_epochs)
@@ -285,8 +283,7 @@ def stalled(iterations: int, share: float, base: float) -> Callback:
 def constant_cost(loss: Loss, samples: Samples, held_out: Samples) -> float:
     """The cost on `held_out` of answering every row with the mean target of `samples`."""
     mean = np.average(samples.Y, axis=1, weights=samples.weight, keepdims=True)
-    Z = LINKS[loss.link].back(mean)[0]
-    return float(np.average(loss.value(Z + 0 * held_out.Y, held_out.Y).sum(axis=0), weights=held_out.weight))
+    return loss.mean(mean, held_out.Y, held_out.weight)
 
 
 def choose_decay(task: Task, own: float, folds: list[Fold], seed: int, trial: int = 1) -> tuple[float, str, bool]:

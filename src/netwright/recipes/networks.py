@@ -9,6 +9,7 @@ import numpy as np
 
 from netwright.core.arguments import Array
 from netwright.core.optimizers import AdamW
+from netwright.core.samples import batch_size_for
 from netwright.core.schedules import warmup_and_cosine
 from netwright.engines import ENGINES, Job, Steps
 from netwright.network import Network
@@ -50,7 +51,7 @@ class Descent:
     def __post_init__(self) -> None:
         samples = self.fold.samples
         n = len(samples)
-        self.batch_size = min(n, 256, max(16, 2 ** round(math.log2(n / 12))))
+        self.batch_size = min(n, batch_size_for(n, 12))
         self.steps = math.ceil(n / self.batch_size)  # an epoch
         self.most = min(1000, max(LOOKS, round(1500 * (n / 1000) ** 0.4 / self.steps)))  # epochs
         self.optimizer = AdamW(RATE, beta2=BETA2, weight_decay=DECAY)
@@ -67,7 +68,7 @@ class Descent:
 
     def next_steps(self) -> Steps:
         """An epoch for each row of the factors."""
-        return Steps.drawn(len(self.samples), self.batch_size, RATE * self.next_factors(), self.network.rng)
+        return Steps.drawn(len(self.samples), self.batch_size, RATE * self.next_factors(), self.network.rng, None)
 
     def next_factors(self) -> Array:
         """Of the rate, (epochs, steps), in the epochs before the next look."""

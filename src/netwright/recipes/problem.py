@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.losses import LOSSES
 from netwright.core.samples import Samples
 from netwright.engines.threads import cores, one_thread
 from netwright.network import Network
@@ -86,10 +87,6 @@ class Problem:
         return Network(sizes, ACTIVATION, loss=self.loss, dtype=np.float32, rng=rng, **options)
 
     def cost(self, A: Array, Y: Array, weight: Array | None) -> float:
-        """The mean loss of outputs A, (outputs, samples)."""
-        if self.loss == "squared_error":
-            each = ((A - Y) ** 2).sum(axis=0)
-        else:
-            P = np.clip(A, 1e-7, 1 - 1e-7)
-            each = -np.where(Y > 0.5, np.log(P), np.log(1 - P) if len(Y) == 1 else 0).sum(axis=0)
-        return float(np.average(each, weights=weight))
+        """The mean loss of outputs A, (outputs, samples); no probability counts for more than 1 - 10⁻⁷."""
+        loss = LOSSES[self.loss]
+        return loss.mean(np.clip(A, 1e-7, 1 - 1e-7) if loss.targets != "real" else A, Y, weight)

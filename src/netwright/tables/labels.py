@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.losses import both_classes
 
 
 def one_hot(codes: Array, classes: int, dtype: Any) -> Array:
@@ -16,4 +17,4 @@ def one_hot(codes: Array, classes: int, dtype: Any) -> Array:
 
 def probabilities(A: Array) -> Array:
     """The probability of each class, (n, classes), from outputs (classes, n), or (1, n) where there are two."""
-    return np.column_stack([1 - A[0], A[0]]) if len(A) == 1 else A.T
+    return np.ascontiguousarray(both_classes(A).T) if len(A) == 1 else A.T

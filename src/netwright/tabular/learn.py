@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,10 @@ from netwright.tables.split import split_rows
 from netwright.tables.target import TASKS, TargetEncoder
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
-from netwright.tabular.single import OneNetwork
-from netwright.training.run import Callback
+from netwright.tabular.single import TRAINING, OneNetwork
+from netwright.training.history import Callback
 
 FEWEST = 10  # rows, below which a held-out part is a row or none
-ABOUT_ONE = [field.name for field in fields(OneNetwork)]  # arguments that ask for one network in place of the mixture
 
 
 def train_table(
@@ -89,8 +89,9 @@ def train_table(
     """
     arguments = locals() | {"resume": resume or None}
     asked = {name: arguments[name] for name in ABOUT_ONE if arguments[name] is not None}
+    training = {name: asked.pop(name) for name in TRAINING if name in asked}
     _check_options(task, seed, validation, max_seconds, n_threads)
-    one = OneNetwork(**asked) if asked or callbacks else None
+    one = OneNetwork(**asked, training=training) if asked or training or callbacks else None
     if isinstance(engine, str):
         ENGINES.find(engine)
     reading, rng = dict(reading or {}), np.random.default_rng(seed)
@@ -131,6 +132,11 @@ def train_table(
     if model.held_out is not None:
         model.scores = model.evaluate(model.held_out, notes=[])
     return model
+
+
+# The arguments that ask for one network in place of the mixture.
+NETWORK = tuple(each.name for each in fields(OneNetwork))
+ABOUT_ONE = [name for name in signature(train_table).parameters if name in NETWORK + TRAINING]
 
 
 # ── what `train_table` checks and chooses ────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.core.losses import Loss
+from netwright.core.losses import Loss, both_classes
 from netwright.network import Network
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
@@ -108,7 +108,7 @@ class SingleLearner:
     def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Network, History]:
         X, Y, weight, rows, held = self.X, problem.Y, problem.weight, problem.rows, problem.held
         watched = (X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None
-        options = self.options | self.one.options(self.budget) | {"weight": problem.part, "validation": watched}
+        options = self.options | {**self.one.training, **self.budget} | {"weight": problem.part, "validation": watched}
         return self.network, self.network.train(X[:, rows], Y[:, rows], **options)
 
 
@@ -137,4 +137,4 @@ class MixtureLearner:
 def _targets(goal: TargetEncoder, loss: Loss, frame: Frame) -> Array:
     """Y, (outputs, n_rows), as the loss wants it: cross_entropy has an output for each of two classes too."""
     Y = goal.encode(frame[goal.name], frame.place)
-    return np.vstack([1 - Y, Y]) if loss.targets == "distribution" and len(Y) == 1 else Y
+    return both_classes(Y) if loss.targets == "distribution" else Y

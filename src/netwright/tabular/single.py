@@ -3,7 +3,8 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -13,33 +14,33 @@ from netwright.core.activations import Activation
 from netwright.core.arguments import Array, whole
 from netwright.core.losses import TARGETS, Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
+from netwright.core.samples import batch_size_for
 from netwright.core.schedules import find_schedule, spell
 from netwright.network import Network
 from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
 from netwright.training.options import TrainingOptions
 
+TRAINING = (
+    *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "patience", "clip_norm", "checkpoint"),
+    "resume",
+)
 FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from
 
 
 @dataclass(frozen=True)
 class OneNetwork:
-    """What `train_table` may be asked about the network and how it learns, with what it is when it is not asked."""
+    """What `train_table` may be asked about the network, with what it is when it is not asked.
+
+    training: what was asked of those of `TrainingOptions` that are in `TRAINING`.
+    """
 
     hidden: Sequence[int] = (64, 32)
     activation: str | Activation | Sequence[str | Activation] = "silu"
     loss: str | Loss | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    optimizer: str | Optimizer | WholeBatch = "adam"
-    learning_rate: float | None = None
-    schedule: Any = "constant"
     dropout: float = 0.0
     l2: float | None = None
-    patience: int | None = None
-    clip_norm: float | None = None
-    checkpoint: Any = None
-    resume: Any = None
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """What is wrong whatever the table holds is said before it is read, which may take a while."""
@@ -48,19 +49,23 @@ class OneNetwork:
         for size in self.hidden:
             whole("each size in hidden", size)
         check_memory([1, *self.hidden, 1])
-        names = ("epochs", "batch_size", "learning_rate", "patience", "clip_norm")
-        TrainingOptions(**{name: value for name in names if (value := getattr(self, name)) is not None})
-        if isinstance(find_optimizer(self.optimizer), WholeBatch):
-            wrong = [name for name in ("batch_size", "learning_rate", "clip_norm") if getattr(self, name) is not None]
-            wrong += ["schedule"] * (find_schedule(self.schedule) != find_schedule("constant"))
-            wrong += ["dropout"] * bool(self.dropout)
-            if wrong:
-                raise ValueError(f"lbfgs takes all rows at once and finds its own steps: leave out {', '.join(wrong)}")
-        find_schedule(self.schedule)
+        if isinstance(self.optimizer, WholeBatch):
+            self.options.check_whole_batch(self.optimizer, dropout=bool(self.dropout))
+        find_schedule(self.options.schedule)
         sizes = [1] * (len(self.hidden) + 2)
         Network(sizes, self.activation, dropout=self.dropout, l2=self.l2 or 0.0, rng=0)  # says what is wrong with them
         if self.loss is not None:
             find_loss(self.loss)
+
+    @cached_property
+    def options(self) -> TrainingOptions:
+        """What was asked of the training, checked, with the defaults of the others."""
+        return TrainingOptions(**self.training)
+
+    @cached_property
+    def optimizer(self) -> Optimizer | WholeBatch:
+        """Who descends."""
+        return find_optimizer(self.options.optimizer)
 
     def loss_for(self, goal: TargetEncoder, frame: Frame) -> Loss:
         """The loss that was asked for, if it suits the target; else the usual one."""
@@ -90,17 +95,16 @@ class OneNetwork:
         check_memory(sizes)
         l2 = 1 / Y.shape[1] if self.l2 is None else self.l2
         network = Network(sizes, self.activation, loss=loss, dropout=self.dropout, l2=l2, rng=rng)
-        if loss.link == "exp":  # else the first outputs are 1, however large the target is
-            network.layers[-1].b = np.log(np.average(Y, axis=1, weights=weight, keepdims=True))
+        network.start_at_mean(Y, weight)
         return network
 
     def budget(self, rows: int, held: int) -> dict[str, int | None]:
         """Epochs, batch size and patience, where they are not given, so that any number of rows gets enough updates."""
-        epochs, batch_size, patience = self.epochs, self.batch_size, self.patience
-        if isinstance(find_optimizer(self.optimizer), WholeBatch):
+        epochs, batch_size, patience = (self.training.get(name) for name in ("epochs", "batch_size", "patience"))
+        if isinstance(self.optimizer, WholeBatch):
             epochs, patience = epochs or 500, patience or (20 if held else None)
         else:
-            batch_size = batch_size or min(256, max(16, 2 ** round(math.log2(max(rows, 1) / 40))))
+            batch_size = batch_size or batch_size_for(rows, 40)
             steps = math.ceil(rows / batch_size)
             epochs = epochs or (max(30, math.ceil(20_000 / steps)) if held else max(20, math.ceil(4000 / steps)))
             patience = patience or (max(8, math.ceil(600 / steps)) if held else None)
@@ -108,21 +112,16 @@ class OneNetwork:
 
     def settings(self, network: Network, budget: Mapping[str, Any]) -> dict[str, Any]:
         """What was asked and what was chosen, for the model's file."""
-        rate = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
+        rate = {} if self.options.learning_rate is None else {"learning_rate": self.options.learning_rate}
         return {
             "hidden": list(self.hidden),
-            "optimizer": find_optimizer(self.optimizer).settings() | rate,
-            "schedule": spell(find_schedule(self.schedule)),
+            "optimizer": self.optimizer.settings() | rate,
+            "schedule": spell(find_schedule(self.options.schedule)),
             **budget,
-            "clip_norm": self.clip_norm,
+            "clip_norm": self.options.clip_norm,
             "dropout": self.dropout,
             "l2": network.l2,
         }
-
-    def options(self, budget: Mapping[str, Any]) -> dict[str, Any]:
-        """What `Network.train` is told."""
-        names = ("optimizer", "learning_rate", "schedule", "clip_norm", "checkpoint", "resume")
-        return {**budget, **{name: getattr(self, name) for name in names}}
 
 
 def check_memory(sizes: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, whole
+from netwright.core.arguments import Array, cut, whole
 from netwright.files.container import read, write
 from netwright.training.history import History
 
@@ -52,8 +52,9 @@ def read_checkpoint(
         then = _named(header["network"]) | header["settings"]
         for name, now in (_named(network) | settings).items():
             if then.get(name) != now:
+                before, after = (cut(str(value), 160) for value in (then.get(name), now))
                 raise ValueError(
-                    f"cannot resume from {path}: {name} was {_short(then.get(name))} there and is {_short(now)} now; "
+                    f"cannot resume from {path}: {name} was {before} there and is {after} now; "
                     f"make the same call on the same data, or start without resume"
                 )
         history = History(**header["history"])
@@ -105,8 +106,3 @@ def _plain(state: Any) -> Any:
     if isinstance(state, dict):
         return {name: _plain(value) for name, value in state.items()}
     return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 160 else text[:157] + "..."

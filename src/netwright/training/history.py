@@ -1,9 +1,11 @@
 """What a training went through: a number for each epoch."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+Callback: TypeAlias = Callable[[Any, "History"], Any]  # the network and what it went through
 
 
 @dataclass

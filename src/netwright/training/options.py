@@ -1,26 +1,21 @@
-"""Training: what `train` may be asked, checked before anything changes; `loop.py` does it."""
+"""What a training may be asked: each option once, with its default, its check and its words."""
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from netwright.core.arguments import Array, Rng, generator, number, whole
-from netwright.core.dropout import Dropout
-from netwright.core.network import FeedForward
-from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
+from netwright.core.arguments import Array, Rng, number, whole
+from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.registry import did_you_mean
-from netwright.core.samples import Samples
-from netwright.core.schedules import Plateau, Schedule, find_schedule
-from netwright.core.scores import SCORES, Score
-from netwright.engines import ENGINES, Engine, Job
-from netwright.files.atomic import check_writable
-from netwright.training.checkpoint import engine_of
-from netwright.training.history import History
-from netwright.training.loop import run
-from netwright.training.run import Callback, Training
+from netwright.core.schedules import Schedule
+from netwright.core.scores import Score
+from netwright.training.history import Callback
+
+if TYPE_CHECKING:
+    from netwright.engines import Engine
 
 
 def _positive(name: str, value: Any) -> float:
@@ -45,13 +40,14 @@ class TrainingOptions:
 
     epochs: how often every sample is used; 100 by default.
     batch_size: samples an update; by default all of them up to 200, else 200. A larger one than there are means all.
-    optimizer: a name in `OPTIMIZERS` or an object, which carries its state from one training to the next.
-    learning_rate: by default the optimizer's own.
-    schedule: how the rate goes over the epochs, a name in `SCHEDULES`, an object, or a function (e, E) -> factor.
+    optimizer: who steps along the gradient: a name in `OPTIMIZERS`, or an object, which carries its state from one
+        training to the next.
+    learning_rate: how far a step goes; by default the optimizer's own.
+    schedule: how the rate goes over the epochs: a name in `SCHEDULES`, an object, or a function (e, E) -> factor.
     weight: (samples,), not negative; weight k counts as k copies of the sample, 0 as none.
     validation: (X, Y) or (X, Y, weight), held out. Each epoch's cost and scores on it are recorded, and the network
         ends with the parameters of the epoch whose validation cost was lowest.
-    patience: stop after so many epochs in which the validation cost (without validation: the cost) found no new low.
+    patience: stop after so many epochs without a new low: of the validation cost, without validation of the cost.
     tolerance: an epoch is such unless its cost is lower than the lowest before it by this much; None: by anything.
     monitor: the one of `scores`, or "cost", to watch in the validation cost's place, for patience and the best epoch.
     max_seconds: stop at the end of the epoch in which this time is over.
@@ -63,12 +59,12 @@ class TrainingOptions:
     n_threads: workers of the fused engine; by default as many as pay.
     callbacks: functions (network, history), called after each epoch; training stops when one returns True. Resuming
         what one has stopped asks them again.
-    checkpoint: a file that is kept up to date while training, written atomically, at the cost of at most 5 % of time.
+    checkpoint: a file that is kept up to date while training: written atomically, at the cost of at most 5 % of time.
     keep_best: False ends with the last epoch's parameters instead of those of the best on the validation rows.
-    resume: True goes on from `checkpoint` if that file exists; a path goes on from that file, which must exist. The
-        same call on the same data then ends with the same bits as if it had never been interrupted. `epochs` is the
-        total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS goes on
-        from its last restart.
+    resume: go on from the checkpoint: True from `checkpoint` if that file exists, a path from that file, which must
+        exist. The same call on the same data then ends with the same bits as if it had never been interrupted. `epochs`
+        is the total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS goes
+        on from its last restart.
 
     ValueError names an option whose value is wrong whatever the network and the data are.
     """
@@ -88,7 +84,7 @@ class TrainingOptions:
     shuffle: bool = True
     scores: Sequence[str] | Mapping[str, Score] | None = None
     rng: Rng = None
-    engine: str | Engine = "auto"
+    engine: "str | Engine" = "auto"
     n_threads: int | None = None
     callbacks: Iterable[Callback] = ()
     checkpoint: Any = None
@@ -104,6 +100,12 @@ class TrainingOptions:
             raise ValueError("resume=True goes on from `checkpoint`; give that, or resume=PATH")
 
     @classmethod
+    def words(cls, name: str) -> str:
+        """What the option is, in a few words: the beginning of what is said of it above."""
+        said = re.search(rf"^    {name}: (.+?)[.,:;]\s", cls.__doc__ or "", re.MULTILINE | re.DOTALL)
+        return " ".join(said[1].split()) if said else ""
+
+    @classmethod
     def of(cls, options: Mapping[str, Any]) -> "TrainingOptions":
         """The options by name; TypeError for a name that is none of them."""
         known = cls.__dataclass_fields__
@@ -111,6 +113,22 @@ class TrainingOptions:
             if name not in known:
                 raise TypeError(f"train() has no option {name!r}; {did_you_mean(name, known)}it has {', '.join(known)}")
         return cls(**options)
+
+    def check_whole_batch(self, optimizer: WholeBatch, *, dropout: bool = False, samples: float = math.inf) -> None:
+        """ValueError for what does not go with an optimizer that looks at all samples at once.
+
+        It needs a cost that stays the same, and finds its own steps. `dropout`: whether the network has some.
+        """
+        name = optimizer.settings()["name"]
+        if self.learning_rate is not None or self.clip_norm is not None or self.schedule != "constant":
+            raise ValueError(
+                f"{name} searches along each line for its step: leave out learning_rate, schedule and clip_norm"
+            )
+        if self.batch_size is not None and self.batch_size < samples:
+            these = "all samples" if samples == math.inf else f"all {samples} samples"
+            raise ValueError(f"{name} uses {these} at once: leave out batch_size={self.batch_size}")
+        if dropout:
+            raise ValueError(f"{name} needs a cost that stays the same; with dropout use adam or another optimizer")
 
     @property
     def watchers(self) -> list[Callback]:
@@ -128,118 +146,3 @@ class TrainingOptions:
             return None
         path = Path(self.checkpoint if self.resume is True else self.resume)
         return path if self.resume is not True or path.exists() else None
-
-
-def prepare(network: FeedForward, X: Array, Y: Array, options: TrainingOptions) -> Training:
-    """The training that was asked for, checked; `loop.run` does it. Nothing of the network has changed."""
-    samples = _samples(network, X, Y, options.weight)
-    held_out = _check_validation(network, options.validation)
-    optimizer, schedule = find_optimizer(options.optimizer), find_schedule(options.schedule)
-    whole_batch = isinstance(optimizer, WholeBatch)
-    if whole_batch:
-        _check_whole_batch(network, np.shape(X)[-1], optimizer.settings()["name"], options)
-    scores = _find_scores(network, options, held_out is not None)
-    if isinstance(schedule, Plateau) and options.patience is None:
-        raise ValueError("the schedule 'plateau' lowers the rate when patience runs out: give patience")
-    rate = getattr(optimizer, "learning_rate", 0.0) if options.learning_rate is None else options.learning_rate
-    size = min(len(samples), options.batch_size or 200)
-    training = Training(
-        network=network,
-        samples=samples,
-        epochs=options.epochs,
-        batch_size=len(samples) if whole_batch else size,
-        optimizer=optimizer,
-        learning_rate=number("learning_rate", rate, 0, above=not whole_batch),
-        schedule=schedule,
-        validation=held_out,
-        patience=options.patience,
-        tolerance=options.tolerance,
-        monitor=options.monitor,
-        max_seconds=options.max_seconds,
-        clip_norm=options.clip_norm,
-        shuffle=bool(options.shuffle),
-        scores=scores,
-        rng=network.rng if options.rng is None else generator(options.rng),
-        engine=_find_engine(network, optimizer, len(samples), size, options),
-        callbacks=options.watchers,
-        checkpoint=options.checkpoint,
-        keep_best=bool(options.keep_best),
-    )
-    if options.checkpoint is not None:
-        check_writable(options.checkpoint, 8 * network.theta.nbytes)
-    if (resumed := options.resumed) is not None:
-        training.restore(resumed)
-    return training
-
-
-def train(network: FeedForward, X: Array, Y: Array, **options: Any) -> History:
-    """Learn from X, (inputs, samples), and Y, (outputs, samples): changes `network.theta`, returns the History.
-
-    The options, by name, are those of `TrainingOptions`, which says what each is and its default.
-
-    Ctrl-C ends training at the last whole epoch, with the best parameters so far. A cost that is no longer finite
-    raises FloatingPointError, and the network has its last good parameters. In both, and after any other exception,
-    optimizer and generator are as after the last whole epoch too. ValueError names an argument that is wrong; OSError
-    says that the checkpoint can't be written; both before anything has changed.
-    """
-    return run(prepare(network, X, Y, TrainingOptions.of(options)))
-
-
-# ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _samples(network: FeedForward, X: Array, Y: Array, weight: Array | None) -> Samples:
-    """What is learned from: without the samples of weight 0, and with weights of mean 1."""
-    X, Y, weight = network.check(X, Y, weight)
-    if weight is not None:
-        weight = weight / weight.max()  # so that the sum is finite
-    return Samples(X, Y, weight).without_zeros().normalised().in_pieces()
-
-
-def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
-    if validation is None:
-        return None
-    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
-        raise ValueError(f"validation must be (X, Y) or (X, Y, weight), got {type(validation).__name__}")
-    try:
-        X, Y, weight = network.check(*validation)
-    except ValueError as error:
-        raise ValueError(f"validation: {error}") from None
-    return Samples(X, Y, weight).in_pieces()
-
-
-def _check_whole_batch(network: FeedForward, samples: int, name: str, options: TrainingOptions) -> None:
-    """Such an optimizer looks at all samples at once, at a cost that stays the same, and finds its own step."""
-    if options.learning_rate is not None or options.clip_norm is not None or options.schedule != "constant":
-        raise ValueError(
-            f"{name} searches along each line for its step: leave out learning_rate, schedule and clip_norm"
-        )
-    if options.batch_size is not None and options.batch_size < samples:
-        raise ValueError(f"{name} uses all {samples} samples at once: leave out batch_size={options.batch_size}")
-    if any(isinstance(layer, Dropout) and layer.rate for layer in network.layers):
-        raise ValueError(f"{name} needs a cost that stays the same; with dropout use adam or another optimizer")
-
-
-def _find_engine(network: FeedForward, optimizer: Any, samples: int, size: int, options: TrainingOptions) -> Engine:
-    """The engine; on resuming, "auto" is the one that wrote the checkpoint."""
-    engine, threads, resumed = options.engine, options.n_threads, options.resumed
-    if engine == "auto" and resumed is not None:
-        engine, threads = engine_of(resumed)
-    if isinstance(engine, str):
-        likely = options.epochs if options.patience is None else min(options.epochs, 20 * options.patience)
-        return ENGINES.find(engine)(Job(network, optimizer, likely * samples, size, options.max_seconds, threads))
-    if not isinstance(engine, Engine):
-        raise ValueError(f"engine must be one of {', '.join(ENGINES)} or a netwright.engines.Engine, got {engine!r}")
-    return engine
-
-
-def _find_scores(network: FeedForward, options: TrainingOptions, validates: bool) -> Mapping[str, Score]:
-    scores, monitor = options.scores, options.monitor
-    if isinstance(scores, Mapping):
-        found = dict(scores)
-    else:
-        names = network.loss.scores if scores is None else (scores,) if isinstance(scores, str) else scores
-        found = {name: SCORES.find(name) for name in names}
-    if monitor not in (None, "cost") and (monitor not in found or not validates):
-        raise ValueError(f"monitor must be one of the scores ({', '.join(found)}) of validation rows, got {monitor!r}")
-    return found

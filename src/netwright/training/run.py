@@ -6,11 +6,11 @@ history go back to where they stood before.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,7 @@ from netwright.core.schedules import Constant, Plateau, Schedule, spell
 from netwright.core.scores import Score, is_error
 from netwright.engines import Engine, Steps
 from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
-from netwright.training.history import History
-
-Callback: TypeAlias = Callable[[Any, History], Any]  # the network and what it went through
+from netwright.training.history import Callback, History
 
 
 @dataclass

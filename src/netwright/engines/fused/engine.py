@@ -107,7 +107,7 @@ class Fused(Engine):
     def gradient(self, network: FeedForward, samples: Samples) -> float:
         program = self.prepare(network, len(samples))
         program.floats[Float.CLIP] = 0
-        steps = Steps(len(samples), np.zeros((1, 1)))
+        steps = Steps(len(samples), np.zeros((1, 1)), None, None)
         return float(self._run(program, samples.normalised(), steps, {})[0])  # the loop divides by their number
 
     def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
