@@ -6,6 +6,8 @@ Training, engines, files and pictures are loaded when they are asked for.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
 
@@ -23,6 +25,20 @@ class Network(FeedForward):
         from netwright.training.prepare import prepare
 
         return run(prepare(self, X, Y, TrainingOptions.of(options)))
+
+    def predict(self, X: Array) -> Array:
+        """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it."""
+        from netwright.engines.threads import threads_that_pay
+
+        with threads_that_pay(self, np.shape(X)[-1] if np.ndim(X) else 1):
+            return super().predict(X)
+
+    def evaluate(self, X: Array, Y: Array, weight: Array | None = None) -> tuple[float, Array]:
+        """`cost` and the predictions from one pass, without checks."""
+        from netwright.engines.threads import threads_that_pay
+
+        with threads_that_pay(self, X.shape[1]):
+            return super().evaluate(X, Y, weight)
 
     def predictor(self, n_threads: int | None = None) -> Callable[[Array], Array]:
         """`predict` compiled: a few µs for one sample, tiles on `n_threads` (default: what pays) for many.

@@ -4,7 +4,7 @@ What it adds is memory: batches are gathered into one array, and layers write ov
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer
 from netwright.core.samples import Samples
 from netwright.engines.engine import Engine, Steps
-from netwright.engines.threads import one_thread
-
-SHARED = 5e7  # floating-point operations in a matrix product, from which sharing it between threads pays
+from netwright.engines.threads import threads_that_pay
 
 
 class Plain(Engine):
@@ -24,12 +22,8 @@ class Plain(Engine):
     name = "plain"
 
     def hold(self, network: FeedForward, samples: int) -> AbstractContextManager[None]:
-        """Keeps BLAS to one thread where products with so many samples are too small to be shared.
-
-        Two threads that wait for each other in each of them would be slower than one, and far slower on a busy machine.
-        """
-        largest = max(layer.W.size for layer in network.dense)
-        return one_thread("numpy") if 2 * largest * samples < SHARED else nullcontext()
+        """Keeps BLAS to the threads that pay."""
+        return threads_that_pay(network, samples)
 
     def gradient(self, network: FeedForward, samples: Samples) -> float:
         return network.backpropagate(samples.X, samples.Y, samples.weight)

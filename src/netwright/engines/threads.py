@@ -3,8 +3,13 @@
 import importlib
 import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
+
+from netwright.core.network import FeedForward
+
+ALONE, SHARED = 2e4, 5e7  # operations of a matrix product: below the first BLAS shares none; from the second it pays
 
 
 def cores() -> int:
@@ -57,3 +62,12 @@ def one_thread(package: str) -> Limit:
     importlib.import_module(f"{package}.linalg")  # loads it
     found = [info["filepath"] for info in ThreadpoolController().info() if info["user_api"] == "blas"]
     return _limit_of(tuple(file for file in found if f"{package}.libs" in file) or tuple(found))
+
+
+def threads_that_pay(network: FeedForward, samples: int) -> AbstractContextManager[None]:
+    """Inside it NumPy's BLAS keeps to one thread where products with so many samples are too small to be shared.
+
+    Two threads that wait for each other in each of them would be slower than one, and far slower on a busy machine.
+    """
+    operations = 2 * max(layer.W.size for layer in network.dense) * samples
+    return one_thread("numpy") if ALONE < operations < SHARED else nullcontext()
