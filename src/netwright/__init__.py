@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from netwright.engines import ENGINES
     from netwright.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
     from netwright.inspection.diagnosis import diagnose
-    from netwright.inspection.explain import hidden_activations, input_gradient, permutation_importance, worked_step
+    from netwright.inspection.gradients import hidden_activations, input_gradient
+    from netwright.inspection.importance import permutation_importance
+    from netwright.inspection.written_step import worked_step
     from netwright.loading import load
     from netwright.tables.read import read_table
     from netwright.tabular.learn import train_table
@@ -44,14 +46,14 @@ _ON_FIRST_USE = {
     "TabularRegressor": "netwright.estimators",
     "check_gradient": "netwright.core.gradcheck",
     "diagnose": "netwright.inspection.diagnosis",
-    "hidden_activations": "netwright.inspection.explain",
-    "input_gradient": "netwright.inspection.explain",
+    "hidden_activations": "netwright.inspection.gradients",
+    "input_gradient": "netwright.inspection.gradients",
     "load": "netwright.loading",
     "numeric_gradient": "netwright.core.gradcheck",
-    "permutation_importance": "netwright.inspection.explain",
+    "permutation_importance": "netwright.inspection.importance",
     "read_table": "netwright.tables.read",
     "train_table": "netwright.tabular.learn",
-    "worked_step": "netwright.inspection.explain",
+    "worked_step": "netwright.inspection.written_step",
 }
 
 __all__ = [

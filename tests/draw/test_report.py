@@ -12,8 +12,9 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from netwright.draw import classification as classification_module
 from netwright.draw.curves import plot_history
-from netwright.draw.page import PICTURES, REPORTS, check_suffix, meaning
+from netwright.draw.page import PICTURES, REPORTS, check_suffix
 from netwright.draw.report import write_report
+from netwright.draw.words import meaning
 from netwright.training.history import History
 
 NO_CLASSES = {"classes": None, "probabilities": None}

@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from netwright import ENGINES, OPTIMIZERS, Activation, Network, engines
 from netwright.core.samples import Samples
-from netwright.engines import Engine, Job, Steps, cache
+from netwright.engines import Engine, Job, Steps, cache, choose
 from netwright.engines.plain import Plain, batches, clip
 from netwright.engines.threads import one_thread
 
@@ -357,7 +357,7 @@ def test_auto_takes_the_fused_engine_for_smaller_jobs_once_it_is_warm(seconds, c
         job(net(), Own()),
     ]
     for is_warm in (False, True):
-        monkeypatch.setattr(engines, "warmed_up", lambda is_warm=is_warm: is_warm)
+        monkeypatch.setattr(choose, "warmed_up", lambda is_warm=is_warm: is_warm)
         for each in listed:
             assert ENGINES["auto"](each).name == (warm if is_warm else cold)
         for each in others:

@@ -9,7 +9,7 @@ from sklearn.preprocessing import label_binarize
 
 import netwright
 from netwright import Activation, MLPClassifier, MLPRegressor, Network
-from netwright.estimators.targets import Labels
+from netwright.estimators.labels import Labels
 from small_problems import KINDS, QUICK, flat, hidden, output, problem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -25,7 +25,7 @@ from netwright import (
     worked_step,
 )
 from netwright.core.losses import find_loss
-from netwright.inspection import explain
+from netwright.inspection import gradients, importance
 from strategies import LOSS_NAMES, targets
 
 bump = Activation("bump", lambda Z: np.exp(-Z * Z), lambda Z, A: -2 * Z * A)
@@ -159,8 +159,8 @@ def test_tiles_change_nothing(tile, monkeypatch):
     X, Y = samples(4, 40), samples(2, 40, 1)
     network, tiled = network_of([4, 5, 2]), ("input_gradient", "permutation_importance")
     whole = [LOOKS[look](network, X, Y) for look in tiled]
-    monkeypatch.setattr(explain, "TILE", tile)
-    monkeypatch.setattr(explain, "BLOCK", 3 * tile)
+    monkeypatch.setattr(gradients, "TILE", tile)
+    monkeypatch.setattr(importance, "BLOCK", 3 * tile)
     for look, expected in zip(tiled, whole, strict=True):
         np.testing.assert_allclose(LOOKS[look](network, X, Y), expected, rtol=1e-12, atol=1e-14)
 
@@ -302,8 +302,8 @@ def test_importance_as_scikit_learn_finds_it():
 
 
 def test_the_memory_for_importance_does_not_grow_with_the_first_layer(monkeypatch):
-    monkeypatch.setattr(explain, "TILE", 1 << 15)
-    monkeypatch.setattr(explain, "BLOCK", 1 << 15)
+    monkeypatch.setattr(gradients, "TILE", 1 << 15)
+    monkeypatch.setattr(importance, "BLOCK", 1 << 15)
     network, X, Y = network_of([2, 200, 1]), samples(2, 20_000), samples(1, 20_000)
     tracemalloc.start()
     try:

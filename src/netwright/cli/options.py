@@ -11,6 +11,8 @@ from netwright.core.arguments import whole
 from netwright.training.options import CHECKS, TrainingOptions
 
 ONE = "(*)"  # what an option of one network begins with in the help
+TABLE = click.argument("table", type=click.Path())
+MODEL = click.argument("model", type=click.Path())
 SEPARATORS = {"delimiter", "decimal", "thousands"}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array, number, whole
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 # ── the article's pairs ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -264,7 +264,7 @@ def spelt(name: str, numbers: tuple[float, ...]) -> str:
     return f"{name}:{','.join(map(repr, numbers))}" if numbers else name
 
 
-ACTIVATIONS: Table[Activation] = Table(
+ACTIVATIONS: Registry[Activation] = Registry(
     "activation",
     {
         row.name: row

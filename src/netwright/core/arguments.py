@@ -14,9 +14,14 @@ Rng: TypeAlias = Any  # int | np.random.Generator | np.random.RandomState | None
 
 def whole(name: str, value: Any, at_least: int = 1) -> int:
     """`value` as an int of at least `at_least`; ValueError otherwise."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least:
+    if is_whole(value) and int(value) >= at_least:
         return int(value)
     raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, of Python's kind or NumPy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
@@ -36,7 +41,7 @@ def generator(rng: Rng) -> "np.random.Generator":  # quoted, so that importing d
     """A NumPy Generator from a seed, from None (a fresh one) or from itself."""
     if isinstance(rng, np.random.Generator):
         return rng
-    if rng is None or (isinstance(rng, Integral) and not isinstance(rng, bool) and int(rng) >= 0):
+    if rng is None or (is_whole(rng) and int(rng) >= 0):
         return np.random.default_rng(None if rng is None else int(rng))
     if isinstance(rng, np.random.RandomState):
         # Shares the bit generator, so that draws here and there come from one stream.

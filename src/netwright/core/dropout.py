@@ -10,7 +10,7 @@ import numpy as np
 
 from netwright.core.arguments import Array, Rng, generator, number
 from netwright.core.layer import Layer
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 
 class Dropout:
@@ -76,4 +76,4 @@ def noise(seed: np.uint64, count: int) -> Array:
     return (z ^ (z >> np.uint64(31))) >> np.uint64(40)
 
 
-KINDS: Table[type[Any]] = Table("layer kind", {kind.kind: kind for kind in (Layer, Dropout)})
+KINDS: Registry[type[Any]] = Registry("layer kind", {kind.kind: kind for kind in (Layer, Dropout)})

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 Initializer: TypeAlias = Callable[[Any, int, int], Array]  # (rng, neurons, inputs) -> W
 
@@ -53,7 +53,7 @@ def _lecun(neurons: int, inputs: int) -> float:  # LeCun et al. 1998, section 4.
     return 1 / inputs
 
 
-INITIALIZERS: Table[Initializer] = Table(
+INITIALIZERS: Registry[Initializer] = Registry(
     "initializer",
     {
         "normal": normal,

@@ -14,7 +14,7 @@ import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, EXP_MAX, Softmax, by_blocks, differences, softplus, spelt
 from netwright.core.arguments import Array, number, whole
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 # ── the article's pair ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,7 +172,7 @@ def _log(A: Array) -> tuple[Array, Array]:
     return np.log(a), np.where(A < 0, 0, 1 / a)
 
 
-LINKS: Table[Link] = Table(
+LINKS: Registry[Link] = Registry(
     "link",
     {
         "identity": Link(lambda A: (A, np.ones_like(A)), lambda A: np.zeros(A.shape, bool)),
@@ -307,7 +307,7 @@ def check_loss(loss: Loss) -> None:
 
 
 FAMILIES: dict[str, Callable[..., Loss]] = {"cross_entropy": cross_entropy, "huber": huber, "quantile": quantile}
-LOSSES: Table[Loss] = Table(
+LOSSES: Registry[Loss] = Registry(
     "loss",
     {
         row.name: row

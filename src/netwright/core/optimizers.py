@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from netwright.core.arguments import Array, number, whole
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 BLOCK = 16_384  # numbers updated at a time: theta, gradient and slots of a block stay in the cache
 
@@ -233,7 +233,7 @@ class LBFGS(WholeBatch):
             self.evaluations = whole("evaluations", self.evaluations)
 
 
-OPTIMIZERS: Table[type[Any]] = Table(
+OPTIMIZERS: Registry[type[Any]] = Registry(
     "optimizer",
     {
         "gradient_descent": GradientDescent,

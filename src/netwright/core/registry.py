@@ -18,7 +18,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}? " if near else ""
 
 
-class Table(dict[str, Row]):
+class Registry(dict[str, Row]):
     """A dict of rows by name. `find` raises ValueError for an unknown name, and says which ones there are.
 
     families: for a row's name, a function of numbers that makes more of its kind, each found by a name that spells the

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from netwright.core.arguments import Array, number
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 Schedule: TypeAlias = Callable[[float, float], float]
 
@@ -120,7 +120,7 @@ class Plateau(Constant):
         number("Plateau's divide", self.divide, 1, above=True)
 
 
-SCHEDULES: Table[type[Constant]] = Table(
+SCHEDULES: Registry[type[Constant]] = Registry(
     "schedule",
     {
         "constant": Constant,

@@ -8,7 +8,7 @@ import numpy as np
 
 from netwright.core.activations import by_blocks
 from netwright.core.arguments import Array, whole
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 
 Score: TypeAlias = Callable[[Array, Array, Array | None], float]  # (Y, A, weight) -> number
 
@@ -70,7 +70,7 @@ def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
     return float(np.mean(1 - error / spread))
 
 
-SCORES: Table[NamedScore] = Table(
+SCORES: Registry[NamedScore] = Registry(
     "score",
     {
         "accuracy": NamedScore(accuracy, "accuracy", "share of rows whose class is right"),

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import FigureBase
 
 from netwright.core.arguments import Array
-from netwright.draw import page
+from netwright.draw import words
 from netwright.draw.figure import BLUE, DASHED, DRAWN, INK, NAMED, NUMBERED, ORANGE, calm
 from netwright.draw.page import Panel
 
@@ -20,7 +20,7 @@ def classification(truth: Any, predicted: Any, classes: Any, probabilities: Any)
         classes = sorted({*truth, *predicted}, key=lambda c: (c if isinstance(c, int | float) else math.inf, str(c)))
     k = len(classes)
     index = {label: i for i, label in enumerate(dict.fromkeys([*classes, *truth, *predicted]))}
-    names = [page.clean(f"{label:.15g}" if isinstance(label, float) else label) for label in index]
+    names = [words.clean(f"{label:.15g}" if isinstance(label, float) else label) for label in index]
     true, guess = (np.array([index[label] for label in labels], np.intp) for labels in (truth, predicted))
     if probabilities is not None:
         probabilities = np.asarray(probabilities, float)
@@ -36,10 +36,10 @@ def classification(truth: Any, predicted: Any, classes: Any, probabilities: Any)
         panels.append(_reliability(names, true, probabilities))
     with np.errstate(invalid="ignore"):
         measures = right / said, right / rows, 2 * right / (said + rows)
-    table = [(names[c], f"{n:,}", *(page.number(share[c], ".3f") for share in measures)) for c, n in enumerate(rows)]
+    table = [(names[c], f"{n:,}", *(words.number(share[c], ".3f") for share in measures)) for c, n in enumerate(rows)]
     note = "Precision: of rows given the class, the share that has it. Recall: of rows that have it, the share found."
     panels.append(Panel("Classes", note, header=("class", "rows", "precision", "recall", "F1"), rows=table))
-    likeliest = page.short(names[rows.argmax()])
+    likeliest = words.short(names[rows.argmax()])
     return f"Always saying “{likeliest}” would be right in {rows.max() / true.size:.1%} of them.", panels
 
 
@@ -67,7 +67,7 @@ def _confusion(names: list[str], true: Array, guess: Array) -> Panel:
             axes.grid(which="minor", color="white", linewidth=2)
         axes.set(xticks=(), yticks=(), xlabel="predicted", ylabel="true")
         if k <= NAMED:
-            tries = [[page.short(name, most) for name in names] for most in (16, 22, 30)]
+            tries = [[words.short(name, most) for name in names] for most in (16, 22, 30)]
             short = next((short for short in tries if len(set(short)) == k), tries[0])
             tilt = 0 if max(map(len, short)) <= 54 // k else 45 if numbered else 90
             turned: Any = {"rotation": tilt, "ha": "right", "rotation_mode": "anchor", "va": "center"} if tilt else {}
@@ -93,7 +93,7 @@ def _mistakes(names: list[str], true: Array, guess: Array) -> Panel:
 def _reliability(names: list[str], true: Array, probabilities: Array) -> Panel:
     """Are the probabilities to be believed: of two classes the second's, of more the likeliest's. Wilson intervals."""
     if probabilities.shape[1] == 2:
-        p, hit, what = probabilities[:, 1], true == 1, f"probability of “{page.short(names[1])}”"
+        p, hit, what = probabilities[:, 1], true == 1, f"probability of “{words.short(names[1])}”"
     else:
         p, hit = probabilities.max(axis=1), probabilities.argmax(axis=1) == true
         what = "probability of the predicted class"
@@ -117,6 +117,6 @@ def _reliability(names: list[str], true: Array, probabilities: Array) -> Panel:
         below.set(xlabel=what, ylabel="rows")
         calm(axes, below)
 
-    off = page.number(gap, ".3f")
+    off = words.number(gap, ".3f")
     caption = f"On the dashed line they mean what they say; the mean distance is {off}. Bars: 95% intervals."
     return Panel("Reliability of the probabilities", caption, draw)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from netwright.core.arguments import Array
-from netwright.draw import page
+from netwright.draw import words
 from netwright.draw.figure import BLUE, ORANGE, PLAIN, SCORES, WHOLE, calm, drawable, image
 from netwright.draw.page import PICTURES, check_suffix
 from netwright.files.atomic import write_atomically
@@ -76,7 +76,7 @@ def draw_history(figure: FigureBase, history: Curves) -> Axes:
 
     best = history.best_epoch
     if best and best <= len(history.validation_cost):
-        label = f"best: {page.number(history.validation_cost[best - 1])} in epoch {best:,}"
+        label = f"best: {words.number(history.validation_cost[best - 1])} in epoch {best:,}"
         ring: Any = {"color": ORANGE, "markerfacecolor": "none", "markersize": 8}
         axes.plot([best], costs["validation cost"][[best - 1]], "o", label=label, **ring)
     for part in parts:
@@ -101,5 +101,5 @@ def _legible(scores: dict[str, Array]) -> dict[str, Array]:
             continue
         top, first = (float(np.nanmax(np.abs(curve))) for curve in (values, next(iter(kept.values()), values)))
         if first <= 10 * top <= 100 * first:
-            kept[page.meaning(name)[0]] = values
+            kept[words.meaning(name)[0]] = values
     return kept

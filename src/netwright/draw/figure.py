@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter
 
 from netwright.core.arguments import Array
-from netwright.draw import page
+from netwright.draw import words
 from netwright.draw.page import Panel
 
 BLUE, ORANGE, INK, GREY, LINE = "#2f6db3", "#d9722e", "#1f2328", "#57606a", "#d8dce1"
@@ -51,8 +51,8 @@ def sheet(title: str, lead: str, cards: list[tuple[str, str, str]], panels: list
     # Without frames: their corners are 0 or -0 by the whim of rounding, and the bytes would differ.
     parts: Any = figure.subfigures(1 + high, 2, height_ratios=[1.5] + [4.8] * high, squeeze=False, frameon=False)
     head = parts[0, 0]
-    head.text(0.03, 0.72, page.short(title, 80), size=19, weight="bold")
-    head.text(0.03, 0.46, page.short(lead, 150), size=10.5, color=GREY)
+    head.text(0.03, 0.72, words.short(title, 80), size=19, weight="bold")
+    head.text(0.03, 0.46, words.short(lead, 150), size=10.5, color=GREY)
     head.text(0.03, 0.14, "     ".join(f"{name} {shown}" for name, _, shown in cards[:6]), size=15)
     for panel, part in zip(panels, parts[1:].flat, strict=False):
         part.suptitle(panel.title, x=0.03, ha="left", size=12, weight="bold")
@@ -72,7 +72,7 @@ def _draw_rows(panel: Panel, figure: FigureBase, most: int = 15) -> None:
     for i, row in enumerate(rows):
         for j, cell in enumerate(row):
             x, side = (0.38 * j, "left") if j < panel.words else (1 - 0.14 * (columns - 1 - j), "right")
-            text = page.short(cell, {1: 100, 2: 46}.get(columns, 28))
+            text = words.short(cell, {1: 100, 2: 46}.get(columns, 28))
             axes.text(x, 1 - (i + 0.5) / most, text, ha=side, color=GREY if panel.header and i == 0 else INK)
 
 

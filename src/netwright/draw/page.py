@@ -1,7 +1,4 @@
-"""The page that a training leaves: one HTML file that needs nothing else, made of panels, each a picture or a table.
-
-And the words of every report: how numbers, settings and the names of scores are written.
-"""
+"""The page that a training leaves: one HTML file that needs nothing else, made of panels, each a picture or a table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from netwright.core.scores import SCORES
-from netwright.draw.diagram import printable
+from netwright.draw.words import clean, setting, words
 
 PICTURES = (".pdf", ".png", ".svg")
 REPORTS = (".html", *PICTURES)
 OPEN = 40  # rows of a table; a longer one is folded
-
-MEANINGS = {  # of measures that are no rows of `SCORES`: (the name as it is written, what it says)
-    "balanced_accuracy": ("balanced accuracy", "mean of the classes' recalls"),
-    "auc": ("AUC", "chance that a row of the class gets a higher probability than one of another"),
-    "f1": ("F1", "balance of precision and recall"),
-    "brier": ("Brier score", "mean squared error of the probabilities; 0 is perfect"),
-    "log_loss": ("log loss", "mean surprise at the true class; 0 is perfect"),
-    "cross_entropy": ("cross entropy", "mean surprise at the true class; 0 is perfect"),
-    "cost": ("cost", "mean loss over the rows; lower is better"),
-}
 
 
 @dataclass(frozen=True)
@@ -130,51 +116,3 @@ def _table(panel: Panel) -> str:
     table = f"<table>{head}<tbody>\n{rows}</tbody></table>"
     many = len(panel.rows)
     return f"<details><summary>All {many:,}</summary>{table}</details>" if many > OPEN else table
-
-
-# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def number(value: Any, form: str = "") -> str:
-    """Four digits that matter, unless in another form; – for NaN."""
-    size = abs(value := float(value))
-    form = form or (",.0f" if 1000 <= size < 1e9 else "#.4g" if 1e-4 <= size < 1000 else ".4g")
-    text = f"{value:{form}}".rstrip(".").replace("nan", "–").replace("inf", "∞")
-    return text.replace("-", "−", 1) if value < 0 else text
-
-
-def count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'s' * (n != 1)}"
-
-
-def setting(value: Any) -> str:
-    """A setting as a person writes it."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return ", ".join(setting(v) if name == "name" else f"{words(name)} {setting(v)}" for name, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(setting, value)) or "–"
-    return {"None": "–", "True": "yes", "False": "no"}.get(repr(value)) or clean(value)
-
-
-def meaning(score: str) -> tuple[str, str]:
-    """(the score's name as it is written, what it says)."""
-    name = str(score).lower().replace(" ", "_")
-    if name in SCORES:
-        return SCORES[name].title, SCORES[name].meaning
-    return MEANINGS.get(name, (words(score), ""))
-
-
-def words(name: Any) -> str:
-    return clean(name).replace("_", " ")
-
-
-def clean(text: Any) -> str:
-    """On one line, and nothing that XML or a font would stumble over."""
-    return " ".join(printable(text).split())
-
-
-def short(text: str, most: int = 22) -> str:
-    """The beginning and the end, where names differ."""
-    return text if len(text) <= most else f"{text[: most - 8]}…{text[-7:]}"

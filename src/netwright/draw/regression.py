@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from netwright.draw import page
+from netwright.draw import words
 from netwright.draw.figure import BLUE, DASHED, POINTS, WHOLE, calm, drawable, limits
 from netwright.draw.page import Panel
 
@@ -47,8 +47,10 @@ def regression(truth: Any, predicted: Any) -> tuple[str, list[Panel]]:
     shown += "On the dashed line they are equal."
     shown += f" {beyond:,} values lie outside." if beyond else ""
     shown += "" if known.all() else f" {np.sum(~known):,} rows without a finite value are left out."
-    five, middle, ninety_five = map(page.number, np.quantile(residual, (0.05, 0.5, 0.95)))
+    five, middle, ninety_five = map(words.number, np.quantile(residual, (0.05, 0.5, 0.95)))
     spread = f"Nine of ten lie between {five} and {ninety_five}; the median is {middle}."
     spread += f" {off:,} rows lie outside." if off else ""
-    baseline = f"Always saying their mean, {page.number(true.mean())}, would have an RMSE of {page.number(true.std())}."
+    baseline = (
+        f"Always saying their mean, {words.number(true.mean())}, would have an RMSE of {words.number(true.std())}."
+    )
     return baseline, [Panel("Predicted against true", shown, scatter), Panel("Residuals", spread, histogram)]

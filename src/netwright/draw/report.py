@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.style
 import numpy as np
 
-from netwright.draw import page
+from netwright.draw import page, words
 from netwright.draw.classification import classification
 from netwright.draw.curves import Curves, draw_history
 from netwright.draw.figure import LOOK, image, sheet, svg
@@ -50,15 +50,15 @@ def write_report(
     else:
         raise ValueError(f"unknown task {task!r}; choose one of classification, regression")
     if history:
-        why = page.clean(history.stopped) or "no reason given"
-        caption = f"Stopped after {page.count(len(history), 'epoch')}: {why}."
+        why = words.clean(history.stopped) or "no reason given"
+        caption = f"Stopped after {words.count(len(history), 'epoch')}: {why}."
         if settings.get("l2") or settings.get("dropout"):
             caption += " The cost is that of training, with its penalty and dropout; the validation cost is without."
         panels.insert(0, Panel("Learning curve", caption, lambda figure: draw_history(figure, history)))
     panels = [panel for panel in (*panels, *page.tables(settings, notes)) if panel.draw or panel.rows]
-    title = page.clean(title)
-    lead = f"{task.capitalize()}, judged on {page.count(len(truth), 'row')}. {baseline}".strip()
-    cards = [(*page.meaning(name), page.number(score)) for name, score in scores.items()]
+    title = words.clean(title)
+    lead = f"{task.capitalize()}, judged on {words.count(len(truth), 'row')}. {baseline}".strip()
+    cards = [(*words.meaning(name), words.number(score)) for name, score in scores.items()]
     with matplotlib.style.context(["default", LOOK]), warnings.catch_warnings():  # whatever the user's settings are
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if suffix == ".html":

@@ -13,8 +13,8 @@ from netwright.core.arguments import Array, brief, number, whole
 from netwright.core.losses import LOSSES, Loss
 from netwright.core.optimizers import OPTIMIZERS, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant
-from netwright.estimators.randomness import Stream, check_bits, stream_at
-from netwright.estimators.targets import Labels
+from netwright.estimators.labels import Labels
+from netwright.estimators.streams import Stream, check_bits, stream_at
 from netwright.training.history import History
 
 

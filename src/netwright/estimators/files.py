@@ -21,8 +21,8 @@ from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.estimators import parameters
 from netwright.estimators.codec import Codec
 from netwright.estimators.fitting import Member, optimizer_parameters
-from netwright.estimators.randomness import stream_at
-from netwright.estimators.targets import Labels
+from netwright.estimators.labels import Labels
+from netwright.estimators.streams import stream_at
 from netwright.files.container import write
 from netwright.files.networks import rebuild
 from netwright.network import Network

@@ -21,7 +21,7 @@ from netwright.core.samples import Samples
 from netwright.core.scores import Score
 from netwright.engines.threads import cores
 from netwright.estimators import parameters
-from netwright.estimators.randomness import Stream, draw_weights
+from netwright.estimators.streams import Stream, draw_weights
 from netwright.network import Network
 from netwright.recipes.auto import solve
 from netwright.training.history import Callback, History

@@ -10,7 +10,7 @@ from netwright.core.arguments import Array
 from netwright.tables.column import kind_of, spelling
 from netwright.tables.convert import as_column
 from netwright.tables.frame import Frame
-from netwright.tables.text import NULLS, WHOLE, Texts
+from netwright.tables.text import NULLS, WHOLE, TextColumns
 
 CODES = 30  # so many different whole numbers in a column of text are names of something
 
@@ -50,7 +50,7 @@ def frame_of(X: Any, kinds: Mapping[str, str], formats: Mapping[str, str], categ
     table, _ = columns_of(X)
     if not table:
         raise ValueError(f"0 feature(s) (shape=({_num_samples(X)}, 0)) while a minimum of 1 is required.")
-    texts = Texts("", formats, {*categories, *(n for n, kind in kinds.items() if kind == "category")}, needed=())
+    texts = TextColumns("", formats, {*categories, *(n for n, kind in kinds.items() if kind == "category")}, needed=())
     columns = {name: _column(name, values, texts) for name, values in table.items()}
     if len({len(values) for values in columns.values()}) > 1:
         raise ValueError(f"the columns have different lengths: { ({n: len(v) for n, v in columns.items()}) }")
@@ -60,7 +60,7 @@ def frame_of(X: Any, kinds: Mapping[str, str], formats: Mapping[str, str], categ
     return frame
 
 
-def _column(name: str, values: Any, texts: Texts) -> Array:
+def _column(name: str, values: Any, texts: TextColumns) -> Array:
     """One column: mixed values become texts; texts that are all numbers or dates become those, but few whole numbers,
     which somebody made texts of, are kept; durations become seconds."""
     plain = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values, dtype=None)

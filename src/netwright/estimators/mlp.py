@@ -15,8 +15,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_label
 from netwright.core.arguments import Array
 from netwright.core.losses import find_loss
 from netwright.estimators import parameters
+from netwright.estimators.labels import Labels, class_weights
 from netwright.estimators.perceptron import Perceptron
-from netwright.estimators.targets import Labels, class_weights
 
 
 @dataclass(eq=False, repr=False)

@@ -19,11 +19,12 @@ from netwright.core.arguments import Array
 from netwright.core.optimizers import Optimizer
 from netwright.core.samples import Samples
 from netwright.engines import warmed_up
-from netwright.estimators import parameters, watching
-from netwright.estimators.checking import check_weight, check_X, check_X_y
+from netwright.estimators import parameters
+from netwright.estimators.callbacks import best_of, progress, scoring, sklearn_callbacks, warn
 from netwright.estimators.fitting import Member, Task, split, train_members, training_of
-from netwright.estimators.looking import Looking
-from netwright.estimators.randomness import draw_weights, streams
+from netwright.estimators.inspection import Inspection
+from netwright.estimators.streams import draw_weights, streams
+from netwright.estimators.validation import check_weight, check_X, check_X_y
 from netwright.training.history import Callback
 from netwright.training.loop import run
 
@@ -39,7 +40,7 @@ except ImportError:  # before scikit-learn 1.9
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
+class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
     """What the two have in common: everything but what y means.
 
     A dataclass keeps its arguments as they are, as scikit-learn wants it: `fit` looks at them.
@@ -135,7 +136,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if fresh or not hasattr(self, "_members"):
             self._begin(X.shape[1], X.dtype, fresh)
         rows, watched, y_val = self._hold_out(X, y, weight, held_out, groups)
-        return self._task(rows, watched, y_val, step, watching.sklearn_callbacks(self, X, y, sample_weight))
+        return self._task(rows, watched, y_val, step, sklearn_callbacks(self, X, y, sample_weight))
 
     def _begin(self, inputs: int, dtype: Any, fresh: bool) -> None:
         """Networks with their weights drawn as scikit-learn draws them, or with the `coefs_` that the user has set."""
@@ -202,10 +203,10 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
             monitor, best = None, min(self.validation_curve_, default=np.inf)
         else:
             monitor, best = "score", -self.best_validation_score_
-        scores = watching.scoring(self, held_out, y_val) if held_out and monitor == "score" else lambda member: {}
+        scores = scoring(self, held_out, y_val) if held_out and monitor == "score" else lambda member: {}
         before = (np.inf if best is None else float(best), self._no_improvement_count if step else 0)
         if self.verbose:
-            callbacks = [watching.progress(1 if step else self.max_iter), *callbacks]
+            callbacks = [progress(1 if step else self.max_iter), *callbacks]
         return Task(samples, held_out, stopping, step, scores, monitor, before, callbacks)
 
     def _train(self, task: Task) -> None:
@@ -231,7 +232,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         self._note(members[0], task)
         for member in members:
             if not task.incremental:
-                watching.warn(self, member)
+                warn(self, member)
 
     def _note(self, member: Member, task: Task) -> None:
         """The fitted attributes, from the first network's history."""
@@ -252,7 +253,7 @@ class Perceptron(CallbackSupportMixin, Looking, BaseEstimator):
         if task.early_stopping:
             costs = [-cost for cost in history.validation_cost]
             self.validation_scores_ = [*(self.validation_scores_ or []), *history.validation_scores.get("score", costs)]
-            self.best_validation_score_ = watching.best_of(self.validation_scores_)
+            self.best_validation_score_ = best_of(self.validation_scores_)
         else:
             self.best_loss_ = min([np.inf if self.best_loss_ is None else self.best_loss_, *history.cost])
         self._optimizer = member.optimizer

@@ -16,7 +16,7 @@ from netwright.core.arguments import Array
 from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
 from netwright.estimators.frames import columns_of, frame_of
-from netwright.estimators.targets import class_weights, codes_of
+from netwright.estimators.labels import class_weights, codes_of
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, encode, mixture_of
 from netwright.tables.frame import Frame

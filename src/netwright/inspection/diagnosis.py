@@ -13,7 +13,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward, assign
 from netwright.inspection.evidence import Evidence
-from netwright.inspection.symptoms import CHECKS, columns, digit, say
+from netwright.inspection.symptoms import CHECKS, columns, one_digit, rounded
 from netwright.training.history import History
 
 
@@ -184,10 +184,10 @@ def _words(seen: Evidence, size: int) -> dict[str, Any]:
     *before, _ = network.dense
     hidden = [layer.neurons for layer in before]
     units = [max(32, 4 * hidden[0]) if hidden else 32, *hidden[1:]]
-    less = {name: digit(min(value / 100, 1e-4)) for name, value in (("l2", seen.l2), ("l1", seen.l1)) if value}
-    more = digit(max(seen.l2 * 10, 0.003))
+    less = {name: one_digit(min(value / 100, 1e-4)) for name, value in (("l2", seen.l2), ("l1", seen.l1)) if value}
+    more = one_digit(max(seen.l2 * 10, 0.003))
     share = size if network.penalty_per_batch else 1
-    lower = digit(seen.rate / 10)
+    lower = one_digit(seen.rate / 10)
     slower = (f"; train(..., learning_rate={lower:g})", f", learning_rate_init={lower:g}") if lower else ("", "")
     even = "(Y / np.maximum(Y.mean(axis=1, keepdims=True), 1e-12)).sum(axis=0)"
     if seen.link == "sigmoid":  # each output is a yes or no of its own
@@ -199,10 +199,10 @@ def _words(seen: Evidence, size: int) -> dict[str, Any]:
         "loss": network.loss.name,
         "lower": lower or 1e-4,  # where the rate is not known
         "slower": slower,
-        "lighter": ", ".join(f"{name}={digit(value * share):g}" for name, value in less.items()),
-        "alpha": digit(less.get("l2", 0.0) * size),
-        "more_l2": digit(more * share),
-        "more_alpha": digit(more * size),
+        "lighter": ", ".join(f"{name}={one_digit(value * share):g}" for name, value in less.items()),
+        "alpha": one_digit(less.get("l2", 0.0) * size),
+        "more_l2": one_digit(more * share),
+        "more_alpha": one_digit(more * size),
         "wider": [network.inputs, *units, network.outputs],
         "units": tuple(units),
         "middle": "lambda some: some.mode()[0]" if seen.classes else '"mean"',
@@ -212,10 +212,10 @@ def _words(seen: Evidence, size: int) -> dict[str, Any]:
 
 def _as_a_whole(seen: Evidence) -> str:
     epochs = len(seen.history)
-    parts = [f"the cost is {say(seen.cost)}, where knowing nothing of X costs {say(seen.base)}"]
+    parts = [f"the cost is {rounded(seen.cost)}, where knowing nothing of X costs {rounded(seen.base)}"]
     if epochs:
         parts.append(f"after {epochs} epochs it {'falls slowly' if seen.fall else 'no longer falls'}")
-    parts.append(f"the columns' spreads are {say(seen.spread.min())} to {say(seen.spread.max())}")
+    parts.append(f"the columns' spreads are {rounded(seen.spread.min())} to {rounded(seen.spread.max())}")
     if seen.units:
         parts.append(f"at most {max(dead for *_, dead in seen.units):.0%} of a layer's units are dead")
     return "; ".join(parts)

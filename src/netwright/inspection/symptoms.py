@@ -30,7 +30,7 @@ def columns(seen: Evidence, before: bool) -> Found:
         yield (
             "tails",
             f"{seen.column(i)} has values far outside the others{also}",
-            f"half of its values lie within {say(width[i])}, the farthest is {say(reach[i])} from the middle",
+            f"half of its values lie within {rounded(width[i])}, the farthest is {rounded(reach[i])} from the middle",
         )
     if constant.any():
         i, also = _worst(constant, np.abs(mean), "and so is", "and so are")
@@ -38,11 +38,11 @@ def columns(seen: Evidence, before: bool) -> Found:
     if off.any():
         far = np.where(off, np.maximum(spread, np.abs(mean)), 1)
         i, also = _worst(off, np.maximum(far, 1 / np.where(off, reach, 1)), "nor is", "nor are")
-        typical = say(float(np.median(spread[spread > 0])))
+        typical = rounded(float(np.median(spread[spread > 0])))
         yield (
             "scale",
             f"{seen.column(i)} is not scaled{also}",
-            f"its mean is {say(mean[i])} and its spread {say(spread[i])}, the median column's spread {typical}",
+            f"its mean is {rounded(mean[i])} and its spread {rounded(spread[i])}, the median column's spread {typical}",
         )
 
 
@@ -76,7 +76,7 @@ def targets(seen: Evidence, before: bool) -> Found:
             yield (
                 "reach",
                 f"The outputs cannot reach the targets: {last.name} stays within {least:g} and {most:g}",
-                f"{outside:.0%} of the targets are outside, up to {say(Y.max())} and down to {say(Y.min())}",
+                f"{outside:.0%} of the targets are outside, up to {rounded(Y.max())} and down to {rounded(Y.min())}",
             )
     width, reach = _extent(Y)
     tails = (width > 0) & (reach > 50 * width)
@@ -86,14 +86,15 @@ def targets(seen: Evidence, before: bool) -> Found:
         yield (
             "target tails",
             "A few targets are far outside the others, and squared they outweigh them",
-            f"half of the targets lie within {say(width[j])}, the farthest is {say(reach[j])} from the middle",
+            f"half of the targets lie within {rounded(width[j])}, the farthest is {rounded(reach[j])} from the middle",
         )
     elif spread[i] > 10 or abs(mean[i]) > max(10, 5 * spread[i]) or 0 < reach.max() < 0.1:
         yield (
             "target",
             "The target is not scaled",
-            f"its mean is {say(mean[i])} and its spread {say(spread[i])}, a network's outputs begin near 0 and 1; the "
-            f"cost is still {say(seen.cost)}, a constant's {say(seen.base)}",
+            f"its mean is {rounded(mean[i])} and its spread {rounded(spread[i])}, "
+            f"a network's outputs begin near 0 and 1; the cost is still {rounded(seen.cost)}, "
+            f"a constant's {rounded(seen.base)}",
         )
 
 
@@ -108,20 +109,20 @@ def rates(seen: Evidence, before: bool) -> Found:
         return
     top, end, jump = seen.unrest
     signs = (
-        (jump > min(0.035, 0.08 * seen.harm), f"jumps by {say(jump * seen.base)} an epoch in the second half"),
-        (end > 0.05, f"ends {say(end * seen.base)} above its lowest"),
-        (top > 1, f"rose {say(top * seen.base)} above its first epoch's"),
+        (jump > min(0.035, 0.08 * seen.harm), f"jumps by {rounded(jump * seen.base)} an epoch in the second half"),
+        (end > 0.05, f"ends {rounded(end * seen.base)} above its lowest"),
+        (top > 1, f"rose {rounded(top * seen.base)} above its first epoch's"),
     )
     if any(there for there, _ in signs):
         told = ", ".join(sign for there, sign in signs if there)
-        evidence = f"the cost {told}, where knowing nothing costs {say(seen.base)}{rate}"
+        evidence = f"the cost {told}, where knowing nothing costs {rounded(seen.base)}{rate}"
         yield "too high", "The learning rate is too high", evidence
     elif seen.fall and jump * seen.base < 3 * seen.fall.pace:  # smooth, not on a plateau where batches shake it
         gain = seen.step(seen.l2)[0]
         if gain < max(0.03 * seen.base, 25 * seen.fall.pace):
             return
         ratio = gain / max(seen.fall.pace, 1e-9 * seen.base)
-        higher = digit(seen.rate * 10.0 ** min(max(round(np.log10(ratio) - 0.5), 1), 4))
+        higher = one_digit(seen.rate * 10.0 ** min(max(round(np.log10(ratio) - 0.5), 1), 4))
         went = ""
         if seen.start is not None:
             moved = np.linalg.norm(seen.network.theta - seen.start) / max(float(np.linalg.norm(seen.start)), 1e-12)
@@ -129,8 +130,8 @@ def rates(seen: Evidence, before: bool) -> Found:
         yield (
             "too low",
             "The learning rate is too low",
-            f"one step of the right length down the gradient lowers the cost by {say(gain)}, a whole epoch by "
-            f"{say(seen.fall.pace)}{went}{rate}",
+            f"one step of the right length down the gradient lowers the cost by {rounded(gain)}, a whole epoch by "
+            f"{rounded(seen.fall.pace)}{went}{rate}",
             {"higher": higher},
         )
 
@@ -165,14 +166,14 @@ def penalty(seen: Evidence, before: bool) -> Found:
     sizes = [float(np.sqrt(np.mean(W**2) * W.shape[1])) for W in weights]
     gain, outwards, balanced = seen.step(0.0)
     value = float(sum(0.5 * seen.l2 * np.sum(W**2) + seen.l1 * np.sum(np.abs(W)) for W in weights))
-    terms = [f"{say(seen.l2)}/2 · ΣW²"] * bool(seen.l2) + [f"{say(seen.l1)} · Σ|W|"] * bool(seen.l1)
+    terms = [f"{rounded(seen.l2)}/2 · ΣW²"] * bool(seen.l2) + [f"{rounded(seen.l1)} · Σ|W|"] * bool(seen.l1)
     held = outwards > 0.7 and gain > 0.05 * seen.cost and seen.l2 > 0.5 * balanced
     if min(sizes) < 0.05 or held or value > seen.base:
         yield (
             "penalty",
             "The penalty holds the weights down",
-            f"{' + '.join(terms)} is {say(value)}; in one layer the weights "
-            f"into a unit have a length of {say(min(sizes))}; the data alone pull outwards (cosine {outwards:.2f})",
+            f"{' + '.join(terms)} is {rounded(value)}; in one layer the weights "
+            f"into a unit have a length of {rounded(min(sizes))}; the data alone pull outwards (cosine {outwards:.2f})",
         )
 
 
@@ -195,12 +196,14 @@ def time(seen: Evidence, before: bool) -> Found:
         return
     if gain < max(0.05 * seen.base, 0.2 * seen.cost):
         return
-    epochs = {"epochs": int(digit(max(done + more, 2 * done, 50)))}
+    epochs = {"epochs": int(one_digit(max(done + more, 2 * done, 50)))}
     early = done < seen.epochs or seen.history.stopped.startswith("no ")
     gain = min(gain, seen.cost)  # the history's cost has penalties too
-    evidence = f"the cost is {say(seen.cost)}, falls by {say(pace)} an epoch, and may fall by another {say(gain)}"
+    evidence = (
+        f"the cost is {rounded(seen.cost)}, falls by {rounded(pace)} an epoch, and may fall by another {rounded(gain)}"
+    )
     if early and seen.tolerance and pace < 2 * seen.tolerance:
-        evidence = f"{evidence}; an epoch counted only from {say(seen.tolerance)} on"
+        evidence = f"{evidence}; an epoch counted only from {rounded(seen.tolerance)} on"
         yield "tolerance", f"The tolerance ended the training too early, after {done} epochs", evidence, epochs
     elif not seen.history.stopped.startswith("no "):
         yield "epochs", f"{done} epochs were too few", evidence, epochs
@@ -238,14 +241,14 @@ def capacity(seen: Evidence, before: bool) -> Found:
             yield (
                 "overfit",
                 "The training learns by heart",
-                f"the validation cost was lowest in epoch {best + 1}, {say(validation[best])}, and rose to "
-                f"{say(ended)} while that of training fell from {say(cost[best])} to {say(cost[-1])}",
+                f"the validation cost was lowest in epoch {best + 1}, {rounded(validation[best])}, and rose to "
+                f"{rounded(ended)} while that of training fell from {rounded(cost[best])} to {rounded(cost[-1])}",
             )
     if floor > max(0.1 * seen.base, 0.5 * seen.cost):
         yield (
             "contradiction",
             "Equal samples have different targets",
-            f"no network can get under a cost of {say(floor)} on them; it is {say(seen.cost)} now",
+            f"no network can get under a cost of {rounded(floor)} on them; it is {rounded(seen.cost)} now",
         )
     small = seen.samples <= 50 and seen.harmed and floor < 0.01 * seen.base and seen.network.theta.size > seen.samples
     if not before and (near > own + 0.2 or small):
@@ -253,7 +256,7 @@ def capacity(seen: Evidence, before: bool) -> Found:
             "too small",
             "The network does not bend enough for these data",
             f"its outputs explain {own:.0%} of the targets, the mean of the 5 nearest samples {near:.0%}; the cost is "
-            f"{say(seen.cost)}, where a constant costs {say(seen.base)}",
+            f"{rounded(seen.cost)}, where a constant costs {rounded(seen.base)}",
         )
     elif not before and seen.harm > 0.97 and near < 0.05:
         yield (
@@ -283,10 +286,10 @@ def leaks(seen: Evidence, before: bool) -> Found:
 CHECKS = (columns, targets, rates, units, penalty, time, classes, capacity, leaks)
 
 
-def say(x: float) -> str:
+def rounded(x: float) -> str:
     """Three digits, with commas rather than exponents."""
     return f"{float(f'{x:.3g}'):,}".removesuffix(".0") if 1e-4 <= abs(x) < 1e9 or x == 0 else f"{x:.3g}"
 
 
-def digit(x: float) -> float:
+def one_digit(x: float) -> float:
     return float(f"{x:.1g}")

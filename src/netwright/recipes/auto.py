@@ -18,7 +18,7 @@ from netwright.core.arguments import Array, Rng, columns, generator, weights
 from netwright.core.dropout import Dropout
 from netwright.core.losses import Loss
 from netwright.core.optimizers import LBFGS
-from netwright.core.registry import Table
+from netwright.core.registry import Registry
 from netwright.core.samples import Samples, batch_size_for
 from netwright.network import Network
 from netwright.recipes.folds import Fold, holding_out, stratified
@@ -111,7 +111,7 @@ def _adam(rows: int, trial: int) -> dict[str, Any]:
 
 
 # The first that suits. A Levenberg–Marquardt for few parameters and squared errors would stand before the others.
-STRATEGIES: Table[Strategy] = Table(
+STRATEGIES: Registry[Strategy] = Registry(
     "strategy",
     {
         "lbfgs": Strategy(

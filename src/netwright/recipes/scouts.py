@@ -7,7 +7,7 @@ import numpy as np
 
 from netwright.core.arguments import Array
 from netwright.core.samples import Samples
-from netwright.inspection.explain import input_gradient
+from netwright.inspection.gradients import input_gradient
 from netwright.network import Network
 from netwright.recipes.folds import Fold
 from netwright.recipes.networks import Descent

@@ -25,7 +25,7 @@ from netwright.tables.column import EXACT, kind_of, spelling
 from netwright.tables.convert import as_column
 from netwright.tables.csv_layout import CsvFile, find_layout, open_text
 from netwright.tables.frame import Frame
-from netwright.tables.text import NULLS, Texts, grouped
+from netwright.tables.text import NULLS, TextColumns, grouped
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet",
@@ -66,7 +66,7 @@ def read_table(
             if form == "parquet":
                 return _read_parquet(con, path, set(nulls) - set(NULLS))
             source = _unpacked(con, path, Path(scratch)) if packed == ".zst" else path
-            texts = Texts(str(path), formats, categorical, needed, decimal, thousands)
+            texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands)
             if form == "json":
                 return _read_json(texts, source, encoding, set(nulls))
             utf8 = source if encoding == "utf-8-sig" else _in_utf8(source, encoding, Path(scratch))
@@ -177,7 +177,7 @@ def _csv_rows(file: CsvFile, source: Path, nulls: Collection[str]) -> str:
     )
 
 
-def _read_csv(con: Any, texts: Texts, file: CsvFile, rows: str) -> Frame:
+def _read_csv(con: Any, texts: TextColumns, file: CsvFile, rows: str) -> Frame:
     """The file as a Frame; what is beyond doubt a number never becomes a Python text."""
     texts.place, texts.notes = file.place, file.notes
     numbers = {f"c{i}": _as_number(f"c{i}", texts.decimal, texts.thousands) for i in range(len(file.fields))}
@@ -217,7 +217,7 @@ def _sure_numbers(con: Any, numbers: Mapping[str, str], decimal: str, rows: str)
 # ── JSON lines and Parquet ──
 
 
-def _read_json(texts: Texts, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
+def _read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
     """Objects with a key for each column: one a line, or all in one array."""
 
     def parsed(text: str, where: str) -> Any:

@@ -24,7 +24,7 @@ DAY_TIME = re.compile(r"\s*(.*?)(?:[ T](\d\d?:.*?))?\s*", re.DOTALL)
 
 
 @dataclass
-class Texts:
+class TextColumns:
     """Decides what columns of text are; `notes` and `date_formats` grow with every decision.
 
     `formats` are the date formats asked for, by column, under '' for all. Columns in `categorical` stay text; a few

@@ -36,7 +36,7 @@ class Plan(IntEnum):
     COEFFICIENTS = auto()  # (steps, NUMBERS)
     NUMBERS = auto()
     LOSS = auto()  # the loss's loop
-    HELD = auto()  # what `rows.held` says
+    CONSTANTS = auto()  # what `rows.loss_constants` says
     SHARES = auto()  # (outputs,) label smoothing: Y·TARGET + SHARES
     LINKED = auto()  # 1: the last activation is the loss's link; 0: the chain rule leads from one to the other
     LINK_LEVEL = auto()  # what `rows.link_back` gives

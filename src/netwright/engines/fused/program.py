@@ -18,8 +18,8 @@ from netwright.engines.fused.kernels.rows import (
     backward,
     blocks_of,
     forward,
-    held,
     link_back,
+    loss_constants,
     loss_kernel,
     uses_Z,
 )
@@ -75,7 +75,7 @@ class Program:
         self.shares = np.zeros((network.outputs, 1), self.F)
         if smoothing:
             self.shares = network.loss.smooth(self.shares, smoothing)
-        self.loss, self.link, self.held = 0, (0, 0), held(network.loss, network.outputs, self.F)
+        self.loss, self.link, self.constants = 0, (0, 0), loss_constants(network.loss, network.outputs, self.F)
         if trains:
             self.loss = loss_kernel(network.loss, self.F)
             self.link = (0, 0) if network.linked else link_back(network.loss.link, self.F)
@@ -155,7 +155,7 @@ class Program:
         gradient = network.grad if self.gradients is None else self.gradients
         arrays = {"TABLE": self.table, "THETA": network.theta, "GRADIENT": gradient, "FLOATS": self.floats}
         arrays |= {"NORMS": self.norms, "PLACES": self.places, "ARENA": self.arena}
-        arrays |= {"HELD": self.held, "SHARES": self.shares}
+        arrays |= {"CONSTANTS": self.constants, "SHARES": self.shares}
         numbers = {
             "LAYERS": len(self.dense),
             "WORKERS": self.threads,

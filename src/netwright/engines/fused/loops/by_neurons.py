@@ -77,7 +77,7 @@ def train_by_neurons(F: Any) -> Any:
                     target[i] = source[i]
                 b = theta + table[last, Column.B] * width
                 y, weight, scratch = own + places[Place.Y], own + places[Place.WEIGHT], own + places[Place.SCRATCH]
-                loss = call_for_cost(P[Plan.LOSS], (dZ, b, y, weight, scratch, P[Plan.HELD], k, C))
+                loss = call_for_cost(P[Plan.LOSS], (dZ, b, y, weight, scratch, P[Plan.CONSTANTS], k, C))
                 cost += m * loss if w == 0 else 0.0
                 arrivals += T
                 barrier(P[Plan.BARRIER], arrivals, own)  # the last b is read, and may change

@@ -91,7 +91,7 @@ def _error(F: Any) -> Any:
         if P[Plan.LINKED] == 0:  # Z of the link, from A, which has its b
             dZ, b = arena + table[last, Column.DA], arena + places[Place.ZEROS]
             call(P[Plan.LINK_LEVEL], (A, dZ, k * C))
-        cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, P[Plan.HELD], k, C))
+        cost = call_for_cost(P[Plan.LOSS], (dZ, b, y, w, scratch, P[Plan.CONSTANTS], k, C))
         if P[Plan.LINKED] == 0:
             call(P[Plan.LINK_SLOPE], (A, dZ, k * C))
             call(table[last, Column.BACKWARD], (Z, A, dZ, k, C, scratch, table[last, Column.BLOCKS]))

@@ -1,4 +1,4 @@
-"""Looking inside a fitted estimator: its network, worked numbers, gradients, importances, hidden activations."""
+"""Inspection inside a fitted estimator: its network, worked numbers, gradients, importances, hidden activations."""
 
 import copy
 from typing import Any
@@ -9,13 +9,13 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.core.arguments import Array, numeric
-from netwright.estimators.checking import check_X, check_X_y
 from netwright.estimators.fitting import Member
+from netwright.estimators.validation import check_X, check_X_y
 from netwright.network import Network
 from netwright.recipes.scaling import Scaling, fold
 
 
-class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The methods that look inside, for both estimators."""
 
     _members: list[Member]
@@ -38,7 +38,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def transform(self, X: Any) -> Array:
         """The last hidden layer's activations, (samples, neurons); of all networks, side by side."""
-        from netwright.inspection.explain import hidden_activations
+        from netwright.inspection.gradients import hidden_activations
 
         X = self._columns(X)
         return np.vstack([hidden_activations(member.network, X) for member in self._fitted()]).T
@@ -52,7 +52,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         For a classifier it is the probabilities that change, those of the second class if there are two.
         """
-        from netwright.inspection.explain import input_gradient
+        from netwright.inspection.gradients import input_gradient
 
         X = self._columns(X)
         slopes = np.mean([input_gradient(member.network, X) for member in self._fitted()], axis=0)  # (out, in, samples)
@@ -66,7 +66,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         As `sklearn.inspection.permutation_importance` with the negative loss for a score, but a shuffled feature
         changes the first layer's Z by one product, and only what follows is computed anew.
         """
-        from netwright.inspection.explain import permutation_importance
+        from netwright.inspection.importance import permutation_importance
 
         X, y = check_X_y(self, X, y, reset=False)
         seed = check_random_state(random_state).randint(2**31)
@@ -88,7 +88,7 @@ class Looking(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def explain_step(self, x: Any, y: Any) -> str:
         """The worked numbers of one feedforward, one backpropagation and one step, for one sample x with target y."""
-        from netwright.inspection.explain import worked_step
+        from netwright.inspection.written_step import worked_step
 
         x = np.atleast_2d(numeric("x", x, np.float64))
         network = self.as_network()

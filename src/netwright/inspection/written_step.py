@@ -11,13 +11,47 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, Activation, Softmax, by_blocks
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, brief, columns, number, numeric, whole
 from netwright.core.layer import Layer
 from netwright.core.losses import LINKS
 from netwright.core.network import FeedForward
 
 WIDTH = 100  # characters in a line
 ALL, FIRST = 6, 3  # so many neurons or inputs are all written out; of more, the first few
+
+
+def worked_step(
+    network: FeedForward,
+    x: Any,
+    y: Any,
+    *,
+    learning_rate: float = 0.1,
+    names: Sequence[str] | None = None,
+    digits: int = 4,
+) -> str:
+    """One step of gradient descent on one sample, written out: every Z, A, dZ, dW, db and dA1, and the new W and b.
+
+    x (inputs,), y (outputs,) or a number; `names` are the inputs'. Numbers have `digits` decimals, small and large ones
+    as many significant digits. Of a layer with more than 6 neurons or inputs the first few are shown. Dropout hands
+    everything on, as in prediction, and the network stays as it is. ValueError names what does not fit.
+
+    >>> worked_step(Network([2, 3, 1], rng=0), [0, 1], 1).splitlines()[0]
+    'One step of gradient descent on one sample: network 2-3-1, loss logloss'
+    """
+    X, Y = _sample("x", x, network.inputs, network.dtype), _sample("y", y, network.outputs, network.dtype)
+    network.loss.check_targets(Y)
+    rate, digits = number("learning_rate", learning_rate, 0, above=True), whole("digits", digits, 2)
+    if names is not None and (isinstance(names, str) or not np.iterable(names) or len(names) != network.inputs):
+        raise ValueError(f"names must be {network.inputs} words, one for each input, got {brief(names)}")
+    return write_step(network, X, Y, rate, names, digits)
+
+
+def _sample(name: str, values: Any, rows: int, dtype: Any) -> Array:
+    """One sample as a column; ValueError unless it has so many finite numbers."""
+    array = numeric(name, values, dtype)
+    if array.size != rows:
+        raise ValueError(f"{name} must be one sample of {rows} numbers, got shape {array.shape}")
+    return columns(name, array.reshape(-1, 1), rows, dtype)
 
 
 def write_step(network: FeedForward, X: Array, Y: Array, rate: float, names: Sequence[str] | None, digits: int) -> str:
