@@ -237,6 +237,34 @@ def test_functions_take_few_arguments():
     assert found == set(MANY)
 
 
+def test_an_option_of_a_training_has_its_default_in_one_place():
+    """Those whose names mean nothing else. Of the faces, train_table has None for what is not asked, and the estimators
+    have defaults that scikit-learn's `clone` reads from their constructors."""
+    options = {
+        "clip_norm",
+        "patience",
+        "schedule",
+        "shuffle",
+        "monitor",
+        "resume",
+        "keep_best",
+        "checkpoint",
+    }
+    found = set()
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                names = [*node.args.posonlyargs, *node.args.args]
+                given = names[len(names) - len(node.args.defaults) :]
+                given += [a for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is not None]
+                found |= {(module.removeprefix("netwright."), argument.arg) for argument in given}
+            elif isinstance(node, ast.AnnAssign) and node.value is not None and isinstance(node.target, ast.Name):
+                found.add((module.removeprefix("netwright."), node.target.id))
+    homes = {(module, name) for module, name in found if name in options}
+    faces = {("tabular.learn", name) for name in options} | {("estimators.perceptron", name) for name in options}
+    assert homes - faces == {("training.options", name) for name in options}
+
+
 # ── short ways ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,13 +6,13 @@ Training, engines, files and pictures are loaded when they are asked for.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
 
 if TYPE_CHECKING:
     from netwright.training.history import History
+
+SMALL = 1e5  # parameters times samples, below which BLAS keeps to one thread by itself
 
 
 class Network(FeedForward):
@@ -26,15 +26,19 @@ class Network(FeedForward):
 
         return run(prepare(self, X, Y, TrainingOptions.of(options)))
 
-    def predict(self, X: Array) -> Array:
-        """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it."""
+    def apply(self, A: Array) -> Array:
+        """`predict` without its checks, on the threads that pay."""
+        if self._theta.size * A.shape[1] < SMALL:
+            return super().apply(A)
         from netwright.engines.threads import threads_that_pay
 
-        with threads_that_pay(self, np.shape(X)[-1] if np.ndim(X) else 1):
-            return super().predict(X)
+        with threads_that_pay(self, A.shape[1]):
+            return super().apply(A)
 
     def evaluate(self, X: Array, Y: Array, weight: Array | None = None) -> tuple[float, Array]:
-        """`cost` and the predictions from one pass, without checks."""
+        """`cost` and the predictions from one pass, without checks, on the threads that pay."""
+        if self._theta.size * X.shape[1] < SMALL:
+            return super().evaluate(X, Y, weight)
         from netwright.engines.threads import threads_that_pay
 
         with threads_that_pay(self, X.shape[1]):

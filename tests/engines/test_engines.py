@@ -408,3 +408,22 @@ def test_the_limit_holds_on_a_second_thread_too():
                 assert seen() == left
         assert within == [{1}, {1}]
         assert seen() == {2}
+
+
+@pytest.mark.parametrize(("samples", "threads"), [(100, 1), (2000, 1), (20_000, 2)])
+def test_predict_and_evaluate_keep_blas_to_the_threads_that_pay(samples, threads):
+    network, within = Network([40, 50, 1], rng=0), []
+    X, limit = np.ones((40, samples)), one_thread("numpy")
+
+    class Seeing(type(network.layers[0])):
+        def pre_activation(self, A1):
+            within.append({library.get_num_threads() for library in limit.libraries})
+            return super().pre_activation(A1)
+
+    for layer in network.layers:
+        layer.__class__ = Seeing
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        network.predict(X)
+        network.evaluate(X, np.ones((1, samples)))
+        assert within == [{threads}] * 4
+        assert {library.get_num_threads() for library in limit.libraries} == {2}, "as it was"

@@ -210,7 +210,10 @@ class FeedForward:
 
     def predict(self, X: Array) -> Array:
         """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it."""
-        A = arguments.columns("X", X, self.inputs, self.dtype)
+        return self.apply(arguments.columns("X", X, self.inputs, self.dtype))
+
+    def apply(self, A: Array) -> Array:
+        """`predict` without its checks."""
         for layer in self.layers:
             A = layer(A)
         return A

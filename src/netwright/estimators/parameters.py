@@ -187,7 +187,9 @@ def make_schedule(estimator: Any, samples: int) -> Schedule | str:
 def takes_whole_batch(estimator: Any) -> bool:
     """Whether the solver looks at all rows at once and finds its own steps."""
     solver = estimator.solver
-    return isinstance(solver, WholeBatch) or (solver in OPTIMIZERS and issubclass(OPTIMIZERS[solver], WholeBatch))
+    return isinstance(solver, WholeBatch) or (
+        isinstance(solver, str) and issubclass(OPTIMIZERS.get(solver, Adam), WholeBatch)
+    )
 
 
 def takes_steps(estimator: Any) -> bool:

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from netwright.training.options import TrainingOptions
+
 if TYPE_CHECKING:
     from netwright.training.prepare import train
 
-__all__ = ["train"]
+__all__ = ["TrainingOptions", "train"]
 
 
 def __getattr__(name: str) -> Any:

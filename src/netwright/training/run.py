@@ -49,7 +49,7 @@ class Training:
     engine: Engine
     callbacks: Sequence[Callback]
     checkpoint: Any
-    keep_best: bool = True  # end with the parameters of the best epoch on the validation rows
+    keep_best: bool  # end with the parameters of the best epoch on the validation rows
 
     def __post_init__(self) -> None:
         self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})

@@ -110,7 +110,7 @@ def forward(activation: Activation, F: Any) -> int:
     def make() -> Any:
         f = scalar(activation.f, F)
 
-        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int, constants: int) -> None:
+        def separate(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int, kept: int) -> None:
             Z, A = carray(pointer(pZ, item), rows * columns), carray(pointer(pA, item), rows * columns)
             b = carray(pointer(pb, item), rows)
             for i in range(rows):
@@ -119,7 +119,7 @@ def forward(activation: Activation, F: Any) -> int:
                     z[j] += bias
                     a[j] = f(z[j])
 
-        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int, constants: int) -> None:
+        def in_place(pZ: int, pb: int, pA: int, rows: int, columns: int, scratch: int, kept: int) -> None:
             Z, b = carray(pointer(pZ, item), rows * columns), carray(pointer(pb, item), rows)
             for i in range(rows):
                 bias, z = b[i], Z[i * columns : (i + 1) * columns]
@@ -143,7 +143,7 @@ def backward(activation: Activation, F: Any) -> int:
     def make() -> Any:
         df = scalar(activation.df, F)
 
-        def chain(pZ: int, pA: int, pd: int, rows: int, columns: int, scratch: int, constants: int) -> None:
+        def chain(pZ: int, pA: int, pd: int, rows: int, columns: int, scratch: int, kept: int) -> None:
             count = rows * columns
             Z, A, d = (
                 carray(pointer(pZ, item), count),
@@ -199,7 +199,7 @@ def loss_constants(loss: Loss, outputs: int, F: Any) -> Any:
 
 @once
 def loss_kernel(loss: Loss, F: Any) -> int:
-    """(Z, b, Y, w, scratch, constants, outputs, columns) → Σ w·loss; Z, without b, becomes w·dZ. scratch: 3·columns."""
+    """(Z, b, Y, w, scratch, kept, outputs, columns) → Σ w·loss; Z, without b, becomes w·dZ. scratch: 3·columns."""
     if loss is cross_entropy(*loss.blocks):
         key = code_key("cross_entropy", np.dtype(F).name)
         return _compile(lambda: _cross_entropy(F), 8, loss.name, key, types.float64)
@@ -215,11 +215,11 @@ def loss_kernel(loss: Loss, F: Any) -> int:
             value, dZ = _ignoring_the_last(value), _ignoring_the_last(dZ)
 
         def elementwise(
-            pZ: int, pb: int, pY: int, pw: int, scratch: int, constants: int, outputs: int, columns: int
+            pZ: int, pb: int, pY: int, pw: int, scratch: int, kept: int, outputs: int, columns: int
         ) -> float:
             Z, Y = carray(pointer(pZ, item), outputs * columns), carray(pointer(pY, item), outputs * columns)
             b, w = carray(pointer(pb, item), outputs), carray(pointer(pw, item), columns)
-            numbers = carray(pointer(constants, item), outputs)
+            numbers = carray(pointer(kept, item), outputs)
             total = 0.0
             for i in range(outputs):
                 row = slice(i * columns, (i + 1) * columns)
@@ -252,12 +252,10 @@ def _cross_entropy(F: Any) -> Any:
     exp, log = FUNCTIONS(F).exp, FUNCTIONS(F).log
     zero, one, lowest = F(0), F(1), F(-np.inf)
 
-    def cross_entropy(
-        pZ: int, pb: int, pY: int, pw: int, scratch: int, constants: int, outputs: int, columns: int
-    ) -> float:
+    def cross_entropy(pZ: int, pb: int, pY: int, pw: int, scratch: int, kept: int, outputs: int, columns: int) -> float:
         Z, Y = carray(pointer(pZ, item), outputs * columns), carray(pointer(pY, item), outputs * columns)
         b, w = carray(pointer(pb, item), outputs), carray(pointer(pw, item), columns)
-        work, blocks = carray(pointer(scratch, item), 3 * columns), carray(pointer(constants, types.int64), outputs)
+        work, blocks = carray(pointer(scratch, item), 3 * columns), carray(pointer(kept, types.int64), outputs)
         highest, total, costs = work[:columns], work[columns : 2 * columns], work[2 * columns :]
         cost, end, block = zero, 0, 0
         while end < outputs:
@@ -295,18 +293,18 @@ def _cross_entropy(F: Any) -> Any:
 
 @once
 def softmax_kernel(F: Any) -> int:
-    """(Z, b, -, outputs, columns, scratch, constants): A = softmax(Z + b) by blocks, in place of Z."""
+    """(Z, b, -, outputs, columns, scratch, kept): A = softmax(Z + b) by blocks, in place of Z."""
     item = TYPES[F]
 
     def make() -> Any:
         exp = FUNCTIONS(F).exp
         zero, one, lowest = F(0), F(1), F(-np.inf)
 
-        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int, scratch: int, constants: int) -> None:
+        def softmax(pZ: int, pb: int, pA: int, outputs: int, columns: int, scratch: int, kept: int) -> None:
             Z = carray(pointer(pZ, item), outputs * columns)
             b, work = carray(pointer(pb, item), outputs), carray(pointer(scratch, item), 2 * columns)
             highest, total = work[:columns], work[columns:]
-            blocks, end, block = carray(pointer(constants, types.int64), outputs), 0, 0
+            blocks, end, block = carray(pointer(kept, types.int64), outputs), 0, 0
             while end < outputs:
                 start, end, block = end, end + blocks[block], block + 1
                 for j in range(columns):
@@ -336,14 +334,14 @@ def softmax_kernel(F: Any) -> int:
 
 @once
 def softmax_back(F: Any) -> int:
-    """(-, A, dA, outputs, columns, scratch, constants): dA becomes dZ = A · (dA - Σ dA·A), the sum by blocks."""
+    """(-, A, dA, outputs, columns, scratch, kept): dA becomes dZ = A · (dA - Σ dA·A), the sum by blocks."""
     item = TYPES[F]
     zero = F(0)
 
     def make() -> Any:
-        def softmax_chain(pZ: int, pA: int, pd: int, outputs: int, columns: int, scratch: int, constants: int) -> None:
+        def softmax_chain(pZ: int, pA: int, pd: int, outputs: int, columns: int, scratch: int, kept: int) -> None:
             A, d = carray(pointer(pA, item), outputs * columns), carray(pointer(pd, item), outputs * columns)
-            total, blocks = carray(pointer(scratch, item), columns), carray(pointer(constants, types.int64), outputs)
+            total, blocks = carray(pointer(scratch, item), columns), carray(pointer(kept, types.int64), outputs)
             end, block = 0, 0
             while end < outputs:
                 start, end, block = end, end + blocks[block], block + 1
