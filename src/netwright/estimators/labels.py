@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from netwright.core.activations import spelt
 from netwright.core.arguments import Array
 from netwright.core.losses import find_loss, natural_loss
-from netwright.tables.labels import one_hot, probabilities
+from netwright.tables.labels import class_targets, one_hot, probabilities
 
 KINDS = ("binary", "multiclass", "multilabel", "multioutput")
 
@@ -95,10 +95,7 @@ class Labels:
             return np.vstack(
                 [one_hot(codes_of(y[:, i], known), known.size, dtype) for i, known in enumerate(self.classes)]
             )
-        codes = codes_of(np.asarray(y).reshape(-1), self.classes)
-        if self.kind == "binary":
-            return codes.reshape(1, -1).astype(dtype)
-        return one_hot(codes, len(self.classes), dtype)
+        return class_targets(codes_of(np.asarray(y).reshape(-1), self.classes), len(self.classes), dtype)
 
     def decode(self, A: Array) -> Any:
         """The labels that the outputs A, (outputs, samples), speak for."""

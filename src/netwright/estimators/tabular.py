@@ -20,7 +20,7 @@ from netwright.estimators.labels import class_weights, codes_of
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, encode, mixture_of
 from netwright.tables.frame import Frame
-from netwright.tables.labels import probabilities
+from netwright.tables.labels import class_targets, probabilities
 from netwright.tables.statistics import moments
 
 if TYPE_CHECKING:
@@ -233,10 +233,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         return np.asarray(class_weights(self.class_weight, _one_column(y, frame.n_rows), weight))
 
     def _encode(self, y: Any) -> Array:
-        code = codes_of(column_or_1d(y), self.classes_)
-        if len(self.classes_) <= 2:
-            return code[np.newaxis].astype(np.float64)
-        return np.eye(len(self.classes_))[code].T
+        return class_targets(codes_of(column_or_1d(y), self.classes_), len(self.classes_), np.float64)
 
     def _begin(self, targets: Array, weight: Array) -> None:
         self._prior = np.average(targets, axis=1, weights=weight)

@@ -21,8 +21,9 @@ from netwright.core.optimizers import LBFGS
 from netwright.core.registry import Registry
 from netwright.core.samples import Samples, batch_size_for
 from netwright.network import Network
-from netwright.recipes.folds import Fold, holding_out, stratified
+from netwright.recipes.folds import Fold, holding_out
 from netwright.recipes.scaling import Scaling, fold
+from netwright.tables.split import set_aside, stratified
 from netwright.training.history import Callback, History
 
 CLASSES = ("probability", "distribution")
@@ -192,9 +193,9 @@ def solve(
     if held_out is None and (len(samples) < FEWEST[loss.targets not in CLASSES] or is_truth_table(samples.X)):
         why = "no row to spare: all are learnt by heart"
     elif held_out is None and len(samples) > MANY:
-        places, spared = rng.permutation(len(samples)), min(len(samples) // 10, 5000)
-        held_out, samples = samples.take(places[:spared]), samples.take(places[spared:])
-        why = f"the epoch with the lowest cost on {spared:,} rows held out"
+        rows, spared = set_aside(len(samples), min(len(samples) // 10, 5000), rng)
+        held_out, samples = samples.take(spared), samples.take(rows)
+        why = f"the epoch with the lowest cost on {len(spared):,} rows held out"
     else:
         folds = folds_of(samples, loss, rng) if held_out is None else [Fold(samples, held_out)]
         decay, why, hard = choose_decay(task, own, folds, seeds[-1])

@@ -1,6 +1,5 @@
 """Rows dealt into folds, each held out once, and what networks predict for the rows that they have not seen."""
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.samples import Samples
 from netwright.network import Network
+from netwright.tables.split import stratified
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,6 @@ def in_float32(inputs: Array, targets: Array, weight: Array | None) -> Samples:
     """The samples in float32; weights that are all alike are none."""
     alike = weight is None or (weight == weight[0]).all()
     return Samples(inputs.astype(np.float32), targets.astype(np.float32), None if alike else weight)
-
-
-def stratified(key: Array, n_folds: int, rng: np.random.Generator, *, shuffled: bool) -> Array:
-    """The fold of each row, (n,): rows with alike keys, (n,), are spread over all folds.
-
-    Sorted by key, each `n_folds` neighbours go to different folds: in random order if `shuffled`, else in turn.
-    """
-    n = len(key)
-    order = rng.permutation(n)
-    order = order[np.argsort(key[order], kind="stable")]
-    rounds = [rng.permutation(n_folds) if shuffled else np.arange(n_folds) for _ in range(math.ceil(n / n_folds))]
-    fold = np.empty(n, int)
-    fold[order] = np.concatenate(rounds)[:n]
-    return fold
 
 
 def holding_out(samples: Samples, fold: Array, i: int) -> Fold:

@@ -15,6 +15,11 @@ def one_hot(codes: Array, classes: int, dtype: Any) -> Array:
     return Y.T
 
 
+def class_targets(codes: Array, classes: int, dtype: Any) -> Array:
+    """Y for codes 0 … classes - 1, shape (n,): one row, the second's probability, for two classes; one-hot for more."""
+    return codes.reshape(1, -1).astype(dtype) if classes <= 2 else one_hot(codes, classes, dtype)
+
+
 def probabilities(A: Array) -> Array:
     """The probability of each class, (n, classes), from outputs (classes, n), or (1, n) where there are two."""
     return np.ascontiguousarray(both_classes(A).T) if len(A) == 1 else A.T

@@ -1,5 +1,7 @@
 """Which rows of a table are held out."""
 
+import math
+
 import numpy as np
 
 from netwright.core.arguments import Array
@@ -28,3 +30,23 @@ def split_rows(
     chosen = [rng.permutation(rows)[:count] for rows, count in zip(groups, taken, strict=True)]
     validation = np.sort(np.concatenate(chosen))
     return np.setdiff1d(np.arange(n_rows), validation), validation
+
+
+def stratified(key: Array, n_folds: int, rng: np.random.Generator, *, shuffled: bool) -> Array:
+    """The fold of each row, (n,): rows with alike keys, (n,), are spread over all folds.
+
+    Sorted by key, each `n_folds` neighbours go to different folds: in random order if `shuffled`, else in turn.
+    """
+    n = len(key)
+    order = rng.permutation(n)
+    order = order[np.argsort(key[order], kind="stable")]
+    rounds = [rng.permutation(n_folds) if shuffled else np.arange(n_folds) for _ in range(math.ceil(n / n_folds))]
+    fold = np.empty(n, int)
+    fold[order] = np.concatenate(rounds)[:n]
+    return fold
+
+
+def set_aside(n: int, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """(the other rows, `count` of n rows at random)."""
+    order = rng.permutation(n)
+    return order[count:], order[:count]

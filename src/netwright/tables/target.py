@@ -11,7 +11,7 @@ from netwright.tables.column import Column, Place, spelling
 from netwright.tables.convert import as_column
 from netwright.tables.encoders import levels_of, numbers_of, restored, weights_of
 from netwright.tables.features import MANY
-from netwright.tables.labels import one_hot
+from netwright.tables.labels import class_targets
 from netwright.tables.statistics import moments
 
 TASKS = ("classification", "regression")
@@ -89,10 +89,7 @@ class TargetEncoder:
         if self.task == "regression":
             numbers = numbers_of(self.name, _complete(self.name, values, place), place)
             return ((numbers - self.mean) / self.std)[np.newaxis]
-        codes = self.codes(values, place)
-        if len(self.classes) == 2:
-            return codes[np.newaxis].astype(np.float64)
-        return one_hot(codes, len(self.classes), np.float64)
+        return class_targets(self.codes(values, place), len(self.classes), np.float64)
 
     def decode(self, A: Array) -> Array:
         """Predictions, shape (n,), from the network's output (1, n) or (k, n): values, or the most probable classes."""
