@@ -21,13 +21,14 @@ def whole(name: str, value: Any, at_least: int = 1) -> int:
 
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number, of Python's kind or NumPy's; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
     """`value` as a finite float with low <= value <= high (low < value < high with `above`); ValueError otherwise."""
     with suppress(OverflowError):  # an integer beyond every float
-        ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        real = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
+        ok = real and math.isfinite(value)
         if ok and (low < value < high if above else low <= value <= high):
             return float(value)
     if high == math.inf:
@@ -106,6 +107,8 @@ def weights(weight: Any, samples: int, dtype: Any) -> Array | None:
 
 def numeric(name: str, values: Any, dtype: Any) -> Array:
     """`values` as an array of `dtype`; ValueError when they are text, objects, complex, ragged or masked."""
+    if type(values) is np.ndarray and values.dtype == dtype and values.dtype.kind == "f":
+        return values
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name} has masked (missing) values; fill or drop them first")
     try:

@@ -7,6 +7,7 @@ Any such function of yours will do. All begin with `warmup` epochs of a straight
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -138,7 +139,13 @@ def find_schedule(schedule: str | Schedule) -> Schedule:
     """The table's schedule of that name with its defaults, or the one given; ValueError for anything else."""
     if callable(schedule) and not isinstance(schedule, type):
         return schedule
-    return SCHEDULES.find(schedule)()
+    return _usual(schedule) if isinstance(schedule, str) else SCHEDULES.find(schedule)()
+
+
+@cache
+def _usual(name: str) -> Schedule:
+    """The one of that name with its defaults, which never change."""
+    return SCHEDULES.find(name)()
 
 
 def warmup_and_cosine(done: Array, warm: float = 0.05, flat: float = 0.15, least: float = 0.02) -> Array:

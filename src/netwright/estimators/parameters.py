@@ -16,6 +16,8 @@ from netwright.network import Network
 
 THEIRS = {"logistic": "sigmoid"}  # scikit-learn's words for what the core calls otherwise
 
+PLAIN = (bool, int, float, str, tuple, type(None))
+
 # What every parameter may be, for the same InvalidParameterError as scikit-learn's. A dict of them is made once.
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -60,16 +62,27 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+_defaults: dict[type, dict[str, Any]] = {}
+_right: set[tuple[Any, ...]] = set()  # parameters that were found right, in writing
+
+
 def defaults(kind: Any) -> dict[str, Any]:
     """The constructor's parameters and their defaults."""
-    return {each.name: each.default for each in fields(kind)}
+    if kind not in _defaults:
+        _defaults[kind] = {each.name: each.default for each in fields(kind)}
+    return _defaults[kind]
 
 
 def check(estimator: Any) -> None:
     """InvalidParameterError (a ValueError) names the first parameter that is wrong. Defaults are known to be right."""
     values, known = vars(estimator), defaults(type(estimator))
     given = {name: values[name] for name, default in known.items() if name in values and values[name] is not default}
-    validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
+    plain = all(isinstance(value, PLAIN) for value in given.values())  # what is written alike is alike
+    written = (type(estimator), *((name, repr(value)) for name, value in given.items())) if plain else ()
+    if not plain or written not in _right:  # scikit-learn's check takes longer than a small partial_fit
+        validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
+        if plain and len(_right) < 1000:
+            _right.add(written)
     if estimator.schedule is not None and estimator.learning_rate != "constant":
         raise ValueError(
             f"schedule={estimator.schedule!r} says how the rate goes: leave out "

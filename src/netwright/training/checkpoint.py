@@ -24,7 +24,7 @@ class State:
     best: Array | None  # theta of the lowest validation cost
     steps: int  # the optimizer's
     slots: dict[str, Array]
-    rng: Mapping[str, Any]
+    rng: Mapping[str, Any] | None  # None: nothing draws
 
 
 def write_checkpoint(

@@ -84,9 +84,17 @@ class Training:
     def many(self) -> bool:
         """Whether many epochs are done at once: nobody watches them, and dropout draws nothing between the shuffles."""
         watched = self.validation is not None or self.callbacks or self.checkpoint is not None
-        return (
-            self.engine.ahead and not watched and not any(isinstance(layer, Dropout) for layer in self.network.layers)
-        )
+        return self.engine.ahead and not watched and not self.dropout
+
+    @cached_property
+    def dropout(self) -> bool:
+        """Whether a layer drops."""
+        return any(isinstance(layer, Dropout) for layer in self.network.layers)
+
+    @cached_property
+    def shuffles(self) -> bool:
+        """Whether each epoch has a new order: when a batch is all of the samples there is nothing to shuffle."""
+        return self.shuffle and self.batch_size < len(self.samples)
 
     def next_steps(self) -> Steps:
         """One epoch, or as many as take about a tenth of a second, for which Ctrl-C and max_seconds can wait."""
@@ -102,20 +110,20 @@ class Training:
             rates = np.full((self.ahead, steps), self.learning_rate * self.rate_factor)
         else:
             rates = np.array([self.rates(epoch) for epoch in range(done, done + self.ahead)])
-        shuffles = self.shuffle and steps > 1
-        return Steps.drawn(n, self.batch_size, rates, self.rng if shuffles else None, self.clip_norm)
+        return Steps.drawn(n, self.batch_size, rates, self.rng if self.shuffles else None, self.clip_norm)
 
     def note(self, steps: Steps, costs: Array) -> None:
         """Add the epochs that were done to the history."""
         done, epochs, history = len(self.history), len(costs), self.history
         self.check_finite(float(costs.sum()))
-        took = (self.seconds() - self.begun) / epochs
-        history.cost += costs[:-1].tolist()
-        history.learning_rate += steps.rates[:-1, -1].tolist()
-        history.seconds += (self.begun + took * np.arange(1, epochs)).tolist()
-        if self.patience is not None:
-            for epoch in range(done + 1, done + epochs):
-                self.judge(epoch)
+        if epochs > 1:  # all but the last, at even times
+            took = (self.seconds() - self.begun) / epochs
+            history.cost += costs[:-1].tolist()
+            history.learning_rate += steps.rates[:-1, -1].tolist()
+            history.seconds += (self.begun + took * np.arange(1, epochs)).tolist()
+            if self.patience is not None:
+                for epoch in range(done + 1, done + epochs):
+                    self.judge(epoch)
         self.record(float(costs[-1]), float(steps.rates[-1, -1]))
 
     def finish(self) -> None:
@@ -224,7 +232,8 @@ class Training:
 
     # ── where it stands: to go back there, and to write and read checkpoints ─────────────────────────────────────────
 
-    def state(self) -> State:
+    def state(self, *, drawn: bool = False) -> State:
+        """As it is now; without the generator's where an epoch draws nothing, unless with `drawn`: some take long."""
         optimizer = self.optimizer
         steps, slots = (optimizer.t, optimizer.slots) if isinstance(optimizer, Optimizer) else (0, {})
         return State(
@@ -233,7 +242,7 @@ class Training:
             best=self.best,
             steps=steps,
             slots={name: slot.copy() for name, slot in slots.items()},
-            rng=self.rng.bit_generator.state,
+            rng=self.rng.bit_generator.state if drawn or self.shuffles or self.dropout else None,
         )
 
     def roll_back(self, state: State) -> None:
@@ -242,7 +251,8 @@ class Training:
         if isinstance(self.optimizer, Optimizer):
             self.optimizer.t = state.steps
             self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}
-        self.rng.bit_generator.state = dict(state.rng)
+        if state.rng is not None:
+            self.rng.bit_generator.state = dict(state.rng)
         for numbers in self.history.lists():
             del numbers[state.epochs :]
         self.reset()
@@ -257,7 +267,9 @@ class Training:
     def write_checkpoint(self) -> None:
         if self.checkpoint is not None:
             before = time.perf_counter()
-            write_checkpoint(self.checkpoint, self.network.settings(), self.settings, self.state(), self.history)
+            write_checkpoint(
+                self.checkpoint, self.network.settings(), self.settings, self.state(drawn=True), self.history
+            )
             self.written = time.perf_counter()
             self.writing = self.written - before
 
@@ -275,7 +287,7 @@ class Training:
         if set(state.slots) != set(getattr(self.optimizer, "names", ())):
             raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
         try:
-            type(self.rng.bit_generator)().state = state.rng  # a trial, before anything is changed
+            type(self.rng.bit_generator)().state = dict(state.rng or {})  # a trial, before anything is changed
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
         self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -211,23 +211,26 @@ def _keep(file: Path, code: bytes) -> None:
             beside.unlink()
 
 
-@contextlib.contextmanager
-def announced(what: str) -> Iterator[None]:
-    """Say in one line how long compiling took, if there was any; the outermost says it for all within."""
-    global _announcing
-    outermost, before = not _announcing, seconds_compiling
-    _announcing = True
-    try:
-        yield
-    finally:
-        _announcing = not outermost
-    if outermost and seconds_compiling > before:
-        took = seconds_compiling - before
-        try:
-            kept = f"kept in {cache_directory()}"
-        except OSError as error:
-            kept = f"for this process alone, {error}"
-        log.warning("compiled the fused engine for %s in %.1f s; %s", what, took, kept)
+class Announced:
+    """Inside it: says in one line how long compiling took, if there was any; the outermost says it for all within."""
+
+    def __init__(self, what: Any):
+        self.what = what
+
+    def __enter__(self) -> None:
+        global _announcing
+        self.outermost, self.before, _announcing = not _announcing, seconds_compiling, True
+
+    def __exit__(self, *error: object) -> None:
+        global _announcing
+        _announcing = not self.outermost
+        if self.outermost and seconds_compiling > self.before:
+            took = seconds_compiling - self.before
+            try:
+                kept = f"kept in {cache_directory()}"
+            except OSError as problem:
+                kept = f"for this process alone, {problem}"
+            log.warning("compiled the fused engine for %s in %.1f s; %s", self.what, took, kept)
 
 
 def code_key(*parts: Any) -> str:

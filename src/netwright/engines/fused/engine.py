@@ -4,7 +4,6 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from netwright.core.network import FeedForward
 from netwright.core.optimizers import OPTIMIZERS, Optimizer
 from netwright.core.samples import Samples
 from netwright.engines.engine import Engine, Steps
-from netwright.engines.fused.compile import announced
+from netwright.engines.fused.compile import Announced
 from netwright.engines.fused.kernels.rows import backward, forward, link_back, loss_kernel, update
 from netwright.engines.fused.loops.by_hidden import train_by_hidden
 from netwright.engines.fused.loops.by_neurons import train_by_neurons
@@ -33,6 +32,8 @@ def division(
     network: FeedForward, columns: int, n_threads: int | None, *, updates: bool, clips: bool
 ) -> tuple[int, Any]:
     """How many workers take part in a step, and the loop that says how they divide it."""
+    if (n_threads or default_threads(network, columns, LIGHT)) == 1:
+        return 1, train_by_rows
     size = network.theta.size
     apart = not any(isinstance(layer.activation, Softmax) for layer in network.dense[:-1])  # neurons know no other
     whole = apart and updates and columns <= 4 * TILE  # the batch is not worked on in tiles
@@ -73,7 +74,7 @@ class Fused(Engine):
             if p is not None and p.fits(network, columns, threads, make):
                 self.program = p
                 return p
-        with announced(network.dtype.name):
+        with Announced(network.dtype):
             self.program = p = Program(network, columns, threads, make)
         return p
 
@@ -95,13 +96,13 @@ class Fused(Engine):
 
     def compile(self, network: FeedForward, optimizer: Any, batch_size: int) -> None:
         """Compile what training will need, or say that it can't be: NotCompilable."""
-        with announced(network.dtype.name):
+        with Announced(network.dtype):
             self.prepare(network, batch_size, updates=isinstance(optimizer, Optimizer))
             if isinstance(optimizer, Optimizer):
                 self.rule_of(optimizer, network.dtype.type)
 
     def rule_of(self, optimizer: Optimizer, F: Any) -> int:
-        with announced(type(optimizer).__name__):
+        with Announced(type(optimizer).__name__):
             return update(type(optimizer), len(optimizer.coefficients(1, 1.0)), F)
 
     def gradient(self, network: FeedForward, samples: Samples) -> float:
@@ -127,7 +128,7 @@ class Fused(Engine):
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
         }
         rule = self.rule_of(optimizer, program.F)
-        costs = self._run(program, samples, replace(steps, batch_size=size), descent, rule)
+        costs = self._run(program, samples, Steps(size, steps.rates, steps.orders, steps.clip_norm), descent, rule)
         optimizer.t += rates.size
         return costs
 
@@ -150,7 +151,7 @@ class Fused(Engine):
             plan[Plan.NUMBERS] = descent["COEFFICIENTS"].shape[1]
         penalties = [*network.penalties(batch_size), *network.penalties(n % batch_size or batch_size)]
         program.floats[[Float.L2, Float.L1, Float.LAST_L2, Float.LAST_L1]] = penalties
-        with announced(network.dtype.name):
+        with Announced(network.dtype):
             if any(penalties):
                 plan[Plan.PENALIZE] = piece(Plan.PENALIZE, program.F)
             if program.floats[Float.CLIP]:
@@ -164,7 +165,7 @@ class Fused(Engine):
 def warm_up() -> float:
     """Compile every row of every table, for float64 and float32; returns the seconds it took."""
     started = time.perf_counter()
-    with announced("float64 and float32"):
+    with Announced("float64 and float32"):
         _compile_all()
     return time.perf_counter() - started
 

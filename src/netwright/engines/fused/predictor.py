@@ -7,7 +7,7 @@ import numpy as np
 
 from netwright.core.arguments import Array, columns, shaped
 from netwright.core.network import FeedForward
-from netwright.engines.fused.compile import announced
+from netwright.engines.fused.compile import Announced
 from netwright.engines.fused.loops.by_rows import predict
 from netwright.engines.fused.plan import Plan
 from netwright.engines.fused.program import TILE, Program
@@ -27,7 +27,7 @@ class Predictor:
     def __init__(self, network: FeedForward, n_threads: int | None = None):
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
         threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
-        with announced(network.dtype.name):
+        with Announced(network.dtype):
             sizes = ((1, 1), (TILE, 1), (threads * TILE, threads))
             self.programs = [Program(network, columns, workers, predict) for columns, workers in sizes]
         # Plans and the memory for one sample, the common case, are laid ready.
