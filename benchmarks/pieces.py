@@ -78,7 +78,7 @@ def main(
         "UPDATE", address, theta, g, slots[0].ctypes.data, slots[1].ctypes.data, numbers.ctypes.data, network.theta.size
     )
 
-    table, last, scratch = program.table, len(program.dense) - 1, arena + program.places[Place.SCRATCH]
+    table, last, scratch = program.table, len(program.table) - 1, arena + program.places[Place.SCRATCH]
     multiply, stride, space = P[Plan.MULTIPLY], C * WIDTH, arena + program.places[Place.SPACE]
     for l, row in enumerate(table):
         ni, no, across = row[Column.INPUTS], row[Column.NEURONS], padded(int(row[Column.INPUTS]), F) * WIDTH

@@ -1,29 +1,37 @@
-"""A small network's program is kept from training to training, as long as it is still the network's."""
+"""A small network's program is kept from training to training, for it and all of the same structure."""
 
 import copy
 import gc
 import threading
+import warnings
 import weakref
 
 import numpy as np
 import pytest
+from sklearn.model_selection import cross_val_score
 
 from netwright import ACTIVATIONS, LOSSES, MLPClassifier, Network
 
 pytest.importorskip("netwright.engines.fused")
 from netwright.engines.fused import engine
+from netwright.engines.fused.loops.by_rows import predict
 
 X, Y = np.random.default_rng(0).normal(size=(2, 4, 30))
 OPTIONS = {"epochs": 2, "batch_size": 8, "engine": "fused", "n_threads": 1, "optimizer": "adam"}
 
 
+@pytest.fixture(autouse=True)
+def none_kept():
+    engine._kept.clear()
+
+
 @pytest.fixture
 def made(monkeypatch):
-    """A list that gets an entry whenever a program is made."""
+    """A list that gets an entry whenever a program for training is made."""
     entries, original = [], engine.Program.__init__
 
     def noting(self, *given):
-        entries.append(1)
+        entries.extend([1] * (given[-1] is not predict))
         original(self, *given)
 
     monkeypatch.setattr(engine.Program, "__init__", noting)
@@ -57,14 +65,17 @@ def theta(network):
     network.__setstate__(network.__getstate__())
 
 
-@pytest.mark.parametrize("change", [penalty, activation, loss, theta])
-def test_a_network_that_has_changed_gets_another_and_learns_what_a_new_one_does(change, made):
+@pytest.mark.parametrize(("change", "programs"), [(penalty, 2), (activation, 2), (loss, 2), (theta, 1)])
+def test_a_network_that_has_changed_learns_what_a_new_one_does(change, programs, made):
     network, fresh = net(), net()
     network.train(X, Y, **OPTIONS)
     change(network), change(fresh)
     fresh.theta, fresh.rng.bit_generator.state = network.theta, network.rng.bit_generator.state
-    network.train(X, Y, **OPTIONS), fresh.train(X, Y, **OPTIONS)
-    assert len(made) == 3
+    network.train(X, Y, **OPTIONS)
+    assert len(made) == programs
+    engine._kept.clear()
+    fresh.train(X, Y, **OPTIONS)
+    assert len(made) == programs + 1
     np.testing.assert_array_equal(network.theta, fresh.theta)
 
 
@@ -76,23 +87,42 @@ def test_another_rate_of_dropout_is_another_program(made):
     assert len(made) == 2
 
 
-def test_a_copy_makes_its_own(made):
-    network = net()
-    network.train(X, Y, **OPTIONS)
-    twin = copy.deepcopy(network)
-    before = network.theta.copy()
+def test_networks_of_one_structure_share_it_and_nothing_else(made):
+    networks = [net() for _ in range(3)]
+    for network in networks:
+        network.rng = np.random.default_rng(2)
+        network.train(X, Y, **OPTIONS)
+    twin = copy.deepcopy(networks[0])
+    before = networks[0].theta.copy()
     twin.train(X, Y, **OPTIONS)
-    assert len(made) == 2
-    np.testing.assert_array_equal(network.theta, before)
+    assert len(made) == 1
+    np.testing.assert_array_equal(networks[0].theta, before)
+    for network in networks[1:]:
+        np.testing.assert_array_equal(network.theta, before)
+    assert not np.array_equal(twin.theta, before)
 
 
-def test_it_goes_with_its_network():
+def test_cross_validation_needs_one(made):
+    model = MLPClassifier((5,), engine="fused", n_threads=1, random_state=0, max_iter=3, batch_size=8)
+    with warnings.catch_warnings(action="ignore"):
+        cross_val_score(model, X.T, (X[0] > 0).astype(int), cv=3)
+    assert len(made) == 1
+
+
+def test_it_holds_no_network():
     network = net()
     network.train(X, Y, **OPTIONS)
-    program = weakref.ref(engine._kept[network])
-    del network
+    theta, network = weakref.ref(network.theta), weakref.ref(network)
     gc.collect()
-    assert program() is None
+    assert network() is theta() is None
+    assert engine._kept
+
+
+def test_few_are_kept(monkeypatch):
+    monkeypatch.setattr(engine, "MOST", 2)
+    for neurons in range(3, 8):
+        Network([4, neurons, 4], loss="squared_error", rng=1).train(X, Y, **OPTIONS)
+    assert len(engine._kept) == 2
 
 
 def test_a_large_one_is_not_kept(monkeypatch, made):

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_label
 from netwright.core.arguments import Array
 from netwright.core.losses import find_loss
 from netwright.estimators import parameters
-from netwright.estimators.labels import Labels, class_weights
+from netwright.estimators.labels import Labels, class_weights, distinct
 from netwright.estimators.perceptron import Perceptron
 
 
@@ -106,7 +106,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             self._labels = Labels.learn(y)
             self.classes_ = self._labels.classes
         elif self.warm_start and self._labels.kind in ("binary", "multiclass"):
-            classes = unique_labels(y)
+            classes = distinct(y) if y.ndim == 1 and y.dtype.kind in "bui" else unique_labels(y)
             if set(classes) != set(self.classes_):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit. "

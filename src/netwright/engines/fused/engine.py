@@ -1,7 +1,6 @@
 """The engine that training sees: it divides a step among workers and runs whole epochs in one compiled call."""
 
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +21,7 @@ from netwright.engines.fused.loops.by_hidden import train_by_hidden
 from netwright.engines.fused.loops.by_neurons import train_by_neurons
 from netwright.engines.fused.loops.by_rows import PIECES, loop, piece, train_by_rows
 from netwright.engines.fused.plan import Float, Plan
-from netwright.engines.fused.program import PIECES_OF, TILE, Program
+from netwright.engines.fused.program import PIECES_OF, TILE, Program, key_of
 from netwright.engines.fused.workers import HEAVY, LIGHT, Workers, default_threads, working
 
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
@@ -49,8 +48,8 @@ def division(
     return threads, train_by_rows
 
 
-KEPT = 1 << 20  # bytes of a program's memory, up to which making it anew would cost more than keeping it
-_kept: weakref.WeakKeyDictionary[FeedForward, Program] = weakref.WeakKeyDictionary()
+KEPT, MOST = 1 << 20, 16  # bytes of a program's memory, up to which it is worth keeping; and how many are kept
+_kept: dict[tuple[Any, ...], Program] = {}
 
 
 class Fused(Engine):
@@ -70,24 +69,28 @@ class Fused(Engine):
     def prepare(self, network: FeedForward, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
         """The network's program, compiled; made anew when the network or the batch is another."""
         threads, make = division(network, columns, self.n_threads, updates=updates, clips=clips)
-        for p in (self.program, _kept.pop(network, None)):
-            if p is not None and p.fits(network, columns, threads, make):
-                self.program = p
-                return p
+        key = key_of(network, columns, threads, make)
+        if self.program is None or self.program.key != key:
+            self.program = _kept.pop(key, None)
+        if (p := self.program) is not None:
+            p.bind(network)
+            return p
         with Announced(network.dtype):
             self.program = p = Program(network, columns, threads, make)
         return p
 
     @contextmanager
     def hold(self, network: FeedForward, samples: int) -> Iterator[None]:
-        """Keeps a small program for the next training of the network, unless this one ends in an error.
+        """Keeps a small program for the next training of such a network, unless this one ends in an error.
 
-        While it is in use it is not to be found: another training of the same network makes its own.
+        While it is in use it is not to be found: another training at the same time makes its own.
         """
         yield
         p = self.program
-        if p is not None and p.network is network and p.arena.nbytes <= KEPT:
-            _kept[network] = p
+        if p is not None and p.arena.nbytes <= KEPT:
+            _kept[p.key] = p
+            for oldest in list(_kept)[:-MOST]:
+                _kept.pop(oldest, None)
 
     @property
     def threads(self) -> int:
@@ -109,7 +112,9 @@ class Fused(Engine):
         program = self.prepare(network, len(samples))
         program.floats[Float.CLIP] = 0
         steps = Steps(len(samples), np.zeros((1, 1)), None, None)
-        return float(self._run(program, samples.normalised(), steps, {})[0])  # the loop divides by their number
+        return float(
+            self._run(program, network, samples.normalised(), steps, {})[0]
+        )  # the loop divides by their number
 
     def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
         size = min(steps.batch_size, len(samples))
@@ -128,13 +133,23 @@ class Fused(Engine):
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
         }
         rule = self.rule_of(optimizer, program.F)
-        costs = self._run(program, samples, Steps(size, steps.rates, steps.orders, steps.clip_norm), descent, rule)
+        costs = self._run(
+            program, network, samples, Steps(size, steps.rates, steps.orders, steps.clip_norm), descent, rule
+        )
         optimizer.t += rates.size
         return costs
 
-    def _run(self, program: Program, samples: Samples, steps: Steps, descent: dict[str, Array], rule: int = 0) -> Array:
+    def _run(
+        self,
+        program: Program,
+        network: FeedForward,
+        samples: Samples,
+        steps: Steps,
+        descent: dict[str, Array],
+        rule: int = 0,
+    ) -> Array:
         """The costs of the epochs; with a rule theta changes, without one only the gradient."""
-        network, n, epochs, batch_size = program.network, len(samples), len(steps), steps.batch_size
+        n, epochs, batch_size = len(samples), len(steps), steps.batch_size
         X, Y, weight, orders = samples.X, samples.Y, samples.weight, steps.orders
         seeds = None
         if program.dropouts:

@@ -1,7 +1,5 @@
 """A network as the compiled loops see it: a table of its layers, the pieces that compute them, and memory for them."""
 
-import operator
-import weakref
 from typing import Any
 
 import numpy as np
@@ -42,21 +40,22 @@ PIECES_OF: dict[Any, tuple[Plan, ...]] = {  # what each loop always calls
 
 
 class Program:
-    """A network's table, and memory for batches of up to `columns` on `threads` workers.
+    """The table of a network's layers, and memory for batches of up to `columns` on `threads` workers.
 
-    NotCompilable says what of the network the fused engine cannot run.
+    It serves every network of the same structure, one at a time, and holds none of them: `bind` says whose theta and
+    grad it is to work on. NotCompilable says what of the network the fused engine cannot run.
     """
 
     def __init__(self, network: FeedForward, columns: int, threads: int, make: Any = train_by_rows):
-        self._network, self.columns, self.threads, self.make = weakref.ref(network), columns, threads, make
-        self.made_of = makings(network, columns)
+        self.threads, self.make, self.key = threads, make, key_of(network, columns, threads, make)
+        self.rows = [network.loss, *(layer.activation for layer in network.dense)]  # the key has their ids: they stay
         trains, splits_rows = make is not predict, make is train_by_rows
         self.F: Any = network.dtype.type
-        self.dense = network.dense
+        dense = network.dense
         width = network.dtype.itemsize
         tile = min(-(-columns // threads), TILE) if splits_rows or not trains else columns
         self.tile = padded(tile, self.F)
-        largest = self.tile * max(max(layer.inputs, layer.neurons) for layer in self.dense) * width
+        largest = self.tile * max(max(layer.inputs, layer.neurons) for layer in dense) * width
         space = BLOCK_ROWS * BLOCK_COLUMNS if largest > LARGE_PRODUCT else 0
         own = 0
         if make is train_by_hidden:
@@ -64,10 +63,10 @@ class Program:
             own = 4 * (most + network.outputs + 64)
         places, self.bytes = offsets(padded(network.outputs, self.F), self.tile, space, own, width)
         self.places = np.array(places, np.int64)
-        self.table = np.zeros((len(self.dense), len(Column)), np.int64)
+        self.table = np.zeros((len(dense), len(Column)), np.int64)
         self.blocks: list[Array] = []
         rates = dropout_rates(network)
-        self._lay_out(rates, trains)
+        self._lay_out(network, rates, trains)
         self.dropouts = sum(rate > 0 for rate in rates)
         smoothing = network.label_smoothing
         scales = [1 / (1 - rate) for rate in rates]
@@ -90,27 +89,19 @@ class Program:
         self.arena = memory[start : start + threads * self.bytes].reshape(threads, self.bytes)
         self.gradients = np.zeros((threads, network.theta.size), self.F) if splits_rows and threads > 1 else None
         self.norms = np.zeros(threads)
-        self.base = self._base()
+        self.base = self._base(network)
+        self.bind(network)
 
-    @property
-    def network(self) -> FeedForward:
-        """Not held alive: a kept program goes when its network does."""
-        network = self._network()
-        assert network is not None, "whoever runs a program holds its network"
-        return network
+    def bind(self, network: FeedForward) -> None:
+        """Work on this network's theta and grad from now on; whoever runs the program holds them."""
+        self.base[Plan.THETA] = network.theta.ctypes.data
+        if self.gradients is None:
+            self.base[Plan.GRADIENT] = network.grad.ctypes.data
 
-    def fits(self, network: FeedForward, columns: int, threads: int, make: Any) -> bool:
-        """Whether it is the program of this network, as that is now, for such batches and workers."""
-        if self._network() is not network or (self.columns, self.threads, self.make) != (columns, threads, make):
-            return False
-        (parts, numbers), (its, those) = makings(network, columns), self.made_of
-        return numbers == those and len(parts) == len(its) and all(map(operator.is_, parts, its))
-
-    def _lay_out(self, rates: list[float], trains: bool) -> None:
+    def _lay_out(self, network: FeedForward, rates: list[float], trains: bool) -> None:
         """A row of the table for each layer: its sizes, where its arrays lie, and which pieces compute it."""
-        network, make = self.network, self.make
-        at = 0
-        for l, layer in enumerate(self.dense):
+        make, dense, at = self.make, network.dense, 0
+        for l, layer in enumerate(dense):
             dropped = trains and rates[l]
             row = {Column.INPUTS: layer.inputs, Column.NEURONS: layer.neurons}
             row |= {Column.W: at, Column.B: at + layer.inputs * layer.neurons}
@@ -119,7 +110,7 @@ class Program:
             row[Column.TURNED] = self.room(layer.inputs)
             row[Column.Z] = row[Column.A] = self.room(layer.neurons)
             row[Column.DA] = self.room(layer.neurons)
-            in_loss = trains and layer is self.dense[-1] and network.linked
+            in_loss = trains and layer is dense[-1] and network.linked
             if isinstance(layer.activation, Softmax):
                 self.blocks.append(blocks_of(layer.activation, layer.neurons))
                 row[Column.BLOCKS] = self.blocks[-1].ctypes.data
@@ -137,7 +128,7 @@ class Program:
     def room(self, count: int) -> int:
         """A place in the arena, in bytes, for so many numbers a column, and as many more as fill up a vector."""
         at = self.bytes
-        self.bytes += -(-padded(count, self.F) * self.tile * self.network.dtype.itemsize // 64) * 64
+        self.bytes += -(-padded(count, self.F) * self.tile * np.dtype(self.F).itemsize // 64) * 64
         return at
 
     def plan(self, samples: int, **addresses: Array | None) -> Array:
@@ -149,15 +140,13 @@ class Program:
                 plan[Plan[name]] = array.ctypes.data
         return plan
 
-    def _base(self) -> Array:
+    def _base(self, network: FeedForward) -> Array:
         """What of the plan is the same in all calls."""
-        network = self.network
-        gradient = network.grad if self.gradients is None else self.gradients
-        arrays = {"TABLE": self.table, "THETA": network.theta, "GRADIENT": gradient, "FLOATS": self.floats}
-        arrays |= {"NORMS": self.norms, "PLACES": self.places, "ARENA": self.arena}
-        arrays |= {"CONSTANTS": self.constants, "SHARES": self.shares}
+        arrays = {"TABLE": self.table, "FLOATS": self.floats, "NORMS": self.norms, "PLACES": self.places}
+        arrays |= {"ARENA": self.arena, "CONSTANTS": self.constants, "SHARES": self.shares}
+        arrays |= {} if self.gradients is None else {"GRADIENT": self.gradients}
         numbers = {
-            "LAYERS": len(self.dense),
+            "LAYERS": len(self.table),
             "WORKERS": self.threads,
             "INPUTS": network.inputs,
             "OUTPUTS": network.outputs,
@@ -178,18 +167,14 @@ class Program:
         return plan
 
 
-def makings(network: FeedForward, columns: int) -> tuple[list[Any], list[Any]]:
-    """What a program is made of: objects that must be the same ones, and values that must be equal."""
-    layers = network.layers
-    parts = [
-        network.theta,
-        network.grad,
-        network.loss,
-        *layers,
-        *(getattr(each, "activation", None) for each in layers),
+def key_of(network: FeedForward, columns: int, threads: int, make: Any) -> tuple[Any, ...]:
+    """What decides how a program is made: of equal keys, equal programs."""
+    layers = [
+        (each.inputs, each.neurons, id(each.activation)) if isinstance(each, Layer) else getattr(each, "rate", each)
+        for each in network.layers
     ]
-    rates = [getattr(each, "rate", 0.0) for each in layers]
-    return parts, [network.label_smoothing, any(network.penalties(columns)), *rates]
+    penalized = any(network.penalties(columns))
+    return network.dtype, id(network.loss), network.label_smoothing, penalized, columns, threads, make, *layers
 
 
 def dropout_rates(network: FeedForward) -> list[float]:
