@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from netwright import SCORES
+from netwright import SCORES, Network, permutation_importance
 from netwright.core.scores import accuracy, mae, r2, rmse
 
 RNG = np.random.default_rng(0)
@@ -50,3 +50,12 @@ def test_weight_k_counts_as_k_copies_and_0_as_none(name, dtype):
     score = SCORES[name](y, a, k.astype(dtype))
     assert isinstance(score, float)
     assert score == pytest.approx(SCORES[name](y.repeat(k, axis=1), a.repeat(k, axis=1), None), rel=1e-5)
+
+
+def test_a_plain_function_may_be_a_row(monkeypatch):
+    monkeypatch.setitem(SCORES, "mine", lambda Y, A, weight: float(np.mean(A.round() == Y)))
+    X, Y = np.ones((2, 8)), np.ones((1, 8))
+    network = Network([2, 1], rng=0)
+    history = network.train(X, Y, epochs=2, validation=(X, Y), scores=["mine"], monitor="mine")
+    assert len(history.validation_scores["mine"]) == 2
+    assert permutation_importance(network, X, Y, score="mine", rng=0).mean.shape == (2,)

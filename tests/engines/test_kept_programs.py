@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn.model_selection import cross_val_score
 
-from netwright import ACTIVATIONS, LOSSES, MLPClassifier, Network
+from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, MLPClassifier, Network
 
 pytest.importorskip("netwright.engines.fused")
-from netwright.engines.fused import engine
+from netwright.engines.fused import NotCompilable, engine
 from netwright.engines.fused.loops.by_rows import predict
 
 X, Y = np.random.default_rng(0).normal(size=(2, 4, 30))
@@ -130,6 +130,54 @@ def test_a_large_one_is_not_kept(monkeypatch, made):
     network = net()
     network.train(X, Y, **OPTIONS), network.train(X, Y, **OPTIONS)
     assert len(made) == 2
+
+
+def test_what_workers_sum_in_counts_too(made):
+    network = Network([400, 400, 100, 1], loss="squared_error", rng=1)
+    options = {"batch_size": 8, "epochs": 1, "clip_norm": 1.0, "optimizer": "gradient_descent"}
+    network.train(np.ones((400, 8)), np.ones((1, 8)), engine=engine.Fused(2), **options)
+    assert len(made) == 1
+    assert not engine._kept
+
+
+def test_an_engine_of_ones_own_hands_it_on():
+    """Else two trainings at once could work in the same memory: one by that engine, one that finds the program."""
+    mine, alone, together = engine.Fused(1), [net(), net()], [net(), net()]
+    net().train(X, Y, **OPTIONS | {"engine": mine})
+    for network in alone:
+        network.train(X, Y, **OPTIONS | {"epochs": 300})
+    inside, go = threading.Event(), threading.Event()
+
+    def waits(*_):
+        inside.set()
+        assert go.wait(60)
+
+    options = OPTIONS | {"epochs": 300}
+    other = threading.Thread(target=lambda: together[0].train(X, Y, **options | {"engine": mine}, callbacks=[waits]))
+    other.start()
+    assert inside.wait(60)
+    together[1].train(X, Y, **options)
+    go.set()
+    other.join()
+    for network, twin in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(network.theta, twin.theta)
+
+
+def test_a_layer_of_an_unknown_kind_never_finds_a_program_of_dropout():
+    network = net(dropout=0.5)
+    network.train(X, Y, **OPTIONS)
+
+    class Odd:
+        """No layer that the engine knows, with a rate all the same."""
+
+        rate = 0.5
+
+    twin = net(dropout=0.5)
+    layers = list(twin.layers)
+    layers[1] = Odd()
+    twin.layers = tuple(layers)
+    with pytest.raises(NotCompilable):
+        engine.Fused(1).compile(twin, OPTIMIZERS["adam"](), 8)
 
 
 def test_after_an_error_a_new_one_is_made(made):

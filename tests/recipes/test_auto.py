@@ -68,7 +68,7 @@ def test_two_spirals_are_learnt(hidden, activation):
 
 
 @pytest.mark.slow
-def test_dense_spirals_are_foretold():
+def test_dense_spirals_are_predicted():
     (X, Y), (X_new, Y_new) = spirals(500, 0.1, 0), spirals(500, 0.1, 1)
     network = solve(maker([2, 50, 50, 1], "tanh", "logloss", 1000), X, Y).network
     assert ((network.predict(X_new) > 0.5) == Y_new).mean() >= 0.97
@@ -85,7 +85,7 @@ def test_noisy_data_are_learnt_as_well_as_by_ridge_regression():
     assert np.mean(scores) > ridge > 0.4
 
 
-def test_numbers_that_cannot_be_foretold_are_not_learnt_by_heart():
+def test_numbers_that_cannot_be_predicted_are_not_learnt_by_heart():
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((5, 100)), 10 + rng.standard_normal((1, 100))
     network = solve(maker([5, 50, 1]), X, Y).network
@@ -114,7 +114,7 @@ def test_every_loss_learns(loss):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("loss", ["squared_error", "logloss", "poisson"])
-def test_a_target_that_never_changes_is_foretold(loss, dtype):
+def test_a_target_that_never_changes_is_predicted(loss, dtype):
     X = wave(60)[0]
     network = solve(maker([2, 5, 1], "tanh", loss, 60, dtype=dtype), X, np.ones((1, 60))).network
     np.testing.assert_allclose(network.predict(3 * X), 1, atol=0.02)

@@ -272,3 +272,16 @@ def test_the_kind_of_a_column_is_found_once(monkeypatch, target, options):
     model = train_table(table, target, **options)
     # The classes, which are no column of the table, have a kind of their own.
     assert sorted(found) == sorted([*table.names, *["another array"] * bool(model.target.classes)])
+
+
+def test_a_frame_that_was_edited_in_place_is_looked_at_anew():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60)
+    frame = Frame({"x": x, "y": 2 * x})
+    frame.columns["y"][3] = np.nan
+    with pytest.raises(ValueError, match="missing in 1 of 60 rows"):
+        train_table(frame, "y", epochs=1)
+    frame.columns["y"][3] = 1.0
+    assert len(train_table(frame, "y", epochs=1).history) == 1
+    with pytest.raises(TypeError, match="not iterable"):
+        list(frame)

@@ -14,7 +14,7 @@ import pytest
 
 from netwright import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Activation, Network
 from netwright.core.optimizers import LBFGS, Adam, GradientDescent, Momentum
-from netwright.core.schedules import Plateau
+from netwright.core.schedules import Constant, Plateau
 from netwright.engines.plain import Plain
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
@@ -708,11 +708,11 @@ def test_lbfgs_keeps_the_dtype_and_never_ends_higher_than_it_was(dtype):
 @pytest.mark.parametrize(
     ("options", "dropout", "match"),
     [
-        ({"batch_size": 10}, 0, "lbfgs uses all 60 samples at once: leave out batch_size=10"),
-        ({"learning_rate": 0.1}, 0, "leave out learning_rate, schedule and clip_norm"),
-        ({"schedule": "cosine"}, 0, "leave out learning_rate, schedule and clip_norm"),
-        ({"clip_norm": 1}, 0, "leave out learning_rate, schedule and clip_norm"),
-        ({}, 0.5, "with dropout use adam"),
+        ({"batch_size": 10}, 0, "lbfgs takes all samples at once, .*: leave out batch_size, or use adam"),
+        ({"learning_rate": 0.1}, 0, "leave out learning_rate, or"),
+        ({"schedule": "cosine"}, 0, "leave out schedule, or"),
+        ({"clip_norm": 1}, 0, "leave out clip_norm, or"),
+        ({"clip_norm": 1, "batch_size": 3}, 0.5, "leave out clip_norm, batch_size, dropout, or use adam"),
     ],
 )
 def test_lbfgs_refuses_what_it_cannot_do(options, dropout, match):
@@ -782,3 +782,12 @@ def test_no_warning_leaks_from_extreme_data(optimizer, activation):
             network.train(scale * X, scale * Y, epochs=3, optimizer=copy.deepcopy(optimizer), validation=(X, Y))
         except FloatingPointError:
             assert np.isfinite(network.theta).all()
+
+
+@pytest.mark.parametrize("engine", ["plain", "fused"])
+@pytest.mark.parametrize("schedule", [Constant(warmup=3), Plateau(warmup=3)])
+def test_a_constant_rate_warms_up_too(schedule, engine):
+    X, Y = data()
+    history = net().train(X, Y, epochs=6, schedule=schedule, learning_rate=0.1, patience=9, engine=engine)
+    rates = history.learning_rate
+    assert rates[0] < rates[1] < rates[2] < rates[3] == rates[4] == rates[5] == 0.1

@@ -37,7 +37,7 @@ class Samples:
 
     def without_zeros(self) -> "Samples":
         """Those of a weight above 0: a weight of 0 is as if the sample were not there."""
-        return self if self.weight is None else self.take(np.flatnonzero(self.weight))
+        return self if self.weight is None or self.weight.all() else self.take(np.flatnonzero(self.weight))
 
     def normalised(self) -> "Samples":
         """With weights of mean 1: a sum over the samples, divided by their number, is then the weighted mean."""

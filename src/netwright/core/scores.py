@@ -84,4 +84,4 @@ SCORES: Registry[NamedScore] = Registry(
 
 def is_error(name: str) -> bool:
     """Whether of the score of that name less is better; of one that is no row, more is."""
-    return name in SCORES and SCORES[name].is_error
+    return getattr(SCORES.get(name), "is_error", False)

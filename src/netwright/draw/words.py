@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from netwright.core.scores import SCORES
+from netwright.core.scores import SCORES, NamedScore
 from netwright.draw.diagram import printable
 
 MEANINGS = {  # of measures that are no rows of `SCORES`: (the name as it is written, what it says)
@@ -43,8 +43,9 @@ def setting(value: Any) -> str:
 def meaning(score: str) -> tuple[str, str]:
     """(the score's name as it is written, what it says)."""
     name = str(score).lower().replace(" ", "_")
-    if name in SCORES:
-        return SCORES[name].title, SCORES[name].meaning
+    row = SCORES.get(name)
+    if isinstance(row, NamedScore):
+        return row.title, row.meaning
     return MEANINGS.get(name, (words(score), ""))
 
 

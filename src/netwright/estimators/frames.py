@@ -12,6 +12,7 @@ from netwright.tables.convert import as_column
 from netwright.tables.frame import Frame
 from netwright.tables.text import NULLS, WHOLE, TextColumns
 
+MISSING = frozenset(NULLS)
 CODES = 30  # so many different whole numbers in a column of text are names of something
 
 
@@ -78,7 +79,7 @@ def _column(name: str, values: Any, texts: TextColumns) -> Array:
             raise TypeError(f"argument must be a string or a number in every cell: {error}") from None
         column = np.array([_text(value) for value in plain], dtype=object)
     if column.dtype == object and kind_of(column) == "text":
-        column = np.array([None if v is None or v.strip() in NULLS else v for v in column], dtype=object)
+        column = np.array([None if v is None or v.strip() in MISSING else v for v in column], dtype=object)
         known = {value for value in column if value is not None}
         codes = len(known) <= CODES and all(WHOLE.fullmatch(value) for value in known)
         if known and not codes and not named:

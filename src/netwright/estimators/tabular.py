@@ -55,7 +55,7 @@ class Tabular(BaseEstimator):
 
         sample_weight: (rows,); weight k counts as k copies of the row, 0 as none.
         X_val, y_val, sample_weight_val: rows that decide when to stop and what to mix; by default those are the rows
-            themselves, each foretold by networks that did not learn from it.
+            themselves, each predicted by networks that did not learn from it.
 
         ValueError names what is wrong with an argument or a column, before anything is learnt.
         """

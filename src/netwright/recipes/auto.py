@@ -321,7 +321,7 @@ def choose_decay(task: Task, own: float, folds: list[Fold], seed: int, trial: in
     without = mean(constant_cost(task.loss, *pair) for pair in pairs)
     hard = cost(here) > HARD * without
     if task.base and (without - cost(here)) * rows < EVIDENCE < without * rows:  # and there was something to predict
-        return own, f"learnt by heart: no decay foretold {rows} rows held out better than the classes' shares", hard
+        return own, f"learnt by heart: no decay predicted {rows} rows held out better than the classes' shares", hard
     decay = ladder[here]
     if 1 < here < len(ladder) - 1:  # the lowest point of a parabola through its neighbours
         left, right = cost(here - 1) - cost(here), cost(here + 1) - cost(here)

@@ -272,10 +272,10 @@ class Levels:
     def means_of(self, column: Column, weight: Array, targets: Array) -> Array:
         """Each level's mean of the targets, (rows, outputs), smoothed, in standard deviations from the mean of all."""
         code, n = self.codes(levels_of(column.values, self.was)), len(self.levels)
-        mean, std = np.array([moments(column, weight) for column in targets.T]).reshape(-1, 2).T
+        mean, std = np.array([moments(target, weight) for target in targets.T]).reshape(-1, 2).T
         known, z = code < n, (targets - mean) / np.where(std > 0, std, 1)
         rows = np.bincount(code[known], weight[known], n)
-        sums = np.array([np.bincount(code[known], weight[known] * column[known], n) for column in z.T])
+        sums = np.array([np.bincount(code[known], weight[known] * each[known], n) for each in z.T])
         return np.asarray((sums.reshape(-1, n) / (rows + PRIOR)).T)
 
     def codes(self, levels: list[str | None]) -> Array:

@@ -22,6 +22,7 @@ class Frame:
 
     A column's dtype tells its kind: float64 with NaN for numbers, object of str and None for text, object of bool and
     None for truth values, datetime64[us] with NaT for dates. `notes` are sentences on what the reader decided.
+    What is known of a column is found once: one that is to change is replaced by another array.
     """
 
     columns: dict[str, Array]
@@ -30,6 +31,8 @@ class Frame:
     place: Place = "index {}".format
     date_formats: dict[str, str] = field(default_factory=dict)  # how dates other than ISO were read, for the next file
     _known: dict[str, Column] = field(default_factory=dict, init=False, repr=False)
+
+    __iter__ = None  # by `__getitem__` alone, Python would look for the columns 0, 1, 2 …
 
     @property
     def n_rows(self) -> int:

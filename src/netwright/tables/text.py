@@ -107,7 +107,7 @@ class TextColumns:
         return ways[best]
 
     def _number(self, text: str) -> float | None:
-        """A text as a number, by the same rule as reading.py has in SQL."""
+        """A text as a number, by the same rule as read.py has in SQL."""
         if self.thousands and re.fullmatch(grouped(self.decimal, self.thousands), text):
             text = text.replace(self.thousands, "")
         if self.decimal != ".":

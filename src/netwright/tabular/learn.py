@@ -130,7 +130,7 @@ def train_table(
         ready(model)
     model.network, model.history = learner.learn(problem, encoder)
     if model.held_out is not None:
-        model.scores = model.evaluate(model.held_out, notes=[])
+        model.scores = model.scores_of(model.held_out, notes=[])
     return model
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,11 +73,14 @@ class TableModel:
         Classification: accuracy, balanced_accuracy (the mean over the classes of the share found), log_loss.
         Regression: rmse and mae, in the target's units, and r2.
         """
-        frame = self.read(table, with_target=True)
+        return self.scores_of(self.read(table, with_target=True), notes=notes)
+
+    def scores_of(self, frame: Frame, *, notes: list[str] | None = None) -> dict[str, float]:
+        """`evaluate`, of a table that has been read."""
         truth = frame[self.target.name]
         name = self.settings["weights"]
         weight = weights_in(frame, name) if name in frame.columns else None
-        A = self.outputs(frame, notes=notes)
+        A = self.outputs_of(frame, notes=notes)
         if self.target.task == "regression":
             # In standardised units first, where no square of a large number overflows.
             Y, std = self.target.encode(truth, frame.place), self.target.std
@@ -88,7 +91,11 @@ class TableModel:
 
     def outputs(self, table: Any, *, notes: list[str] | None = None) -> Array:
         """The network's A, (outputs, n_rows). Sentences on unseen categories and new columns go to `notes`."""
-        frame, unseen = self.read(table), Unseen()
+        return self.outputs_of(self.read(table), notes=notes)
+
+    def outputs_of(self, frame: Frame, *, notes: list[str] | None = None) -> Array:
+        """`outputs`, of a table that has been read."""
+        unseen = Unseen()
         own = {self.target.name, self.settings["weights"], *self.settings["drop"]}
         told = self.encoder.check(frame.drop(own & set(frame.names)))
         A = self.network.predict(self.encoder.transform(frame, unseen))
@@ -99,7 +106,7 @@ class TableModel:
             notes += told
         else:
             for sentence in told:
-                warnings.warn(sentence, stacklevel=3)
+                warnings.warn(sentence, stacklevel=4)
         return A
 
     def decode(self, A: Array) -> Array:
@@ -228,7 +235,7 @@ class TableModel:
 def as_frame(table: Any, *, categorical: Collection[str] = (), **reading: Any) -> Frame:
     """The table as a Frame, whatever it is; `reading` are `read_table`'s options, for a path."""
     if isinstance(table, Frame):
-        return table
+        return replace(table)  # which looks at its columns anew: they may have changed since
     if isinstance(table, str | os.PathLike):
         return read_table(table, categorical=categorical, **reading)
     return Frame.from_arrays(table, categorical=categorical)

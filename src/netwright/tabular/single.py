@@ -49,9 +49,9 @@ class OneNetwork:
         for size in self.hidden:
             whole("each size in hidden", size)
         check_memory([1, *self.hidden, 1])
+        find_schedule(self.options.schedule)
         if isinstance(self.optimizer, WholeBatch):
             self.options.check_whole_batch(self.optimizer, dropout=bool(self.dropout))
-        find_schedule(self.options.schedule)
         sizes = [1] * (len(self.hidden) + 2)
         Network(sizes, self.activation, dropout=self.dropout, l2=self.l2 or 0.0, rng=0)  # says what is wrong with them
         if self.loss is not None:

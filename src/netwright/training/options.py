@@ -119,16 +119,18 @@ class TrainingOptions:
 
         It needs a cost that stays the same, and finds its own steps. `dropout`: whether the network has some.
         """
-        name = optimizer.settings()["name"]
-        if self.learning_rate is not None or self.clip_norm is not None or self.schedule != "constant":
+        given = {
+            "learning_rate": self.learning_rate is not None,
+            "clip_norm": self.clip_norm is not None,
+            "schedule": self.schedule != "constant",
+            "batch_size": self.batch_size is not None and self.batch_size < samples,
+            "dropout": dropout,
+        }
+        if any(given.values()):
             raise ValueError(
-                f"{name} searches along each line for its step: leave out learning_rate, schedule and clip_norm"
+                f"{optimizer.settings()['name']} takes all samples at once, at a cost that stays the same, and finds "
+                f"its own steps: leave out {', '.join(name for name, there in given.items() if there)}, or use adam"
             )
-        if self.batch_size is not None and self.batch_size < samples:
-            these = "all samples" if samples == math.inf else f"all {samples} samples"
-            raise ValueError(f"{name} uses {these} at once: leave out batch_size={self.batch_size}")
-        if dropout:
-            raise ValueError(f"{name} needs a cost that stays the same; with dropout use adam or another optimizer")
 
     @property
     def watchers(self) -> list[Callback]:

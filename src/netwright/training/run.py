@@ -106,7 +106,8 @@ class Training:
         self.ahead = min(self.ahead, self.epochs - done)
         if self.patience is not None:
             self.ahead = max(1, min(self.ahead, self.patience - self.stale_epochs))  # it cannot run out sooner
-        if type(self.schedule) in (Constant, Plateau):
+        schedule = self.schedule
+        if isinstance(schedule, Constant) and type(schedule) in (Constant, Plateau) and not schedule.warmup:
             rates = np.full((self.ahead, steps), self.learning_rate * self.rate_factor)
         else:
             rates = np.array([self.rates(epoch) for epoch in range(done, done + self.ahead)])

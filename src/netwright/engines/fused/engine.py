@@ -67,7 +67,7 @@ class Fused(Engine):
         self.program: Program | None = None
 
     def prepare(self, network: FeedForward, columns: int, *, updates: bool = False, clips: bool = False) -> Program:
-        """The network's program, compiled; made anew when the network or the batch is another."""
+        """A program for the network's structure and the batch, bound to it: the last one, a kept one, or a new one."""
         threads, make = division(network, columns, self.n_threads, updates=updates, clips=clips)
         key = key_of(network, columns, threads, make)
         if self.program is None or self.program.key != key:
@@ -86,8 +86,8 @@ class Fused(Engine):
         While it is in use it is not to be found: another training at the same time makes its own.
         """
         yield
-        p = self.program
-        if p is not None and p.arena.nbytes <= KEPT:
+        p, self.program = self.program, None  # it is no longer ours: whoever finds it may be another thread
+        if p is not None and p.nbytes <= KEPT:
             _kept[p.key] = p
             for oldest in list(_kept)[:-MOST]:
                 _kept.pop(oldest, None)

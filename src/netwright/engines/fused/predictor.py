@@ -26,6 +26,7 @@ class Predictor:
 
     def __init__(self, network: FeedForward, n_threads: int | None = None):
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
+        self.one = network.inputs, 1  # the shape of one sample
         threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
         with Announced(network.dtype):
             sizes = ((1, 1), (TILE, 1), (threads * TILE, threads))
@@ -37,12 +38,12 @@ class Predictor:
         self.loop, self.address = self.programs[0].loop, self.plans[0].ctypes.data
 
     def __call__(self, X: Array) -> Array:
-        network = self.network
-        if getattr(X, "shape", None) == (network.inputs, 1) and X.dtype.kind in "fiub":
+        if getattr(X, "shape", None) == self.one and X.dtype.kind in "fiub":
             with self.lock:
                 self.x[0] = X[:, 0]
                 self.loop(self.address, 0)
                 return self.a.T.copy()
+        network = self.network
         X = np.ascontiguousarray(shaped("X", X, network.inputs, network.dtype).T)
         A = np.empty((len(X), network.outputs), network.dtype)
         # for few a second thread would only be a delay

@@ -92,6 +92,11 @@ class Program:
         self.base = self._base(network)
         self.bind(network)
 
+    @property
+    def nbytes(self) -> int:
+        """Of its memory."""
+        return self.arena.nbytes + (0 if self.gradients is None else self.gradients.nbytes)
+
     def bind(self, network: FeedForward) -> None:
         """Work on this network's theta and grad from now on; whoever runs the program holds them."""
         self.base[Plan.THETA] = network.theta.ctypes.data
@@ -169,10 +174,12 @@ class Program:
 
 def key_of(network: FeedForward, columns: int, threads: int, make: Any) -> tuple[Any, ...]:
     """What decides how a program is made: of equal keys, equal programs."""
-    layers = [
-        (each.inputs, each.neurons, id(each.activation)) if isinstance(each, Layer) else getattr(each, "rate", each)
-        for each in network.layers
-    ]
+    layers: list[Any] = list(network.layers)  # one of an unknown kind is its own key: it will be refused
+    for place, layer in enumerate(layers):
+        if isinstance(layer, Layer):
+            layers[place] = layer.inputs, layer.neurons, id(layer.activation)
+        elif isinstance(layer, Dropout):
+            layers[place] = layer.rate
     penalized = any(network.penalties(columns))
     return network.dtype, id(network.loss), network.label_smoothing, penalized, columns, threads, make, *layers
 
