@@ -144,21 +144,20 @@ def test_an_engine_of_ones_own_hands_it_on():
     """Else two trainings at once could work in the same memory: one by that engine, one that finds the program."""
     mine, alone, together = engine.Fused(1), [net(), net()], [net(), net()]
     net().train(X, Y, **OPTIONS | {"engine": mine})
+    options, start = OPTIONS | {"epochs": 5000}, threading.Barrier(2)
     for network in alone:
-        network.train(X, Y, **OPTIONS | {"epochs": 300})
-    inside, go = threading.Event(), threading.Event()
+        network.train(X, Y, **options)
 
-    def waits(*_):
-        inside.set()
-        assert go.wait(60)
+    def train(network, which):
+        start.wait(60)
+        network.train(X, Y, **options | {"engine": which})
 
-    options = OPTIONS | {"epochs": 300}
-    other = threading.Thread(target=lambda: together[0].train(X, Y, **options | {"engine": mine}, callbacks=[waits]))
-    other.start()
-    assert inside.wait(60)
-    together[1].train(X, Y, **options)
-    go.set()
-    other.join()
+    pairs = zip(together, (mine, "fused"), strict=True)
+    threads = [threading.Thread(target=train, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     for network, twin in zip(alone, together, strict=True):
         np.testing.assert_array_equal(network.theta, twin.theta)
 
