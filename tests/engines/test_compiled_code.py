@@ -84,6 +84,30 @@ def test_damaged_code_is_noticed_thrown_away_and_compiled_anew(tmp_path):
     assert not list(tmp_path.glob("*.tmp*"))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="only root may give files away")
+def test_code_of_another_user_is_not_run(tmp_path):
+    right, _ = train(tmp_path, "float64")
+    (file,) = tmp_path.glob("product-float64-*")
+    os.chown(file, 65534, 65534)
+    outcome, said = train(tmp_path, "float64")
+    assert outcome == right
+    assert "it is another user's" in said
+    assert file.stat().st_uid == 0
+
+
+@pytest.mark.slow
+def test_without_a_trusted_place_it_compiles_for_itself_and_says_why(tmp_path):
+    right, _ = train(tmp_path / "mine", "float64")
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    outcome, said = train(tmp_path / "open", "float64")
+    assert outcome == right
+    assert "for this process alone, no directory of your own" in said
+    assert "others may write to it, its mode is 777" in said
+    assert not list((tmp_path / "open").iterdir())
+
+
 WITHOUT_SYSTEM_CALLS = """
 import llvmlite.binding as llvm
 look_up, gone = llvm.address_of_symbol, ("sched_yield", "usleep", "clock_gettime")

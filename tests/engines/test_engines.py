@@ -244,6 +244,43 @@ def warmed_up():
     return engines.warmed_up()
 
 
+# Code is run from there: whoever can put a file into the folder could have us run theirs.
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners and modes here")
+@pytest.mark.parametrize("mode", [0o770, 0o720, 0o702, 0o777, 0o1777])
+def test_a_folder_that_others_may_write_to_is_refused(place, mode):
+    place.mkdir()
+    place.chmod(mode)
+    forget()
+    with pytest.raises(OSError, match=f"others may write to it, its mode is {mode:o}"):
+        cache.cache_directory()
+    place.chmod(0o755)
+    assert cache.cache_directory() == place
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners and modes here")
+def test_a_folder_of_another_user_is_refused(place, monkeypatch):
+    place.mkdir()
+    monkeypatch.setattr(cache, "_user", lambda: os.getuid() + 1)
+    forget()
+    with pytest.raises(OSError, match="it is another user's"):
+        cache.cache_directory()
+
+
+@pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="only root may give links away")
+def test_a_link_of_another_user_is_refused_and_one_of_ones_own_is_followed(place, tmp_path):
+    (tmp_path / "mine").mkdir(0o700)
+    place.symlink_to(tmp_path / "mine")
+    forget()
+    assert cache.cache_directory() == place
+    os.lchown(place, 65534, 65534)
+    forget()
+    with pytest.raises(OSError, match="it is another user's"):
+        cache.cache_directory()
+    assert not list((tmp_path / "mine").iterdir())
+
+
 def test_what_warm_up_leaves_holds_for_the_same_code_and_cpu(place, monkeypatch):
     monkeypatch.setattr(fused, "warm_up", lambda: 12.0)
     forget()

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import stat
 import sys
 import tempfile
 from functools import cache
@@ -42,14 +43,33 @@ def _places() -> list[Path]:
 
 @cache
 def cache_directory() -> Path:
-    """$NETWRIGHT_CACHE_DIR, else the user's cache, else a temporary directory of theirs; OSError if none will do."""
+    """$NETWRIGHT_CACHE_DIR, else the user's cache, else a temporary directory of theirs.
+
+    Code is loaded from here, so nobody else may be able to put some. OSError says of each place why it will not do.
+    """
+    tried = []
     for place in _places():
-        with contextlib.suppress(OSError):
+        try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Code is loaded from here: nobody else may be able to put some.
-            if os.access(place, os.W_OK) and (not hasattr(os, "getuid") or place.stat().st_uid == _user()):
-                return place
-    raise OSError(f"no directory of your own to keep compiled code in: tried {', '.join(map(str, _places()))}")
+            why = doubt(place.lstat()) if place.is_symlink() else ""  # somebody's link may lead anywhere
+            why = why or doubt(place.stat())
+        except OSError as error:
+            why = error.strerror or str(error)
+        if not why and os.access(place, os.W_OK):
+            return place
+        tried.append(f"{place} ({why or 'it cannot be written to'})")
+    raise OSError(f"no directory of your own to keep compiled code in: tried {', '.join(tried)}")
+
+
+def doubt(found: os.stat_result) -> str:
+    """Why what was found may have been put there by somebody else; "" if only this user can have."""
+    if not hasattr(os, "getuid"):
+        return ""
+    if found.st_uid != _user():
+        return "it is another user's"
+    if found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode):
+        return f"others may write to it, its mode is {stat.S_IMODE(found.st_mode):o}"
+    return ""
 
 
 def _mark() -> str:

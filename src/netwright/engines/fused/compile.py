@@ -28,7 +28,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from netwright.engines.cache import SOURCES, cache_directory
+from netwright.engines.cache import SOURCES, cache_directory, doubt
 
 # Everything but `nnan` and `ninf`: a NaN must come through, since it is how a divergence is told.
 # INNER is what only compiled code calls: it has no wrappers for Python, which take as long to compile as the rest.
@@ -183,8 +183,10 @@ def _checksum(code: bytes) -> bytes:
 
 
 def _kept(file: Path) -> bytes | None:
-    """The code in a file; None if there is no such file, or it is damaged, which is said, and thrown away."""
+    """The code in a file; None if there is no such file, or it is damaged or another's: that is said, and it goes."""
     try:
+        if why := doubt(file.lstat()):
+            raise PermissionError(why)
         data = file.read_bytes()
         checksum, code = data[:16], data[16:]
         if code and checksum == _checksum(code):
