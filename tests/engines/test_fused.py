@@ -633,3 +633,45 @@ def test_processes_share_the_cache_without_a_race(tmp_path):
     assert [child.returncode for child in children] == [0, 0, 0]
     assert len(set(said)) == 1
     assert not list(tmp_path.glob("*.tmp*"))
+
+
+FORKS = """
+import multiprocessing, threading, warnings
+import numpy as np
+from netwright import MLPClassifier, Network
+
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(400, 6))
+model = MLPClassifier((16,), engine="fused", max_iter=5, random_state=0).fit(X, X[:, 0] > 0)
+network = Network([6, 300, 1], rng=0)
+right = model.predict(X).sum(), network.predict(X.T).sum()
+
+def busy():
+    while True:
+        model.predict(X)
+        network.predict(X.T)
+
+def child():
+    assert (model.predict(X).sum(), network.predict(X.T).sum()) == right
+
+for _ in range(3):
+    threading.Thread(target=busy, daemon=True).start()
+children = []
+for _ in range(20):
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(30)
+    children.append(process.exitcode)
+    process.kill()
+print(children)
+import os
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_child_forked_while_others_predict_predicts_too():
+    """The locks that they held are not held by anybody in the child."""
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.strip() == str([0] * 20), done.stderr[-2000:]

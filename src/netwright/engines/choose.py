@@ -3,7 +3,6 @@
 import functools
 import logging
 import math
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +17,7 @@ from netwright.core.registry import Registry
 from netwright.engines.cache import mark_warm, warmed_up
 from netwright.engines.engine import Engine
 from netwright.engines.plain import Plain
+from netwright.engines.threads import Lock
 
 log = logging.getLogger("netwright")
 
@@ -93,7 +93,7 @@ def warm_up() -> float:
     return seconds
 
 
-_importing = threading.Lock()
+_importing = Lock()
 
 
 def _has_compiler() -> bool:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import threading
+import weakref
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
@@ -19,6 +20,40 @@ def cores() -> int:
     return max(1, min(here, int(limit)) if limit.isdigit() else here)
 
 
+_owners: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def renewed_in_children(owner: Any) -> None:
+    """Have a forked child begin with `owner.forked()`: the thread that held its lock, say, is not there to free it."""
+    _owners.add(owner)
+
+
+def _forked() -> None:
+    for owner in _owners:
+        owner.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+class Lock:
+    """A lock for whoever is in no hurry, free again in a forked child."""
+
+    def __init__(self) -> None:
+        self.forked()
+        renewed_in_children(self)
+
+    def forked(self) -> None:
+        self.lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
+
+
 class Limit:
     """One BLAS library's limit, for all who want it at a time: the first sets it, the last takes it back."""
 
@@ -26,6 +61,14 @@ class Limit:
         self.libraries = libraries
         self.lock, self.inside = threading.Lock(), 0
         self.before: list[int] = []
+        renewed_in_children(self)
+
+    def forked(self) -> None:
+        """In a forked child nobody is inside."""
+        self.lock = threading.Lock()
+        if self.inside:
+            self.inside = 0
+            self.set(self.before)
 
     def __enter__(self) -> None:
         with self.lock:

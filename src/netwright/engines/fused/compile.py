@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -29,6 +28,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from netwright.engines.cache import SOURCES, cache_directory, doubt
+from netwright.engines.threads import Lock
 
 # Everything but `nnan` and `ninf`: a NaN must come through, since it is how a divergence is told.
 # INNER is what only compiled code calls: it has no wrappers for Python, which take as long to compile as the rest.
@@ -114,7 +114,7 @@ def load_at(typing: Any, address: Any) -> Any:
 # ── compiled once, kept on disk ──────────────────────────────────────────────────────────────────────────────────────
 
 _compiled: dict[tuple[str, str], tuple[int, bytes]] = {}  # with the code: an address must stay good
-_lock = threading.RLock()
+_lock = Lock()
 seconds_compiling = 0.0
 _announcing = False
 

@@ -12,6 +12,7 @@ from netwright.engines.fused.loops.by_rows import predict
 from netwright.engines.fused.plan import Plan
 from netwright.engines.fused.program import TILE, Program
 from netwright.engines.fused.workers import HEAVY, Workers, default_threads
+from netwright.engines.threads import renewed_in_children
 
 SHORT = 1e7  # operations of a prediction below which a second worker does not pay
 
@@ -27,6 +28,7 @@ class Predictor:
     def __init__(self, network: FeedForward, n_threads: int | None = None):
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
         self.one = network.inputs, 1  # the shape of one sample
+        renewed_in_children(self)
         threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
         with Announced(network.dtype):
             sizes = ((1, 1), (TILE, 1), (threads * TILE, threads))
@@ -36,6 +38,10 @@ class Predictor:
         self.x, self.a = np.zeros((1, network.inputs), F), np.zeros((1, network.outputs), F)
         self.plans = [program.plan(1, X=self.x, OUTPUT=self.a) for program in self.programs]
         self.loop, self.address = self.programs[0].loop, self.plans[0].ctypes.data
+
+    def forked(self) -> None:
+        """In a forked child nobody predicts yet."""
+        self.lock = threading.Lock()
 
     def __call__(self, X: Array) -> Array:
         if getattr(X, "shape", None) == self.one and X.dtype.kind in "fiub":
