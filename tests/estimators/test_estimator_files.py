@@ -489,3 +489,19 @@ def test_train_does_not_replace_an_estimator(tiny, tmp_path):
     done = run("train", table, "--target", "species", "--model", model)
     assert done.exit_code == 2
     assert model.read_bytes() == tiny[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_chooses_no_file_to_write_to(kind, tmp_path):
+    """Whoever loads it has not asked for a checkpoint, and may have something there."""
+    X, y = problem(kind)
+    victim = tmp_path / "victim.txt"
+    model = kind(**QUICK, checkpoint=str(victim), resume=True, warm_start=True).fit(X, y)
+    model.save(tmp_path / "model")
+    victim.write_text("precious")
+    loaded = load(tmp_path / "model")
+    assert (loaded.checkpoint, loaded.resume) == (None, False)
+    loaded.fit(X, y)
+    assert victim.read_text() == "precious"
+    again = model.set_params(checkpoint=None, resume=False).fit(X, y)
+    np.testing.assert_array_equal(flat(loaded), flat(again))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -600,3 +601,24 @@ def test_threads_that_save_to_one_path_at_once_leave_a_whole_file(tmp_path):
         list(pool.map(lambda i: networks[i % 2].save(tmp_path / "model"), range(40)))
     assert load(tmp_path / "model").inputs in (3, 300)
     assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("name", ["cross_entropy:20000000", "cross_entropy:1000000000"])
+def test_a_loss_of_many_outputs_is_refused_before_memory_is_asked_for(name, tmp_path):
+    forge(tmp_path / "model", header(loss=name), THETA)
+    for make in (lambda: load(tmp_path / "model"), lambda: Network([2, 3, 1], loss=name)):
+        tracemalloc.start()
+        with pytest.raises(ValueError, match="neurons, got 1"):
+            make()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_are_refused(bad, tmp_path):
+    theta = np.ones(13)
+    theta[5] = bad
+    forge(tmp_path / "model", header(), {"theta": theta})
+    with pytest.raises(ValueError, match="theta has 1 numbers that are not finite"):
+        load(tmp_path / "model")

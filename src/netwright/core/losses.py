@@ -16,6 +16,8 @@ from netwright.core.activations import ACTIVATIONS, EXP_MAX, Softmax, by_blocks,
 from netwright.core.arguments import Array, number, whole
 from netwright.core.registry import Registry
 
+MANY = 1000  # outputs of a family's loss, whose code has been checked with fewer
+
 # ── the article's pair ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -276,6 +278,8 @@ def check_loss(loss: Loss) -> None:
     if loss.targets not in TARGETS:
         raise ValueError(f"loss {loss.name!r}: targets must be one of {', '.join(TARGETS)}, got {loss.targets!r}")
     rows = sum(loss.blocks) or max(3, len(loss.numbers))
+    if rows > MANY:  # a name such as "cross_entropy:20000000" must not take gigabytes before it is refused
+        return
     moving = min(rows, 20)  # more would take long, and show no more
     Z = np.linspace(-3.03, 3.01, 14 * rows).reshape(rows, 14)
     likely = {"real": np.cos(5 * Z), "count": np.round(4 + 4 * np.cos(5 * Z))}

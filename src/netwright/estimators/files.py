@@ -110,7 +110,8 @@ def from_header(
         raise ValueError(
             f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
         )
-    estimator = kind(**given)
+    # Where to write is for whoever loads to say: a file that came from elsewhere must not choose one to overwrite.
+    estimator = kind(**given | {"checkpoint": None, "resume": False})
     parameters.check(estimator)
     fitted = {name: decode(value) for name, value in header["fitted"].items()}
     _check(fitted, FITTED | ({"_labels": Labels} if is_classifier(kind()) else {"_targets": int, "_levels": list}))

@@ -2,6 +2,8 @@
 
 from typing import Any, TypeVar
 
+import numpy as np
+
 from netwright.core.activations import ACTIVATIONS, Activation
 from netwright.core.arguments import Array, whole
 from netwright.core.losses import LOSSES, Loss
@@ -38,4 +40,6 @@ def rebuild(
     size = sum(whole("neurons", layer["neurons"]) * (whole("inputs", layer["inputs"]) + 1) for layer in dense)
     if theta.shape != (size,) or theta.dtype.name != settings["dtype"]:  # before memory is asked for
         raise ValueError(f"theta is {theta.dtype} {theta.shape}, which its layers do not fill in {settings['dtype']}")
+    if not np.isfinite(theta).all():
+        raise ValueError(f"theta has {np.count_nonzero(~np.isfinite(theta)):,} numbers that are not finite")
     return kind.from_settings(settings, theta, activations, losses.get(loss, loss))
