@@ -64,6 +64,24 @@ class Member:
             self.predictor = self.network.predictor()
         return self.predictor(X)
 
+    def snapshot(self, draws: bool) -> dict[str, Any]:
+        """Where it stands, to be restored: the random numbers only if training `draws` some, since that takes long."""
+        optimizer, learned = self.optimizer, None
+        if isinstance(optimizer, Optimizer):
+            slots = {name: slot.copy() for name, slot in optimizer.slots.items()}
+            learned = optimizer.t, optimizer.learning_rate, slots
+        random = self.stream.bit_generator.state if draws else None
+        return {"self": dict(vars(self)), "theta": self.network.theta.copy(), "learned": learned, "random": random}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Stand there again."""
+        vars(self).update(state["self"])
+        self.network.theta = state["theta"]
+        if state["learned"] is not None:
+            self.optimizer.t, self.optimizer.learning_rate, self.optimizer.slots = state["learned"]
+        if state["random"] is not None:
+            self.stream.bit_generator.state = state["random"]
+
     def __getstate__(self) -> dict[str, Any]:
         """All but the gradients."""
         network = self.network

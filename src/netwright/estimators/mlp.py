@@ -17,6 +17,7 @@ from netwright.core.losses import find_loss
 from netwright.estimators import parameters
 from netwright.estimators.labels import Labels, class_weights, distinct
 from netwright.estimators.perceptron import Perceptron
+from netwright.estimators.undo import whole_or_nothing
 
 
 @dataclass(eq=False, repr=False)
@@ -65,10 +66,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
         `classes` are all that will ever come; needed in the first call. Otherwise as `fit`.
         """
-        parameters.check(self)
-        if _check_partial_fit_first_call(self, classes):
-            self._labels = Labels.of(y, self.classes_)
-        self._train(self._prepare(X, y, sample_weight, step=True))
+        with whole_or_nothing(self):
+            parameters.check(self)
+            if _check_partial_fit_first_call(self, classes):
+                self._labels = Labels.of(y, self.classes_)
+            self._train(self._prepare(X, y, sample_weight, step=True))
         return self
 
     def predict(self, X: Any) -> Any:
@@ -163,7 +165,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
     @available_if(parameters.takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """One epoch over these rows, going on exactly from the last: 200 times this is `fit` with max_iter=200."""
-        self._train(self._prepare(X, y, sample_weight, step=True))
+        with whole_or_nothing(self):
+            self._train(self._prepare(X, y, sample_weight, step=True))
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

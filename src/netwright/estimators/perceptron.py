@@ -24,6 +24,7 @@ from netwright.estimators.callbacks import best_of, progress, scoring, sklearn_c
 from netwright.estimators.fitting import Member, Task, split, train_members, training_of
 from netwright.estimators.inspection import Inspection
 from netwright.estimators.streams import draw_weights, streams
+from netwright.estimators.undo import nothing_half_learned, whole_or_nothing
 from netwright.estimators.validation import check_weight, check_X, check_X_y
 from netwright.training.history import Callback
 from netwright.training.loop import run
@@ -108,9 +109,11 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
             `early_stopping` watches them instead of a part of X.
         groups: (samples,), handed to `validation_splitter`.
 
-        ValueError names what is wrong with an argument, before anything is learnt.
+        ValueError names what is wrong with an argument, before anything is learnt. A fit that an exception ends leaves
+        the estimator as it was. Ctrl-C keeps what was learnt by then, and warns; before an epoch is done it is one.
         """
-        self._train(self._prepare(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups))
+        with whole_or_nothing(self):
+            self._train(self._prepare(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups))
         return self
 
     def _prepare(
@@ -219,17 +222,23 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         members = self._synced()
         X, Y, _ = task.samples.arrays
         self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
-        try:
-            if self.solver == "auto" or len(members) > 1:
-                train_members(self, members, task)
-            else:
-                with training_of(self, members[0], task) as training:
-                    run(training)
-        except FloatingPointError as error:
+        draws = bool(self.dropout) or not (task.incremental and self.batch_size in ("auto", samples) and samples <= 200)
+        with nothing_half_learned(members, draws):
+            try:
+                if self.solver == "auto" or len(members) > 1:
+                    train_members(self, members, task)
+                else:
+                    with training_of(self, members[0], task) as training:
+                        run(training)
+            except FloatingPointError as error:
+                self._note(members[0], task)
+                self._give_up(task, error)
+                return
+            if any(
+                not len(member.history) and member.history.stopped[:11] in ("", "interrupted") for member in members
+            ):
+                raise KeyboardInterrupt
             self._note(members[0], task)
-            self._give_up(task, error)
-            return
-        self._note(members[0], task)
         for member in members:
             if not task.incremental:
                 warn(self, member)

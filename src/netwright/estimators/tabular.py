@@ -1,6 +1,7 @@
 """TabularClassifier and TabularRegressor: any table in, no option needed. `recipe.py` says how they learn."""
 
 import time
+import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
 from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.labels import class_weights, codes_of
+from netwright.estimators.undo import whole_or_nothing
 from netwright.recipes.folds import in_float32
-from netwright.recipes.recipe import LEVELS, encode, mixture_of
+from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of
 from netwright.tables.frame import Frame
 from netwright.tables.labels import class_targets, probabilities
 from netwright.tables.statistics import moments
@@ -57,12 +59,18 @@ class Tabular(BaseEstimator):
         X_val, y_val, sample_weight_val: rows that decide when to stop and what to mix; by default those are the rows
             themselves, each predicted by networks that did not learn from it.
 
-        ValueError names what is wrong with an argument or a column, before anything is learnt.
+        ValueError names what is wrong with an argument or a column, before anything is learnt. A fit that an exception
+        ends leaves the estimator as it was. Ctrl-C keeps the networks that are done, and warns; before one is, it is one.
         """
-        begun = time.perf_counter()
-        self._check_parameters()
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: give both or neither")
+        with whole_or_nothing(self):
+            self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
+        begun = time.perf_counter()
+        self._check_parameters()
         self._look(X)
         frame = frame_of(X, self.columns or {}, {})
         targets, weight = self._learn_targets(y, frame), self._weigh(sample_weight, y, frame)
@@ -73,23 +81,16 @@ class Tabular(BaseEstimator):
         self._dates = frame.date_formats
         self.encoder_ = encode(frame, targets, weight, self.max_levels, self._kinds(frame))
         if not self.encoder_.columns or (targets == targets[:, :1]).all():
-            return self  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
+            return  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
         held_out = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
-        self.mixture_, _ = mixture_of(
-            self.encoder_,
-            frame,
-            targets,
-            weight,
-            held_out,
-            loss=self._loss(targets),
-            seed=seed,
-            engine=self.engine,
-            n_threads=self.n_threads,
-            max_seconds=self.max_time,
-            begun=begun,
-        )
-        return self
+        options = {"engine": self.engine, "n_threads": self.n_threads, "max_seconds": self.max_time, "begun": begun}
+        options |= {"loss": self._loss(targets), "seed": seed}
+        try:
+            self.mixture_, _ = mixture_of(self.encoder_, frame, targets, weight, held_out, **options)
+        except Interrupted as interrupted:
+            self.mixture_, history = interrupted.args
+            warnings.warn(f"Training interrupted by user: {history.stopped}.", stacklevel=4)
 
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
         """(column, kind, what was done to it, the features made of it) for every column of the training table."""
