@@ -222,7 +222,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         members = self._synced()
         X, Y, _ = task.samples.arrays
         self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
-        draws = bool(self.dropout) or not (task.incremental and self.batch_size in ("auto", samples) and samples <= 200)
+        draws = bool(self.dropout) or samples > 200 or self.batch_size not in ("auto", samples)
         with nothing_half_learned(members, draws):
             try:
                 if self.solver == "auto" or len(members) > 1:
@@ -234,14 +234,13 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
                 self._note(members[0], task)
                 self._give_up(task, error)
                 return
-            if any(
-                not len(member.history) and member.history.stopped[:11] in ("", "interrupted") for member in members
-            ):
+            unlearned = [member.history.stopped for member in members if not len(member.history)]
+            if any(not stopped or stopped.startswith("interrupted") for stopped in unlearned):
                 raise KeyboardInterrupt
             self._note(members[0], task)
-        for member in members:
-            if not task.incremental:
-                warn(self, member)
+            for member in members:
+                if not task.incremental:
+                    warn(self, member)
 
     def _note(self, member: Member, task: Task) -> None:
         """The fitted attributes, from the first network's history."""

@@ -60,7 +60,7 @@ class Tabular(BaseEstimator):
             themselves, each predicted by networks that did not learn from it.
 
         ValueError names what is wrong with an argument or a column, before anything is learnt. A fit that an exception
-        ends leaves the estimator as it was. Ctrl-C keeps the networks that are done, and warns; before one is, it is one.
+        ends leaves the estimator as it was. Ctrl-C keeps the networks that are done, and warns; without one it is one.
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: give both or neither")
@@ -90,7 +90,7 @@ class Tabular(BaseEstimator):
             self.mixture_, _ = mixture_of(self.encoder_, frame, targets, weight, held_out, **options)
         except Interrupted as interrupted:
             self.mixture_, history = interrupted.args
-            warnings.warn(f"Training interrupted by user: {history.stopped}.", stacklevel=4)
+            warnings.warn(f"Training interrupted by user: {history.stopped}.", stacklevel=3)
 
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
         """(column, kind, what was done to it, the features made of it) for every column of the training table."""
