@@ -6,9 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.exceptions import NotFittedError
 
-from netwright import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
+from netwright import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load, train_table
+from netwright.cli import main
 from netwright.core.optimizers import LBFGS
 from small_problems import KINDS, QUICK, output, problem
 
@@ -251,3 +253,45 @@ def test_a_table_that_is_refused_changes_nothing(kind):
     with pytest.raises((ValueError, TypeError)):
         model.set_params(max_levels=-1).fit(X, y)
     np.testing.assert_array_equal(output(model, X), said)
+
+
+ONE = {"hidden": (5,), "epochs": 12, "engine": "plain"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("options", [ONE, {}], ids=["one network", "mixture"])
+def test_train_table_at_ten_moments(options, error):
+    X, y = table(TabularRegressor)
+    columns = {"a": X[:, 0], "b": X[:, 1], "y": y}
+    for moment in moments(lambda: train_table(columns, "y", **options)):
+        try:
+            with Moments(moment, error):
+                model = train_table(columns, "y", **options)
+        except error:
+            continue
+        assert error is KeyboardInterrupt or moment is None
+        assert len(model.history) >= 1
+        assert np.isfinite(model.predict(columns)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [["--hidden", "5", "--epochs", "12"], []], ids=["one network", "mixture"])
+def test_the_command_line_at_ten_moments(more, tmp_path):
+    """A model that was there is still there, or another whole one is; never none, and never a traceback."""
+    X, y = table(TabularRegressor)
+    data, path = tmp_path / "data.csv", tmp_path / "model"
+    data.write_text("a,b,y\n" + "".join(f"{a},{b},{c}\n" for (a, b), c in zip(X[:, :2], y, strict=True)))
+    asked = ["train", str(data), "-t", "y", "-o", str(path), "--quiet", *more]
+    run = CliRunner().invoke
+    assert run(main, asked).exit_code == 0
+    first = path.read_bytes()
+    for moment in moments(lambda: run(main, asked)):
+        with Moments(moment):
+            result = run(main, asked)
+        assert result.exit_code in (0, 130), result.output
+        assert "Traceback" not in result.output
+        assert result.exit_code == 130 or path.read_bytes() != first
+        assert np.isfinite(load(path).predict(str(data))).all()
+        path.write_bytes(first)
+    assert not list(tmp_path.glob(".*tmp"))

@@ -88,8 +88,6 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     try:
         with progress:
             made = train_table(table, target, **options, reading=reading, ready=ready)
-        if one and not len(made.history):
-            raise KeyboardInterrupt
     except KeyboardInterrupt:
         if not progress.started:
             raise

@@ -83,9 +83,9 @@ def train_table(
     ready: called with the untrained model once everything is checked, before the first epoch.
     The others are as in `Network.train`.
 
-    Encoders are fitted to the rows that are learned from. Ctrl-C ends training with what has been learnt by then; with
-    a mixture, as long as no network is done, it is a KeyboardInterrupt. ValueError names the column, value or argument
-    that is wrong, OSError the file; before training starts.
+    Encoders are fitted to the rows that are learned from. Ctrl-C ends training with what has been learnt by then; as
+    long as no epoch of the one network, or no network of a mixture, is done, it is a KeyboardInterrupt. ValueError
+    names the column, value or argument that is wrong, OSError the file; before training starts.
     """
     arguments = locals() | {"resume": resume or None}
     asked = {name: arguments[name] for name in ABOUT_ONE if arguments[name] is not None}

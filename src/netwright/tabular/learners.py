@@ -109,7 +109,10 @@ class SingleLearner:
         X, Y, weight, rows, held = self.X, problem.Y, problem.weight, problem.rows, problem.held
         watched = (X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None
         options = self.options | {**self.one.training, **self.budget} | {"weight": problem.part, "validation": watched}
-        return self.network, self.network.train(X[:, rows], Y[:, rows], **options)
+        history = self.network.train(X[:, rows], Y[:, rows], **options)
+        if not len(history) and history.stopped.startswith("interrupted"):
+            raise KeyboardInterrupt  # nothing has been learnt
+        return self.network, history
 
 
 @dataclass
