@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import time
 
 import duckdb
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netwright.tables import read
 from netwright.tables.column import spelling
 from netwright.tables.frame import Frame
 from netwright.tables.read import read_table, to_csv_text, write_table
@@ -386,3 +388,52 @@ def test_any_text_survives_a_csv_file(tmp_path, rows):
     again = read_table(tmp_path / "t.csv", delimiter=",", header=True)
     assert again.column("x").tolist() == numbers
     assert again.column("s").tolist() == texts
+
+
+def test_a_wide_file_is_read_as_its_parts_are_and_in_proportion_to_them(tmp_path, monkeypatch):
+    """600 columns of all kinds; as texts looked at, as statements over a table of texts, and over the file."""
+    rng = np.random.default_rng(0)
+    kinds = [
+        lambda: [f"{x:.3f}" for x in rng.normal(size=8)],
+        lambda: [f"{x:05d}" for x in rng.integers(0, 99, 8)],
+        lambda: ["9007199254740993", "1", *"234567"],
+        lambda: ["", "NA", *"345678"],
+        lambda: list("abcdefgh"),
+        lambda: [f"2024-01-0{i}" for i in range(1, 9)],
+        lambda: ["1e3", "-0.5", " 7", "+8", "inf", "0", "0.25", "2"],
+        lambda: ["true", "false"] * 4,
+    ]
+    columns = [[f"c{j}", *kinds[j % len(kinds)]()] for j in range(600)]
+
+    def written(name, some):
+        (tmp_path / name).write_text("".join(",".join(cells) + "\n" for cells in zip(*some, strict=True)))
+        return tmp_path / name
+
+    narrow = [read_table(written("narrow.csv", columns[j : j + 20])) for j in range(0, 600, 20)]
+    wide = written("wide.csv", columns)
+    ways = [read_table(wide)]
+    monkeypatch.setattr(read, "FEW", 0)
+    ways.append(read_table(wide))
+    monkeypatch.setattr(read, "SMALL", 0)
+    ways.append(read_table(wide))
+    for frame in ways:
+        assert frame.names == [name for one in narrow for name in one.names]
+        for one in narrow:
+            for name, values in one.columns.items():
+                assert frame.columns[name].dtype == values.dtype, name
+                np.testing.assert_array_equal(frame.columns[name], values)
+        assert frame.notes == [note for one in narrow for note in one.notes]
+
+
+@pytest.mark.slow
+def test_the_time_is_in_proportion_to_the_columns(tmp_path):
+    def seconds(columns):
+        rows = [",".join("0.125" for _ in range(columns)) for _ in range(20)]
+        path = tmp_path / f"{columns}.csv"
+        path.write_text("\n".join([",".join(f"c{j}" for j in range(columns)), *rows]) + "\n")
+        begun = time.process_time()
+        read_table(path)
+        return time.process_time() - begun
+
+    seconds(200)
+    assert seconds(3200) < 40 * max(min(seconds(200) for _ in range(3)), 0.02)

@@ -42,12 +42,12 @@ class CsvFile:
     @property
     def names(self) -> list[str]:
         """The columns' names: what the header says, where it says something, and every name once."""
-        names: list[str] = []
+        names: dict[str, None] = {}
         for j, field in enumerate(self.fields):
             plain = (field.strip() if self.header else "") or f"column{j}"
             tries = (f"{plain}_{number}" if number else plain for number in count())
-            names.append(next(name for name in tries if name not in names))
-        return names
+            names[next(name for name in tries if name not in names)] = None
+        return list(names)
 
     @property
     def notes(self) -> list[str]:

@@ -27,6 +27,9 @@ from netwright.tables.csv_layout import CsvFile, find_layout, open_text
 from netwright.tables.frame import Frame
 from netwright.tables.text import NULLS, TextColumns, grouped
 
+WIDE = 50  # columns in a statement, whose planning takes as long as the square of them
+FEW = 10**6  # cells of a wide table, up to which its texts are looked at sooner than statements are planned
+SMALL = 10**8  # bytes of a wide file, up to which all its texts are held at once, rather than read again and again
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet",
     ".jsonl": "json", ".ndjson": "json", ".json": "json",
@@ -181,13 +184,21 @@ def _read_csv(con: Any, texts: TextColumns, file: CsvFile, rows: str) -> Frame:
     """The file as a Frame; what is beyond doubt a number never becomes a Python text."""
     texts.place, texts.notes = file.place, file.notes
     numbers = {f"c{i}": _as_number(f"c{i}", texts.decimal, texts.thousands) for i in range(len(file.fields))}
-    n_rows, *sure = _sure_numbers(con, numbers, texts.decimal, rows)
+    parts = [{c: numbers[c] for c in list(numbers)[start : start + WIDE]} for start in range(0, len(numbers), WIDE)]
+    if len(parts) > 1 and file.path.stat().st_size < SMALL:
+        con.execute(f"create temp table wide as from {rows}")
+        rows = "wide"
+    n_rows = con.execute(f"select count(*) from {rows}").fetchone()[0]
     if not n_rows:
         raise ValueError(f"{texts.path} has a header and no rows")
+    few = len(parts) > 1 and n_rows * len(numbers) < FEW
+    sure = [False] * len(numbers) if few else [yes for part in parts for yes in _sure_numbers(con, part, texts, rows)]
     for i, name in enumerate(file.names):
         sure[i] = sure[i] and not texts.formats.keys() & {name, ""}  # 20240131 may be a date
-    sql = ", ".join(f"{number if yes else c} as {c}" for yes, (c, number) in zip(sure, numbers.items(), strict=True))
-    fetched = con.execute(f"select {sql} from {rows}").fetchnumpy()
+    fetched: dict[str, Any] = {}
+    for part in parts:
+        sql = ", ".join(f"{number if sure[int(c[1:])] else c} as {c}" for c, number in part.items())
+        fetched |= con.execute(f"select {sql} from {rows}").fetchnumpy()
     columns = {
         name: texts.decide(name, as_column(name, fetched.pop(c))) for name, c in zip(file.names, numbers, strict=True)
     }
@@ -204,14 +215,15 @@ def _as_number(c: str, decimal: str, thousands: str | None) -> str:
     return f"case when not contains({c}, '_') then try_cast({c} as double) end"  # to DuckDB, 1_000 is a number
 
 
-def _sure_numbers(con: Any, numbers: Mapping[str, str], decimal: str, rows: str) -> list[Any]:
-    """n_rows, then for each column whether all are numbers, and none looks like 00123 or is an integer above 2^53."""
+def _sure_numbers(con: Any, numbers: Mapping[str, str], texts: TextColumns, rows: str) -> Any:
+    """For each column whether all are numbers, and none looks like 00123 or is an integer above 2^53."""
+    zero = _text(f"0{texts.decimal}%")
     tests = [
-        f"coalesce(count({c}) = count({number}) and not bool_or({c} < '1' and {c} not like {_text(f'0{decimal}%')} "
-        f"and {c} <> '0' and {c} not like '-%') and not max(abs({number})) >= {EXACT:.0f}, true)"
+        f"coalesce(count({c}) = count({number}) and not bool_or({c} < '1' and {c} not like {zero} and {c} <> '0' "
+        f"and {c} not like '-%') and not max(abs({number})) >= {EXACT:.0f}, true)"
         for c, number in numbers.items()
     ]
-    return list(*con.execute(f"select count(*), {', '.join(tests)} from {rows}").fetchall())
+    return con.execute(f"select {', '.join(tests)} from {rows}").fetchone()
 
 
 # ── JSON lines and Parquet ──
