@@ -619,8 +619,9 @@ print(machine.seconds_compiling - before)
 
 
 @pytest.mark.slow
-def test_after_warm_up_nothing_that_the_tables_list_is_compiled():
-    assert run(AFTER_WARM_UP) == ["0.0"]
+def test_after_warm_up_nothing_that_the_tables_list_is_compiled(tmp_path):
+    """In a folder of its own: in the common one another test may have compiled what is missing."""
+    assert run(AFTER_WARM_UP, NETWRIGHT_CACHE_DIR=str(tmp_path)) == ["0.0"]
 
 
 @pytest.mark.slow
@@ -675,3 +676,16 @@ def test_a_child_forked_while_others_predict_predicts_too():
     """The locks that they held are not held by anybody in the child."""
     done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == str([0] * 20), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("samples", [1, 2, 700])
+def test_a_predictor_refuses_what_is_not_finite(samples, bad, dtype):
+    predict = Network([3, 5, 2], rng=0, dtype=dtype).predictor()
+    X = np.ones((3, samples))
+    right = predict(X)
+    X[1, samples - 1] = bad
+    with pytest.raises(ValueError, match=rf"X must be finite: X\[1, {samples - 1}\] is {bad}"):
+        predict(X)
+    np.testing.assert_array_equal(predict(np.ones((3, samples))), right)

@@ -437,3 +437,24 @@ def test_the_time_is_in_proportion_to_the_columns(tmp_path):
 
     seconds(200)
     assert seconds(3200) < 40 * max(min(seconds(200) for _ in range(3)), 0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"thousands": "."}, r"thousands and decimal are both '.': 1.234 could be either"),
+        ({"decimal": ",", "thousands": ","}, "thousands and decimal are both ','"),
+        ({"delimiter": ";;"}, "delimiter must be one character, got ';;'"),
+        ({"delimiter": 5}, "delimiter must be one character, got 5"),
+        ({"decimal": ""}, "decimal must be one character, got ''"),
+        ({"decimal": "1"}, "decimal must be a mark between digits, got '1'"),
+        ({"thousands": "12"}, "thousands must be one character, got '12'"),
+        ({"nulls": "NA"}, r"nulls must be a list of texts such as \['NA', '-'\], got 'NA'"),
+        ({"nulls": [5]}, "nulls must be a list of texts"),
+        *(({"encoding": name}, f"unknown encoding '{name}'") for name in ("hex", "rot13", "zlib", "base64", "x")),
+    ],
+)
+def test_what_cannot_be_read_by_is_refused(options, match, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1.234,2.5\n2.5,3\n")
+    with pytest.raises(ValueError, match=match):
+        read_table(tmp_path / "t.csv", **options)

@@ -210,6 +210,15 @@ def _difference(Z: Array, A: Array, Y: Array) -> Array:
     return A - Y
 
 
+def _huber(Z: Array, Y: Array, delta: Any) -> Array:
+    q = np.minimum(np.abs(Z - Y), delta)
+    return q * (np.abs(Z - Y) - 0.5 * q)
+
+
+def _d_huber(Z: Array, A: Array, Y: Array, delta: Any) -> Array:
+    return np.minimum(np.maximum(Z - Y, -delta), delta)
+
+
 def _pinball(Z: Array, Y: Array, level: Any) -> Array:
     return np.maximum(level * (Y - Z), (level - 1) * (Y - Z))
 
@@ -245,14 +254,12 @@ def huber(delta: float, /) -> Loss:
 
 @cache
 def _huber_of(delta: float) -> Loss:
-    def value(Z: Array, Y: Array) -> Array:
-        q = np.minimum(np.abs(Z - Y), delta)
-        return q * (np.abs(Z - Y) - 0.5 * q)
-
-    def dZ(Z: Array, A: Array, Y: Array) -> Array:
-        return np.minimum(np.maximum(Z - Y, -delta), delta)
-
-    return Loss("huber" if delta == 1 else f"huber:{delta!r}", value, dZ, scales=True, delta=delta)
+    name, value, dZ = (
+        "huber" if delta == 1 else f"huber:{delta!r}",
+        InTurn(_huber, (delta,)),
+        InTurn(_d_huber, (delta,)),
+    )
+    return Loss(name, value, dZ, scales=True, delta=delta)
 
 
 def quantile(level: float, /, *levels: float) -> Loss:

@@ -58,6 +58,7 @@ def read_table(
     import duckdb
 
     path = Path(path)
+    _check_marks(delimiter, decimal, thousands, nulls)
     _check_there(path)
     form, packed = _format(path, (".gz", ".zst"))
     encoding = _python_encoding(encoding)
@@ -122,6 +123,22 @@ def _format(path: Path, packings: Collection[str]) -> tuple[str, str]:
     return form, packed
 
 
+def _check_marks(delimiter: Any, decimal: Any, thousands: Any, nulls: Any) -> None:
+    """ValueError for marks that are no single character, or that one cannot tell apart."""
+    marks = {"delimiter": delimiter, "decimal": decimal, "thousands": thousands}
+    given = {name: mark for name, mark in marks.items() if mark is not None}
+    for name, mark in given.items():
+        if not isinstance(mark, str) or len(mark) != 1:
+            raise ValueError(f"{name} must be one character, got {mark!r}")
+    for name in ("decimal", "thousands"):
+        if name in given and (given[name].isalnum() or given[name] in "+-"):
+            raise ValueError(f"{name} must be a mark between digits, got {given[name]!r}")
+    if thousands == decimal:
+        raise ValueError(f"thousands and decimal are both {decimal!r}: 1{decimal}234 could be either; give two marks")
+    if isinstance(nulls, str) or not all(isinstance(null, str) for null in nulls):
+        raise ValueError(f"nulls must be a list of texts such as ['NA', '-'], got {nulls!r}")
+
+
 def _check_date_format(form: str) -> None:
     try:
         datetime.strptime("", form)
@@ -135,7 +152,8 @@ def _python_encoding(encoding: str) -> str:
     """The encoding's own name, UTF-8 with or without its mark at the start. ValueError for an unknown one."""
     try:
         name = codecs.lookup(encoding).name
-    except LookupError:
+        "".encode(name)  # hex, zlib and the like are codecs of something else than text
+    except (LookupError, TypeError, ValueError, AssertionError):
         raise ValueError(f"unknown encoding {encoding!r}; known are utf-8, latin-1, cp1252, utf-16 and more") from None
     return "utf-8-sig" if name in ("utf-8", "ascii") else name
 

@@ -38,6 +38,7 @@ class Predictor:
         self.x, self.a = np.zeros((1, network.inputs), F), np.zeros((1, network.outputs), F)
         self.plans = [program.plan(1, X=self.x, OUTPUT=self.a) for program in self.programs]
         self.loop, self.address = self.programs[0].loop, self.plans[0].ctypes.data
+        self.norms = self.programs[0].norms  # not 0 where an input was not finite, of which what follows says more
 
     def forked(self) -> None:
         """In a forked child nobody predicts yet."""
@@ -48,7 +49,8 @@ class Predictor:
             with self.lock:
                 self.x[0] = X[:, 0]
                 self.loop(self.address, 0)
-                return self.a.T.copy()
+                if not self.norms[0]:
+                    return self.a.T.copy()
         network = self.network
         X = np.ascontiguousarray(shaped("X", X, network.inputs, network.dtype).T)
         A = np.empty((len(X), network.outputs), network.dtype)

@@ -248,6 +248,10 @@ def predict(F: Any) -> Any:
                 A = carray(pointer(arena + table[L - 1, Column.A], item), k)
                 for i in range(k):
                     output[i] = A[i]
+                x = carray(pointer(P[Plan.X], item), d)
+                for i in range(d):
+                    unlike_zero += x[i] * zero
+                carray(pointer(P[Plan.NORMS], types.float64), T)[w] = unlike_zero
                 return
             C = padded_to(R, one)
             x = carray(pointer(P[Plan.X] + begin * d * width, item), R * d)
