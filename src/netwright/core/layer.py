@@ -169,6 +169,8 @@ class Layer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, activation=find_activation(state["activation"]), network=None)
+        if not self.theta.flags.writeable:  # mapped from a file, as joblib does when it is asked to
+            self.theta, self.grad = np.array(self.theta), np.array(self.grad)
         self.live_in(self.theta, self.grad)
 
     def settings(self) -> dict[str, Any]:

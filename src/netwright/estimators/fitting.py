@@ -94,6 +94,9 @@ class Member:
         with warnings.catch_warnings():  # what it had to say about its last activation was said when it was made
             warnings.simplefilter("ignore")
             vars(self).update(state, network=Network.from_settings(*state["network"]))
+        if isinstance(self.optimizer, Optimizer):  # what joblib has mapped into memory may only be read
+            slots = self.optimizer.slots
+            self.optimizer.slots = {n: slot if slot.flags.writeable else np.array(slot) for n, slot in slots.items()}
 
 
 def optimizer_parameters(estimator: Any) -> list[Any]:

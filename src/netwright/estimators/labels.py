@@ -1,5 +1,6 @@
 """Class labels and the columns of numbers that a network learns, there and back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from netwright.core.activations import spelt
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, brief, number
 from netwright.core.losses import find_loss, natural_loss
 from netwright.tables.labels import class_targets, one_hot, probabilities
 
@@ -121,12 +122,23 @@ class Labels:
         return list(zip(self.classes, np.split(A, ends[:-1]), strict=True))
 
 
-def class_weights(class_weight: Any, y: Array, weight: Array | None) -> Array | None:
-    """Each sample's weight times its class's; "balanced" gives every class of a target the same sum of weights."""
+def class_weights(class_weight: Any, y: Array, weight: Array | None, classes: Any) -> Array | None:
+    """Each sample's weight times its class's; "balanced" gives every class of a target the same sum of weights.
+
+    classes: all that y may hold; of several targets a list. ValueError names a class that is none of them, and a weight
+    that is none.
+    """
     if class_weight is None:
         return weight
     n = y.shape[0]
     weight = np.ones(n) if weight is None else weight
+    one, several = isinstance(class_weight, Mapping) and y.ndim == 1, isinstance(class_weight, list) and y.ndim == 2
+    if one or (several and isinstance(classes, list) and len(class_weight) == len(classes)):
+        factor = np.ones(n)
+        targets = [(class_weight, y, classes)] if one else zip(class_weight, y.T, classes, strict=True)
+        for weights, column, known in targets:
+            factor *= _weights_of(weights, known)[codes_of(column, known)]
+        return weight * factor
     if class_weight != "balanced":
         return weight * compute_sample_weight(class_weight, y)
     factor = np.ones(n)
@@ -135,6 +147,19 @@ def class_weights(class_weight: Any, y: Array, weight: Array | None) -> Array | 
         sums = np.bincount(codes, weight)
         factor *= (weight.sum() / (classes.size * sums))[codes]
     return weight * factor
+
+
+def _weights_of(class_weight: Mapping[Any, Any], classes: Array) -> Array:
+    """The weight of each class, 1 of one that is not named; ValueError as `class_weights` says."""
+    known = classes.tolist()
+    for each, weight in class_weight.items():
+        if each not in known:
+            raise ValueError(f"class_weight names {each!r}, which is none of the classes {brief(known)}")
+        number(f"class_weight's weight of {each!r}", weight, 0)
+    weights = np.array([class_weight.get(each, 1) for each in known], np.float64)
+    if not weights.any():
+        raise ValueError("class_weight is 0 for every class: nothing is left to learn from")
+    return weights
 
 
 def distinct(y: Array) -> Array:

@@ -121,7 +121,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
                 "class_weight='balanced' needs all rows at once; for partial_fit give a dict, such as "
                 "dict(zip(classes, compute_class_weight('balanced', classes=classes, y=y)))"
             )
-        return class_weights(self.class_weight, y, weight)
+        return class_weights(self.class_weight, y, weight, self._labels.classes)
 
     def _loss_and_last(self) -> tuple[Any, Any]:
         labels = self._labels

@@ -25,7 +25,7 @@ from netwright.estimators.fitting import Member, Task, split, train_members, tra
 from netwright.estimators.inspection import Inspection
 from netwright.estimators.streams import draw_weights, streams
 from netwright.estimators.undo import nothing_half_learned, whole_or_nothing
-from netwright.estimators.validation import check_weight, check_X, check_X_y
+from netwright.estimators.validation import check_weight, check_X, check_X_y, in_dtype
 from netwright.training.history import Callback
 from netwright.training.loop import run
 
@@ -180,7 +180,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         dtype = self._members[0].network.dtype
 
         def columns(X: Array, y: Any, weight: Any) -> Samples:
-            return Samples(X.T.astype(dtype, copy=False), self._encode(y, dtype), weight)
+            return Samples(in_dtype(X, dtype).T, self._encode(y, dtype), weight)
 
         rows, (X_val, y_val, weight_val) = columns(X, y, weight), held_out
         if (X_val is None) != (y_val is None) or (X_val is None and weight_val is not None):
@@ -281,7 +281,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
 
     def _each(self, X: Any) -> list[Array]:
         """Every network's outputs A, (outputs, samples)."""
-        X = check_X(self, X).T
+        X = in_dtype(check_X(self, X), self._members[0].network.dtype).T
         trained = self.engine == "auto" and getattr(self, "engine_", "") == "fused"
         compiled = self.engine == "fused" or (trained and warmed_up())
         return [member.predict(X, compiled) for member in self._synced()]

@@ -231,7 +231,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         weight = super()._weigh(sample_weight, y, frame)
-        return np.asarray(class_weights(self.class_weight, _one_column(y, frame.n_rows), weight))
+        return np.asarray(class_weights(self.class_weight, _one_column(y, frame.n_rows), weight, self.classes_))
 
     def _encode(self, y: Any) -> Array:
         return class_targets(codes_of(column_or_1d(y), self.classes_), len(self.classes_), np.float64)

@@ -52,6 +52,21 @@ def check_X(estimator: Any, X: Any) -> Array:
     return checked if isinstance(checked, np.ndarray) else checked.toarray()
 
 
+def in_dtype(X: Array, dtype: Any) -> Array:
+    """X in the dtype that the network computes in; ValueError for a number beyond it, with its column and row."""
+    if X.dtype == dtype:
+        return X
+    with np.errstate(over="ignore"):
+        there = X.astype(dtype)
+    if not np.isfinite(there).all():
+        row, column = np.argwhere(~np.isfinite(there))[0]
+        raise ValueError(
+            f"Input X contains a value too large for dtype('{there.dtype}'), in which the network computes: "
+            f"{X[row, column]:g} in column {column}, row {row} (counted from 0)."
+        )
+    return there
+
+
 def is_plain(X: Any) -> bool:
     """Whether X is an array (samples, features) of finite floats, with at least one of each."""
     plain = type(X) is np.ndarray and X.dtype in FLOATS and X.ndim == 2 and X.size
