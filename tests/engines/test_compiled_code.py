@@ -97,6 +97,17 @@ def test_code_of_another_user_is_not_run(tmp_path):
 
 
 @pytest.mark.slow
+def test_ones_own_code_is_trusted_under_any_umask(tmp_path):
+    before = os.umask(0o002)
+    try:
+        right, _ = train(tmp_path, "float64")
+        again, said = train(tmp_path, "float64")
+    finally:
+        os.umask(before)
+    assert (again, said) == ([*right[:-1], "loaded"], "")
+
+
+@pytest.mark.slow
 def test_without_a_trusted_place_it_compiles_for_itself_and_says_why(tmp_path):
     right, _ = train(tmp_path / "mine", "float64")
     (tmp_path / "open").mkdir()

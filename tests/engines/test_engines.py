@@ -18,7 +18,7 @@ from netwright import ENGINES, OPTIMIZERS, Activation, Network, engines
 from netwright.core.samples import Samples
 from netwright.engines import Engine, Job, Steps, cache, choose
 from netwright.engines.plain import Plain, batches, clip
-from netwright.engines.threads import one_thread
+from netwright.engines.threads import Lock, one_thread
 
 fused = pytest.importorskip("netwright.engines.fused")
 
@@ -464,3 +464,15 @@ def test_predict_and_evaluate_keep_blas_to_the_threads_that_pay(samples, threads
         network.evaluate(X, np.ones((1, samples)))
         assert within == [{threads}] * 4
         assert {library.get_num_threads() for library in limit.libraries} == {2}, "as it was"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_child_that_is_forked_inside_of_a_lock_leaves_it():
+    lock, limit = Lock(), one_thread("numpy")
+    with lock, limit:
+        child = os.fork()
+    if not child:
+        with lock, limit:
+            os._exit(17 + limit.inside)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 18
+    assert limit.inside == 0

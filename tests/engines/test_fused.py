@@ -689,3 +689,14 @@ def test_a_predictor_refuses_what_is_not_finite(samples, bad, dtype):
     with pytest.raises(ValueError, match=rf"X must be finite: X\[1, {samples - 1}\] is {bad}"):
         predict(X)
     np.testing.assert_array_equal(predict(np.ones((3, samples))), right)
+
+
+@pytest.mark.slow
+def test_one_sample_of_a_large_network_needs_no_second_worker():
+    """Whether it comes as an array, as a list, or is refused."""
+    network = Network([2500, 2100, 1], "relu", loss="squared_error", rng=0, dtype="float32")
+    predict, x = network.predictor(3), np.ones((2500, 1), np.float32)
+    np.testing.assert_array_equal(predict(x.tolist()), predict(x))
+    x[7] = np.nan
+    with pytest.raises(ValueError, match=r"X\[7, 0\] is nan"):
+        predict(x)

@@ -399,6 +399,8 @@ def test_a_wide_file_is_read_as_its_parts_are_and_in_proportion_to_them(tmp_path
         lambda: ["9007199254740993", "1", *"234567"],
         lambda: ["", "NA", *"345678"],
         lambda: list("abcdefgh"),
+        lambda: ["-007", *"1234567"],
+        lambda: ["+007", *"1234567"],
         lambda: [f"2024-01-0{i}" for i in range(1, 9)],
         lambda: ["1e3", "-0.5", " 7", "+8", "inf", "0", "0.25", "2"],
         lambda: ["true", "false"] * 4,

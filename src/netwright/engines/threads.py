@@ -41,11 +41,13 @@ class Lock:
     """A lock for whoever is in no hurry, free again in a forked child."""
 
     def __init__(self) -> None:
-        self.forked()
+        self.lock = threading.RLock()
         renewed_in_children(self)
 
     def forked(self) -> None:
-        self.lock = threading.RLock()
+        """A thread that holds it when it forks holds it in the child too."""
+        if not self.lock._is_owned():  # type: ignore[attr-defined]
+            self.lock = threading.RLock()
 
     def __enter__(self) -> None:
         self.lock.acquire()
@@ -79,7 +81,7 @@ class Limit:
 
     def __exit__(self, *error: object) -> None:
         with self.lock:
-            self.inside -= 1
+            self.inside = max(0, self.inside - 1)  # 0 already where the block was left by a forked child
             if self.inside == 0:
                 self.set(self.before)
 

@@ -71,12 +71,15 @@ class Member:
             slots = {name: slot.copy() for name, slot in optimizer.slots.items()}
             learned = optimizer.t, optimizer.learning_rate, slots
         random = self.stream.bit_generator.state if draws else None
-        return {"self": dict(vars(self)), "theta": self.network.theta.copy(), "learned": learned, "random": random}
+        penalty = {"l2": self.network.l2, "penalty_per_batch": self.network.penalty_per_batch}
+        theta = self.network.theta.copy()
+        return {"self": dict(vars(self)), "theta": theta, "penalty": penalty, "learned": learned, "random": random}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Stand there again."""
         vars(self).update(state["self"])
         self.network.theta = state["theta"]
+        vars(self.network).update(state["penalty"])
         if state["learned"] is not None:
             self.optimizer.t, self.optimizer.learning_rate, self.optimizer.slots = state["learned"]
         if state["random"] is not None:
@@ -176,6 +179,8 @@ def train_members(estimator: Any, members: Sequence[Member], task: Task) -> None
         train_member(estimator, members[0], task, 0)
         return
     over = threading.Event()
+    for member in members:
+        member.history = History()  # that it has learnt nothing is seen there, if it never comes to that
 
     def stop(network: Network, history: History) -> bool:
         if over.is_set():

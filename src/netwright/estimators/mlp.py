@@ -70,7 +70,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             parameters.check(self)
             if _check_partial_fit_first_call(self, classes):
                 self._labels = Labels.of(y, self.classes_)
-            self._train(self._prepare(X, y, sample_weight, step=True))
+            self._step(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -165,8 +165,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
     @available_if(parameters.takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """One epoch over these rows, going on exactly from the last: 200 times this is `fit` with max_iter=200."""
-        with whole_or_nothing(self):
-            self._train(self._prepare(X, y, sample_weight, step=True))
+        self._step(X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

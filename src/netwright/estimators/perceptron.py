@@ -24,7 +24,7 @@ from netwright.estimators.callbacks import best_of, progress, scoring, sklearn_c
 from netwright.estimators.fitting import Member, Task, split, train_members, training_of
 from netwright.estimators.inspection import Inspection
 from netwright.estimators.streams import draw_weights, streams
-from netwright.estimators.undo import nothing_half_learned, whole_or_nothing
+from netwright.estimators.undo import whole_or_nothing
 from netwright.estimators.validation import check_weight, check_X, check_X_y, in_dtype
 from netwright.training.history import Callback
 from netwright.training.loop import run
@@ -112,7 +112,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         ValueError names what is wrong with an argument, before anything is learnt. A fit that an exception ends leaves
         the estimator as it was. Ctrl-C keeps what was learnt by then, and warns; before an epoch is done it is one.
         """
-        with whole_or_nothing(self):
+        with whole_or_nothing(self, vars(self).get("_members", ()) if self.warm_start else ()):
             self._train(self._prepare(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups))
         return self
 
@@ -222,25 +222,29 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         members = self._synced()
         X, Y, _ = task.samples.arrays
         self._seen = [columns[:, :: -(-samples // 512)].copy() for columns in (X, Y)]  # for diagnose()
-        draws = bool(self.dropout) or samples > 200 or self.batch_size not in ("auto", samples)
-        with nothing_half_learned(members, draws):
-            try:
-                if self.solver == "auto" or len(members) > 1:
-                    train_members(self, members, task)
-                else:
-                    with training_of(self, members[0], task) as training:
-                        run(training)
-            except FloatingPointError as error:
-                self._note(members[0], task)
-                self._give_up(task, error)
-                return
-            unlearned = [member.history.stopped for member in members if not len(member.history)]
-            if any(not stopped or stopped.startswith("interrupted") for stopped in unlearned):
-                raise KeyboardInterrupt
+        try:
+            if self.solver == "auto" or len(members) > 1:
+                train_members(self, members, task)
+            else:
+                with training_of(self, members[0], task) as training:
+                    run(training)
+        except FloatingPointError as error:
             self._note(members[0], task)
-            for member in members:
-                if not task.incremental:
-                    warn(self, member)
+            self._give_up(task, error)
+            return
+        unlearned = [member.history.stopped for member in members if not len(member.history)]
+        if any(not stopped or stopped.startswith("interrupted") for stopped in unlearned):
+            raise KeyboardInterrupt
+        self._note(members[0], task)
+        for member in members:
+            if not task.incremental:
+                warn(self, member)
+
+    def _step(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """One epoch of all rows, for `partial_fit`; of few rows, all in one batch, nothing is drawn."""
+        few = self.batch_size == "auto" and getattr(X, "shape", (201,))[0] <= 200
+        with whole_or_nothing(self, vars(self).get("_members", ()), bool(self.dropout) or not few):
+            self._train(self._prepare(X, y, sample_weight, step=True))
 
     def _note(self, member: Member, task: Task) -> None:
         """The fitted attributes, from the first network's history."""

@@ -6,10 +6,15 @@ from typing import Any
 
 
 @contextmanager
-def whole_or_nothing(estimator: Any) -> Iterator[None]:
-    """Inside it an exception, Ctrl-C too, puts every attribute back; lists that have only grown are cut again."""
+def whole_or_nothing(estimator: Any, members: Any = (), draws: bool = True) -> Iterator[None]:
+    """Inside it an exception, Ctrl-C too, puts every attribute back; lists that have only grown are cut again.
+
+    members: networks that go on learning in place: they, their optimizers and, if training `draws`, their random
+    numbers are put back too.
+    """
     before = dict(vars(estimator))
     lengths = {name: len(value) for name, value in before.items() if isinstance(value, list)}
+    states = [member.snapshot(draws) for member in members]
     try:
         yield
     except BaseException:
@@ -17,16 +22,6 @@ def whole_or_nothing(estimator: Any) -> Iterator[None]:
         vars(estimator).update(before)
         for name, length in lengths.items():
             del before[name][length:]
-        raise
-
-
-@contextmanager
-def nothing_half_learned(members: list[Any], draws: bool) -> Iterator[None]:
-    """The same for what networks, their optimizers and, if training `draws`, their random numbers learn in place."""
-    before = [member.snapshot(draws) for member in members]
-    try:
-        yield
-    except BaseException:
-        for member, state in zip(members, before, strict=True):
+        for member, state in zip(members, states, strict=True):
             member.restore(state)
         raise

@@ -126,7 +126,7 @@ def _format(path: Path, packings: Collection[str]) -> tuple[str, str]:
 def _check_marks(delimiter: Any, decimal: Any, thousands: Any, nulls: Any) -> None:
     """ValueError for marks that are no single character, or that one cannot tell apart."""
     marks = {"delimiter": delimiter, "decimal": decimal, "thousands": thousands}
-    given = {name: mark for name, mark in marks.items() if mark is not None}
+    given = {name: mark for name, mark in marks.items() if mark is not None and (mark != "" or name == "decimal")}
     for name, mark in given.items():
         if not isinstance(mark, str) or len(mark) != 1:
             raise ValueError(f"{name} must be one character, got {mark!r}")

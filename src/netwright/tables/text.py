@@ -16,7 +16,7 @@ from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, in_utc, 
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")  # how texts spell a missing value
 CODES = "column {!r} holds numbers that begin with 0, as codes do: it is kept as text"
-CODE = re.compile(r"\s*[+-]?0\d")
+CODE = re.compile(r"\s*\+?0\d")  # -007 is a number, as it is where read.py looks
 WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 SEPARATED = re.compile(r"\s*[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d{1,3}(\.\d{3})+,\d+|\d+,\d+)\s*")
 DATE = re.compile(r"\s*(\d{4}|\d\d?)([-/.])\d\d?[-/.](\d{4}|\d\d?)([ T]\d.*|\s*)")

@@ -184,9 +184,10 @@ def _checksum(code: bytes) -> bytes:
 
 def _kept(file: Path) -> bytes | None:
     """The code in a file; None if there is no such file, or it is damaged or another's: that is said, and it goes."""
+    foreign = ""
     try:
-        if why := doubt(file.lstat()):
-            raise PermissionError(why)
+        if foreign := doubt(file.lstat()):
+            raise PermissionError(foreign)
         data = file.read_bytes()
         checksum, code = data[:16], data[16:]
         if code and checksum == _checksum(code):
@@ -196,7 +197,8 @@ def _kept(file: Path) -> bytes | None:
         return None
     except OSError as error:
         why = str(error)
-    log.warning("compiled code on disk is damaged, and is compiled anew: %s (%s)", file, why)
+    what = "may be somebody else's" if foreign else "is damaged"
+    log.warning("compiled code on disk %s, and is compiled anew: %s (%s)", what, file, why)
     with contextlib.suppress(OSError):
         file.rmdir() if file.is_dir() else file.unlink()
     return None
@@ -207,6 +209,7 @@ def _keep(file: Path, code: bytes) -> None:
     beside = file.with_name(f"{file.name}.tmp{os.getpid()}")
     try:
         beside.write_bytes(_checksum(code) + code)
+        beside.chmod(0o600)  # with a umask of 002 it would not be trusted the next time
         beside.replace(file)
     except OSError:
         with contextlib.suppress(OSError):

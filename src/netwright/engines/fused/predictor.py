@@ -54,8 +54,8 @@ class Predictor:
         network = self.network
         X = np.ascontiguousarray(shaped("X", X, network.inputs, network.dtype).T)
         A = np.empty((len(X), network.outputs), network.dtype)
-        # for few a second thread would only be a delay
-        which = 1 if 2 * len(X) * network.theta.size < SHORT else 2
+        # for few a second thread would only be a delay; of one sample it would have no share
+        which = 1 if len(X) == 1 or 2 * len(X) * network.theta.size < SHORT else 2
         program, plan = self.programs[which], self.plans[which]
         with self.lock:
             arrays = {Plan.X: X, Plan.OUTPUT: A, Plan.BARRIER: np.zeros(1, np.int64)}
