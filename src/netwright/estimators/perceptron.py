@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from operator import is_
 from typing import Any
 
@@ -112,7 +113,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         ValueError names what is wrong with an argument, before anything is learnt. A fit that an exception ends leaves
         the estimator as it was. Ctrl-C keeps what was learnt by then, and warns; before an epoch is done it is one.
         """
-        with whole_or_nothing(self, vars(self).get("_members", ()) if self.warm_start else ()):
+        with whole_or_nothing(self, vars(self).get("_members", ()) if self.warm_start else (), self._draws(X)):
             self._train(self._prepare(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups))
         return self
 
@@ -241,10 +242,15 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
                 warn(self, member)
 
     def _step(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """One epoch of all rows, for `partial_fit`; of few rows, all in one batch, nothing is drawn."""
-        few = self.batch_size == "auto" and getattr(X, "shape", (201,))[0] <= 200
-        with whole_or_nothing(self, vars(self).get("_members", ()), bool(self.dropout) or not few):
+        """One epoch of all rows, for `partial_fit`."""
+        with whole_or_nothing(self, vars(self).get("_members", ()), self._draws(X)):
             self._train(self._prepare(X, y, sample_weight, step=True))
+
+    def _draws(self, X: Any) -> bool:
+        """Whether training on X may draw random numbers: not if all its rows are one batch, and nothing is dropped."""
+        size: Any = 200 if self.batch_size == "auto" else self.batch_size
+        rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else math.inf
+        return bool(self.dropout or self.early_stopping or not isinstance(size, Integral) or rows > size)
 
     def _note(self, member: Member, task: Task) -> None:
         """The fitted attributes, from the first network's history."""
