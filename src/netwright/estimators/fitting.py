@@ -243,13 +243,13 @@ def train_by_rule(estimator: Any, member: Member, task: Task) -> None:
 
 
 def split(estimator: Any, samples: Samples, y: Any, groups: Any) -> tuple[Array, Array]:
-    """(places to learn from, places to watch) for early stopping: the splitter's first, or scikit-learn's draw."""
+    """(places to learn from, places held out) for early stopping: the splitter's first, or scikit-learn's draw."""
     X, Y = samples.X, samples.Y
     if estimator.validation_splitter is not None:
         splitter = check_cv(estimator.validation_splitter, y, classifier=isinstance(estimator, ClassifierMixin))
-        learn, watch = next(iter(splitter.split(X.T, y, groups)))
+        learned, held = next(iter(splitter.split(X.T, y, groups)))
     else:
-        learn, watch = train_test_split(
+        learned, held = train_test_split(
             np.arange(len(samples)),
             random_state=split_state(estimator),
             test_size=estimator.validation_fraction,
@@ -257,9 +257,9 @@ def split(estimator: Any, samples: Samples, y: Any, groups: Any) -> tuple[Array,
             if isinstance(estimator, ClassifierMixin) and len(Y) == 1
             else None,
         )
-    if len(watch) < 2:
+    if len(held) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-    return learn, watch
+    return learned, held
 
 
 def split_state(estimator: Any) -> np.random.RandomState:

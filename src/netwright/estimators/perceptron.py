@@ -139,8 +139,8 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         weight = self._weigh(y, weight, step)
         if fresh or not hasattr(self, "_members"):
             self._begin(X.shape[1], X.dtype, fresh)
-        rows, watched, y_val = self._hold_out(X, y, weight, held_out, groups)
-        return self._task(rows, watched, y_val, step, sklearn_callbacks(self, X, y, sample_weight))
+        samples, held_out, y_val = self._hold_out(X, y, weight, held_out, groups)
+        return self._task(samples, held_out, y_val, step, sklearn_callbacks(self, X, y, sample_weight))
 
     def _begin(self, inputs: int, dtype: Any, fresh: bool) -> None:
         """Networks with their weights drawn as scikit-learn draws them, or with the `coefs_` that the user has set."""
@@ -193,8 +193,8 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
             return rows, columns(X_val, y_val, check_weight(weight_val, X_val)), y_val
         if not self.early_stopping or self.solver == "lbfgs":  # which ignores it, as there
             return rows, None, None
-        learn, watch = split(self, rows, y, groups)
-        return rows.take(learn), rows.take(watch), y[watch]
+        learned, held = split(self, rows, y, groups)
+        return rows.take(learned), rows.take(held), y[held]
 
     def _task(
         self, samples: Samples, held_out: Samples | None, y_val: Any, step: bool, callbacks: Sequence[Callback]

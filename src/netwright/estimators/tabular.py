@@ -83,7 +83,7 @@ class Tabular(BaseEstimator):
         if not self.encoder_.columns or (targets == targets[:, :1]).all():
             return  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
-        held_out = None if X_val is None else self._watch(X_val, y_val, sample_weight_val)
+        held_out = None if X_val is None else self._held_out(X_val, y_val, sample_weight_val)
         options = {"engine": self.engine, "n_threads": self.n_threads, "max_seconds": self.max_time, "begun": begun}
         options |= {"loss": self._loss(targets), "seed": seed}
         try:
@@ -158,7 +158,8 @@ class Tabular(BaseEstimator):
             return np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
         return self.mixture_.predict(inputs)
 
-    def _watch(self, X: Any, y: Any, weight: Any) -> Samples:
+    def _held_out(self, X: Any, y: Any, weight: Any) -> Samples:
+        """The rows to validate on, as the networks take them."""
         inputs = self._features(X)
         weight = None if weight is None else _check_sample_weight(weight, inputs.T, ensure_non_negative=True)
         return in_float32(inputs, self._encode(y), weight)

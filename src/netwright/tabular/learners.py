@@ -107,8 +107,8 @@ class SingleLearner:
 
     def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Network, History]:
         X, Y, weight, rows, held = self.X, problem.Y, problem.weight, problem.rows, problem.held
-        watched = (X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None
-        options = self.options | {**self.one.training, **self.budget} | {"weight": problem.part, "validation": watched}
+        held_out = (X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None
+        options = self.options | {**self.one.training, **self.budget} | {"weight": problem.part, "validation": held_out}
         history = self.network.train(X[:, rows], Y[:, rows], **options)
         if not len(history) and history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt  # nothing has been learnt

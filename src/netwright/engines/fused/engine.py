@@ -31,13 +31,14 @@ def division(
     network: FeedForward, columns: int, n_threads: int | None, *, updates: bool, clips: bool
 ) -> tuple[int, Any]:
     """How many workers take part in a step, and the loop that says how they divide it."""
-    if (n_threads or default_threads(network, columns, LIGHT)) == 1:
+    most = n_threads or default_threads(network, columns, LIGHT)
+    if most == 1:
         return 1, train_by_rows
     size = network.theta.size
     apart = not any(isinstance(layer.activation, Softmax) for layer in network.dense[:-1])  # neurons know no other
     whole = apart and updates and columns <= 4 * TILE  # the batch is not worked on in tiles
     if whole and len(network.dense) == 2 and network.outputs * columns <= size:
-        threads = min(network.dense[0].neurons // 16, n_threads or default_threads(network, columns, LIGHT))
+        threads = min(network.dense[0].neurons // 16, most)
         if threads > 1:
             return threads, train_by_hidden
     threads = min(columns, n_threads or default_threads(network, columns, HEAVY))
@@ -112,9 +113,8 @@ class Fused(Engine):
         program = self.prepare(network, len(samples))
         program.floats[Float.CLIP] = 0
         steps = Steps(len(samples), np.zeros((1, 1)), None, None)
-        return float(
-            self._run(program, network, samples.normalised(), steps, {})[0]
-        )  # the loop divides by their number
+        samples = samples.normalised()  # the loop divides by their number
+        return float(self._run(program, network, samples, steps, {})[0])
 
     def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
         size = min(steps.batch_size, len(samples))
@@ -133,9 +133,8 @@ class Fused(Engine):
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
         }
         rule = self.rule_of(optimizer, program.F)
-        costs = self._run(
-            program, network, samples, Steps(size, steps.rates, steps.orders, steps.clip_norm), descent, rule
-        )
+        steps = Steps(size, rates, steps.orders, steps.clip_norm)
+        costs = self._run(program, network, samples, steps, descent, rule)
         optimizer.t += rates.size
         return costs
 
