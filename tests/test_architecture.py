@@ -53,7 +53,7 @@ DOORS = {  # the only modules that import them; a package stands for all that is
     "llvmlite": ("engines.fused",),
     "threadpoolctl": ("engines.threads",),
     "safetensors": ("files.container",),
-    "duckdb": ("tables.read",),
+    "duckdb": ("tables.sql",),
     "matplotlib": ("draw",),
     "plotext": ("cli.progress",),
     "rich": ("cli",),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netwright.tables import read
+from netwright.tables import csv_columns
 from netwright.tables.column import spelling
 from netwright.tables.frame import Frame
 from netwright.tables.read import read_table, to_csv_text, write_table
@@ -372,7 +372,7 @@ def test_writing_that_is_refused(tmp_path, monkeypatch):
     with pytest.raises(IsADirectoryError):
         write_table(tmp_path / "t.csv", frame)
     (tmp_path / "old.csv").write_text("old")
-    monkeypatch.setattr("netwright.tables.read.spelling", lambda value: 1 / 0)
+    monkeypatch.setattr("netwright.tables.write.spelling", lambda value: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_table(tmp_path / "old.csv", frame)
     assert (tmp_path / "old.csv").read_text() == "old"  # whole or not at all
@@ -414,9 +414,9 @@ def test_a_wide_file_is_read_as_its_parts_are_and_in_proportion_to_them(tmp_path
     narrow = [read_table(written("narrow.csv", columns[j : j + 20])) for j in range(0, 600, 20)]
     wide = written("wide.csv", columns)
     ways = [read_table(wide)]
-    monkeypatch.setattr(read, "FEW", 0)
+    monkeypatch.setattr(csv_columns, "FEW", 0)
     ways.append(read_table(wide))
-    monkeypatch.setattr(read, "SMALL", 0)
+    monkeypatch.setattr(csv_columns, "SMALL", 0)
     ways.append(read_table(wide))
     for frame in ways:
         assert frame.names == [name for one in narrow for name in one.names]

@@ -5,14 +5,14 @@ read off the first thousand records here, and when the strict pass fails, the fi
 """
 
 import csv
-import gzip
 import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+
+from netwright.tables.packed import open_text
 
 DELIMITERS = ";\t|,"  # the comma last: where two fit alike it is a decimal mark
 SAMPLE = 1000
@@ -20,12 +20,6 @@ NONE = "\x01"  # the delimiter of a file with one column
 VALUE = re.compile(r"\s*[-+]?\d[-+.,:/\d\seETZ]*|\s*[-+]?[.,]\d+\s*")  # a number or a date, nothing to call a column by
 
 Record = tuple[int, list[str]]  # line number, fields
-
-
-def open_text(path: Path, encoding: str, **options: Any) -> Any:
-    """The text of a plain or gzip file, with its line ends as they are."""
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    return opener(path, "rt", encoding=encoding, newline="", **options)
 
 
 @dataclass(frozen=True)

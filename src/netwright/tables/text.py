@@ -16,7 +16,7 @@ from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, in_utc, 
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")  # how texts spell a missing value
 CODES = "column {!r} holds numbers that begin with 0, as codes do: it is kept as text"
-CODE = re.compile(r"\s*\+?0\d")  # -007 is a number, as it is where read.py looks
+CODE = re.compile(r"\s*\+?0\d")  # -007 is a number, as it is where csv_columns.py looks
 WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 SEPARATED = re.compile(r"\s*[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d{1,3}(\.\d{3})+,\d+|\d+,\d+)\s*")
 DATE = re.compile(r"\s*(\d{4}|\d\d?)([-/.])\d\d?[-/.](\d{4}|\d\d?)([ T]\d.*|\s*)")
@@ -107,7 +107,7 @@ class TextColumns:
         return ways[best]
 
     def _number(self, text: str) -> float | None:
-        """A text as a number, by the same rule as read.py has in SQL."""
+        """A text as a number, by the same rule as csv_columns.py has in SQL."""
         if self.thousands and re.fullmatch(grouped(self.decimal, self.thousands), text):
             text = text.replace(self.thousands, "")
         if self.decimal != ".":
