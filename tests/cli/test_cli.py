@@ -491,3 +491,22 @@ def test_in_a_terminal_one_line_moves(here, more, words):
     assert words in text
     assert "left" in text
     assert "\x1b[" in text
+
+
+@pytest.mark.filterwarnings("always:cannot write")
+def test_a_disk_that_fills_up_under_the_checkpoint_costs_no_model(here, monkeypatch):
+    words = ("train", "penguins.csv", "-t", "species", *QUICK, "--quiet")
+    assert run(*words, "-o", "whole").exit_code == 0
+    writes = []
+
+    def write(*arguments):
+        writes.append(arguments)
+        if len(writes) > 1:
+            raise OSError(28, "cannot write run.ckpt: No space left on device")
+
+    monkeypatch.setattr("netwright.training.run.write_checkpoint", write)
+    result = run(*words, "-o", "m", "--checkpoint", "run.ckpt")
+    assert result.exit_code == 0
+    assert "note: cannot write run.ckpt: No space left on device; training goes on" in result.stderr
+    assert "at the end of training too: the checkpoint is an older one" in result.stderr
+    assert netwright.load("m").network.theta.tobytes() == netwright.load("whole").network.theta.tobytes()

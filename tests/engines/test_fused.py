@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -700,3 +701,18 @@ def test_one_sample_of_a_large_network_needs_no_second_worker():
     x[7] = np.nan
     with pytest.raises(ValueError, match=r"X\[7, 0\] is nan"):
         predict(x)
+
+
+def test_threads_are_bounded_by_the_machine():
+    script = """
+        import threading
+        import numpy as np
+        from netwright import Network
+        network = Network([6, 8, 1], loss="squared_error", rng=0)
+        X, Y = np.ones((6, 5000)), np.ones((1, 5000))
+        network.train(X, Y, epochs=1, batch_size=5000, engine="fused", n_threads=10**6)
+        network.predictor(n_threads=10**6)(np.ones((6, 400_000)))
+        print(threading.active_count())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 4 * os.cpu_count()

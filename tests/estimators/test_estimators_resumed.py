@@ -136,10 +136,11 @@ def checkpointed(kind, case, **options):
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_and_then_the_other_half(kind, case, tmp_path):
     path, y = tmp_path / "checkpoint", target(kind)
-    half = 100 if case == "lbfgs" else 40  # L-BFGS goes on where it starts a new picture
-    whole = checkpointed(kind, case, max_iter=2 * half, checkpoint=tmp_path / "other").fit(X, y)
-    checkpointed(kind, case, max_iter=half, checkpoint=path).fit(X, y)
-    same(whole, checkpointed(kind, case, max_iter=2 * half, checkpoint=path, resume=True).fit(X, y))
+    whole = checkpointed(kind, case, max_iter=160).fit(X, y)
+    same(whole, checkpointed(kind, case, max_iter=160, checkpoint=tmp_path / "other").fit(X, y))
+    for epochs in (40, 130, 160):
+        half = checkpointed(kind, case, max_iter=epochs, checkpoint=path, resume=True).fit(X, y)
+    same(whole, half)
 
 
 class Killed(SystemExit):
@@ -148,7 +149,7 @@ class Killed(SystemExit):
 
 @pytest.mark.parametrize("case", [case for case in RESUMABLE if case not in ("lbfgs", "several networks")])
 def test_a_fit_that_was_killed_and_is_resumed_ends_with_the_same_bits(case, tmp_path, monkeypatch):
-    monkeypatch.setattr("netwright.training.run.Training.write_if_due", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.training.checkpoint.Keeper.write_if_due", lambda self: self.write_now())
     epochs = count(1)
 
     def scorer(estimator, X, y):

@@ -622,3 +622,25 @@ def test_parameters_that_are_not_finite_are_refused(bad, tmp_path):
     forge(tmp_path / "model", header(), {"theta": theta})
     with pytest.raises(ValueError, match="theta has 1 numbers that are not finite"):
         load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5, "l2": 0.1}, {"dtype": "float32"}])
+def test_the_same_model_makes_the_same_file_in_any_process(options, tmp_path):
+    script = f"import sys; from netwright import Network; Network([2, 3, 1], rng=0, **{options!r}).save(sys.argv[1])"
+    for i, seed in enumerate(("0", "1")):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / f"other {i}")], check=True, env=environment)
+    for i in range(8):
+        small(**options).save(tmp_path / f"here {i}")
+    load(tmp_path / "here 0").save(tmp_path / "again")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    assert len(names(tmp_path)) == 11
+
+
+@pytest.mark.parametrize("name", ["ü", "𝔘", '"\\\n', "\x1f\x7f\u2028"])
+def test_a_file_of_any_names_is_a_safetensors_file(name, tmp_path):
+    path, tensors = tmp_path / "m", {name: np.arange(3.0), "b": np.ones((2, 2), np.float32), "c": np.ones(0)}
+    write(path, name, tensors, {name: name})
+    kind, loaded, said = read(path)
+    assert (kind, said) == (name, {name: name})
+    assert {each: array.tolist() for each, array in loaded.items()} == {n: a.tolist() for n, a in tensors.items()}

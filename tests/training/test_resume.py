@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +40,7 @@ CASES = {
     "momentum": {"train": {"optimizer": "momentum", "batch_size": 16, "schedule": "step", "clip_norm": 0.5}},
     "gradient descent, full batch": {"train": {"optimizer": "gradient_descent"}},
     "lbfgs": {"train": {"optimizer": {"restart": 7}, "validation": True}},
+    "lbfgs in one": {"train": {"optimizer": {"restart": None}}},
 }
 
 
@@ -97,7 +100,7 @@ def held_at(epoch):
 @pytest.fixture
 def always(monkeypatch):
     """Checkpoints after every epoch, however long they take."""
-    monkeypatch.setattr("netwright.training.run.Training.write_if_due", lambda self: self.write_checkpoint())
+    monkeypatch.setattr("netwright.training.checkpoint.Keeper.write_if_due", lambda self: self.write_now())
 
 
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -122,6 +125,59 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(case, tmp_path, al
         with pytest.raises(SystemExit):
             run(case, 30, checkpoint=path, resume=True, callbacks=[ending_after(epochs)])
     same(whole, run(case, 30, checkpoint=path, resume=True))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_epochs_may_be_raised_at_any_of_them(case, tmp_path):
+    if "one_cycle" in case or "cosine" in case:
+        pytest.skip("its rates depend on the number of epochs")
+    for epochs in (5, 13, 14, 30):
+        resumed = run(case, epochs, checkpoint=tmp_path / "checkpoint", resume=True)
+    same(run(case, 30), resumed)
+
+
+# ── a disk that fills up while it learns ─────────────────────────────────────────────────────────────────────────────
+
+
+def at(epochs, act):
+    """A callback that does something after that epoch."""
+    return lambda network, history: act() if len(history) == epochs else None
+
+
+LOST = "cannot write .*checkpoint.*; training goes on, and the checkpoint is tried again"
+OLDER = "cannot write .*, at the end of training too: the checkpoint is an older one"
+AGAIN = "the checkpoint .* could be written again, and is of the end of training"
+FATES = {  # what becomes of the folder, and what is said of it
+    "it vanishes": (lambda folder: [at(4, lambda: shutil.rmtree(folder))], [LOST, OLDER]),
+    "it vanishes and comes back": (
+        lambda folder: [at(4, lambda: shutil.rmtree(folder)), at(9, folder.mkdir)], [LOST, AGAIN],
+    ),
+    "it vanishes twice": (
+        lambda folder: [at(n, lambda: shutil.rmtree(folder)) for n in (4, 20)] + [at(9, folder.mkdir)],
+        [LOST, OLDER],
+    ),
+    "a folder takes the file's place": (
+        lambda folder: [at(4, lambda: ((folder / "checkpoint").unlink(), (folder / "checkpoint").mkdir()))],
+        [LOST, OLDER],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fate", FATES)
+@pytest.mark.parametrize("case", ["momentum", "lbfgs"])
+def test_a_checkpoint_that_can_no_longer_be_written_costs_no_training(case, fate, tmp_path, always):
+    folder, (callbacks, sentences) = tmp_path / "run", FATES[fate]
+    folder.mkdir()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        lost = run(case, 30, checkpoint=folder / "checkpoint", callbacks=callbacks(folder))
+    same(run(case, 30), lost)
+    assert {word.category for word in told} == {RuntimeWarning}
+    assert len(told) == len(sentences)
+    for word, sentence in zip(told, sentences, strict=True):
+        assert re.fullmatch(sentence, str(word.message))
+    if AGAIN in sentences:
+        same(lost, run(case, 30, checkpoint=folder / "checkpoint", resume=True))
 
 
 TESTS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # this file's, and what several share
@@ -164,8 +220,8 @@ def test_sigkill_in_the_midst_of_writing_leaves_a_whole_file(tmp_path):
     script = """
         import numpy as np
         from netwright import Network
-        from netwright.training.run import Training
-        Training.write_if_due = Training.write_checkpoint
+        from netwright.training.checkpoint import Keeper
+        Keeper.write_if_due = Keeper.write_now
         network = Network([100, 200, 1], loss="squared_error", rng=0)
         network.train(np.ones((100, 2)), np.ones((1, 2)), epochs=10**9, checkpoint={path!r}, engine="plain")
     """
@@ -488,7 +544,8 @@ def test_checkpoints_take_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch)
         def tick(network, history, now=now):
             now[0] += 1
 
-        monkeypatch.setattr("netwright.training.run.time", SimpleNamespace(perf_counter=lambda now=now: now[0]))
+        clock = SimpleNamespace(perf_counter=lambda now=now: now[0])
+        monkeypatch.setattr("netwright.training.checkpoint.time", clock)
         monkeypatch.setattr("netwright.training.run.write_checkpoint", write)
         run("gradient descent, full batch", 1000, checkpoint=tmp_path / "checkpoint", callbacks=[tick])
         assert most - 2 <= len(writes) <= most

@@ -1,18 +1,21 @@
 """The one place of the command line where everything ends that went wrong: a sentence on stderr, and an exit code."""
 
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import click
 
 
 class Netwright(click.Group):
-    """The commands. An error is one line on stderr and exit code 2, never a traceback."""
+    """The commands. A warning is a note on stderr; an error one line there and exit code 2, never a traceback."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         options |= {"prog_name": "netwright", "standalone_mode": False}
         try:
-            code = super().main(*args, **options)  # where click takes care of a closed pipe
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *where: note(str(message))
+                code = super().main(*args, **options)  # where click takes care of a closed pipe
             sys.exit(code if isinstance(code, int) else 0)
         except click.Abort:
             fail("interrupted", 130)

@@ -20,6 +20,15 @@ def cores() -> int:
     return max(1, min(here, int(limit)) if limit.isdigit() else here)
 
 
+def bounded(n_threads: int) -> int:
+    """`n_threads`, at most four for each processor of the machine: more would only wait for each other.
+
+    Not at most as many as there are, since the bits of a training hang on the number: a machine with fewer can give the
+    same.
+    """
+    return min(n_threads, 4 * (os.cpu_count() or 1))
+
+
 _owners: weakref.WeakSet[Any] = weakref.WeakSet()
 
 

@@ -19,7 +19,7 @@ from netwright.core.losses import is_known
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.samples import Samples
 from netwright.core.scores import Score
-from netwright.engines.threads import cores
+from netwright.engines.threads import bounded, cores
 from netwright.estimators import parameters
 from netwright.estimators.streams import Stream, draw_weights
 from netwright.network import Network
@@ -105,7 +105,7 @@ class Member:
 def optimizer_parameters(estimator: Any) -> list[Any]:
     """The parameters that its optimizers are made from."""
     names = ["solver", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon"]
-    names += ["tol", "max_fun", "checkpoint"] * (estimator.solver == "lbfgs")
+    names += ["tol", "max_fun"] * (estimator.solver == "lbfgs")
     return [getattr(estimator, name) for name in names]
 
 
@@ -187,7 +187,7 @@ def train_members(estimator: Any, members: Sequence[Member], task: Task) -> None
             history.stopped = f"interrupted after {len(history)} epochs"
         return over.is_set()
 
-    with ThreadPoolExecutor(estimator.n_threads or min(len(members), cores())) as pool:
+    with ThreadPoolExecutor(bounded(estimator.n_threads or min(len(members), cores()))) as pool:
         jobs = []
         try:
             for place, member in enumerate(members):

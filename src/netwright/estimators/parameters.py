@@ -166,10 +166,9 @@ def make_optimizer(estimator: Any) -> Any:
     if solver == "sgd":
         kind = Nesterov if estimator.nesterovs_momentum else Momentum
         return kind(rate, float(estimator.momentum))
-    if solver == "lbfgs":  # SciPy's defaults, as there; a checkpoint needs places to start again
-        restart = None if estimator.checkpoint is None else 100
+    if solver == "lbfgs":  # SciPy's defaults, as there
         flat = 2.220446049250313e-09
-        return LBFGS(restart=restart, tolerance=float(estimator.tol), flat=flat, evaluations=int(estimator.max_fun))
+        return LBFGS(restart=None, tolerance=float(estimator.tol), flat=flat, evaluations=int(estimator.max_fun))
     return OPTIMIZERS.find(solver)(rate)
 
 

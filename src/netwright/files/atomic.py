@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Any, data: bytes | Callable[[Path], None]) -> None:
+def write_atomically(path: Any, data: bytes | bytearray | Callable[[Path], None]) -> None:
     """`data` into the file `path`, or what `data(temporary_path)` writes: all of it or nothing.
 
     A temporary file beside it takes its place, and its permissions, once it is on the disk. OSError, with the path,

@@ -25,7 +25,21 @@ def write(path: Any, kind: str, tensors: dict[str, Array], header: dict[str, Any
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     meta = {"format": "netwright", "version": str(VERSION), "kind": kind, "header": json.dumps(header)}
     meta["digest"] = digest(meta, tensors)
-    write_atomically(path, to_bytes(tensors, meta))
+    write_atomically(path, _in_order(bytearray(to_bytes(tensors, meta))))
+
+
+def _in_order(data: bytearray) -> bytearray:
+    """A safetensors file whose metadata stand in the order of their names, so that the same model makes the same file.
+
+    safetensors has them in an order of chance.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    data[:end] = len(text).to_bytes(8, "little") + text
+    return data
 
 
 def read(path: Any) -> tuple[str, dict[str, Array], dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.losses import LOSSES
 from netwright.core.samples import Samples
-from netwright.engines.threads import cores, one_thread
+from netwright.engines.threads import bounded, cores, one_thread
 from netwright.network import Network
 
 Made = TypeVar("Made")
@@ -46,7 +46,7 @@ class Problem:
 
     @property
     def workers(self) -> int:
-        return self.n_threads or min(PARTS, cores())
+        return bounded(self.n_threads or min(PARTS, cores()))
 
     @property
     def ends(self) -> float:

@@ -1,7 +1,10 @@
 """Checkpoints: where a training stands, in a file, so that a killed one goes on to the same bits."""
 
 import hashlib
-from collections.abc import Mapping
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ class State:
     steps: int  # the optimizer's
     slots: dict[str, Array]
     rng: Mapping[str, Any] | None  # None: nothing draws
+    picture: tuple[int, Array] | None = None  # L-BFGS in the midst of one: after how many epochs it began it, and theta
 
 
 def write_checkpoint(
@@ -32,11 +36,14 @@ def write_checkpoint(
 ) -> None:
     """Write the file, atomically: `settings` are what must be the same again, `network` what its settings are."""
     tensors = {"theta": state.theta, "best_theta": state.theta if state.best is None else state.best}
+    kept: dict[str, Any] = {"steps": state.steps, "rng": _plain(state.rng)}
+    if state.picture is not None:
+        kept["picture"], tensors["picture"] = state.picture
     header = {
         "network": network,
         "settings": _plain(settings),
         "history": history.to_dict(),
-        "state": {"steps": state.steps, "rng": _plain(state.rng)},
+        "state": kept,
     }
     write(path, "checkpoint", tensors | {SLOT + name: slot for name, slot in state.slots.items()}, header)
 
@@ -67,12 +74,63 @@ def read_checkpoint(
         best = tensors["best_theta"] if history.best_epoch else None
         kept = header["state"]
         steps = whole(f"{path}: steps", kept["steps"], 0)
-        state = State(epochs, tensors["theta"], best, steps, slots, kept["rng"])
+        picture = None
+        if "picture" in tensors:
+            begun = whole(f"{path}: picture", kept["picture"], 0)
+            if begun > epochs:
+                raise TypeError(f"its picture began after {begun} epochs, it has {epochs}")
+            picture = begun, tensors["picture"]
+        state = State(epochs, tensors["theta"], best, steps, slots, kept["rng"], picture)
         if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
             raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: its header does not describe a checkpoint ({error})") from None
     return state, history
+
+
+class Keeper:
+    """Keeps the file `path` up to date, at the cost of a twentieth of the time at most; `write` writes it.
+
+    The first must succeed: OSError. A later one that fails (the disk is full, the folder gone) costs the checkpoint and
+    not the training: a RuntimeWarning says so once, it is tried again, and `end` says what has become of it.
+    """
+
+    def __init__(self, path: Any, write: Callable[[Any], None]):
+        self.path, self.write = path, write
+        self.tried, self.took = -math.inf, 0.0  # when it was last written, or not, and how long that took
+        self.failed, self.told = "", False  # why the last could not be written, and whether that was told
+
+    def write_if_due(self) -> None:
+        """Write it, unless that would take more than a twentieth of the time."""
+        if time.perf_counter() - self.tried > 20 * self.took:
+            self.write_now()
+
+    def write_now(self) -> None:
+        """Write it, and if that fails say so the first time."""
+        before = time.perf_counter()
+        try:
+            self.write(self.path)
+            self.failed = ""
+        except OSError as error:
+            if self.tried == -math.inf:
+                raise
+            self.failed = error.strerror or str(error)
+            if not self.told:
+                self.told = True
+                self.warn(f"{self.failed}; training goes on, and the checkpoint is tried again")
+        self.tried = time.perf_counter()
+        self.took = self.tried - before
+
+    def end(self) -> None:
+        """Write the last one; after failures, whether that has succeeded is told."""
+        self.write_now()
+        if self.failed:
+            self.warn(f"{self.failed}, at the end of training too: the checkpoint is an older one")
+        elif self.told:
+            self.warn(f"the checkpoint {self.path} could be written again, and is of the end of training")
+
+    def warn(self, sentence: str) -> None:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=2)
 
 
 def engine_of(path: Path) -> tuple[str, int | None]:

@@ -13,18 +13,20 @@ from netwright.training.solvers import SOLVERS
 def run(training: Training) -> History:
     """Train to the end, by the solver that the optimizer names; returns the history."""
     training.network.use_rng(training.rng)
-    optimizer = training.optimizer
+    optimizer, keeper = training.optimizer, training.keeper
     if isinstance(optimizer, Optimizer) and not optimizer.fits(training.network.theta):
         optimizer.start(training.network.theta)  # new, or last used on another network
     try:
-        training.write_if_due()
+        if keeper is not None:
+            keeper.write_if_due()
         with training.engine.hold(training.network, training.batch_size):
             SOLVERS[optimizer.solver](training, optimizer)
-        training.write_checkpoint()
+        if keeper is not None:
+            keeper.end()
     except KeyboardInterrupt:
         training.history.stopped = f"interrupted after {len(training.history)} epochs"
-        if isinstance(optimizer, Optimizer):  # the others can only go on from places of their own
-            training.write_checkpoint()
+        if keeper is not None and isinstance(optimizer, Optimizer):  # the others go on only from places of their own
+            keeper.end()
     finally:
         if training.best is not None and training.keep_best:
             training.network.theta = training.best

@@ -56,15 +56,16 @@ class TrainingOptions:
     scores: names in `SCORES`, or functions (Y, A, weight) by name; by default those that suit the loss.
     rng: a seed or a Generator for the shuffles and the dropout masks; by default the network's.
     engine: "plain", "fused" (compiled; see docs/performance.md), or "auto", the one that will be done sooner.
-    n_threads: workers of the fused engine; by default as many as pay.
+    n_threads: workers of the fused engine; by default as many as pay, at most four for each processor.
     callbacks: functions (network, history), called after each epoch; training stops when one returns True. Resuming
         what one has stopped asks them again.
     checkpoint: a file that is kept up to date while training: written atomically, at the cost of at most 5 % of time.
+        If it can no longer be written, a RuntimeWarning says so, and training goes on.
     keep_best: False ends with the last epoch's parameters instead of those of the best on the validation rows.
     resume: go on from the checkpoint: True from `checkpoint` if that file exists, a path from that file, which must
         exist. The same call on the same data then ends with the same bits as if it had never been interrupted. `epochs`
-        is the total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS goes
-        on from its last restart.
+        is the total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS does
+        again what it did since its last restart.
 
     ValueError names an option whose value is wrong whatever the network and the data are.
     """

@@ -22,7 +22,7 @@ from netwright.core.samples import Samples
 from netwright.core.schedules import Constant, Plateau, Schedule, spell
 from netwright.core.scores import Score, is_error
 from netwright.engines import Engine, Steps
-from netwright.training.checkpoint import State, fingerprint, read_checkpoint, write_checkpoint
+from netwright.training.checkpoint import Keeper, State, fingerprint, read_checkpoint, write_checkpoint
 from netwright.training.history import Callback, History
 
 
@@ -57,7 +57,8 @@ class Training:
         self.before = (math.inf, 0)  # the lowest number watched, and the epochs since
         self.reset()
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
-        self.written, self.writing = -math.inf, 0.0  # when a checkpoint was last written, and how long that took
+        self.keeper = None if self.checkpoint is None else Keeper(self.checkpoint, self.write)
+        self.picture: tuple[int, Array] | None = None  # see State
         self.begun = 0.0  # when the epochs under way were
         self.ahead: int | None = None  # epochs done at a time; None: none yet
 
@@ -132,7 +133,8 @@ class Training:
         if self.many and self.ahead is not None:
             self.ahead = max(1, int(self.ahead * min(4.0, 0.1 / max(self.seconds() - self.begun, 1e-4))))
         self.check_stop(self.callbacks)
-        self.write_if_due()
+        if self.keeper is not None:
+            self.keeper.write_if_due()
 
     def retries(self, error: BaseException) -> bool:
         """Of many epochs that failed: whether they are done once more, one by one, up to the one that did."""
@@ -244,6 +246,7 @@ class Training:
             steps=steps,
             slots={name: slot.copy() for name, slot in slots.items()},
             rng=self.rng.bit_generator.state if drawn or self.shuffles or self.dropout else None,
+            picture=self.picture,
         )
 
     def roll_back(self, state: State) -> None:
@@ -260,19 +263,9 @@ class Training:
         for epoch in range(1, state.epochs + 1):
             self.judge(epoch)
 
-    def write_if_due(self) -> None:
-        """Write a checkpoint if that keeps writing under a twentieth of the time."""
-        if time.perf_counter() - self.written > 20 * self.writing:
-            self.write_checkpoint()
-
-    def write_checkpoint(self) -> None:
-        if self.checkpoint is not None:
-            before = time.perf_counter()
-            write_checkpoint(
-                self.checkpoint, self.network.settings(), self.settings, self.state(drawn=True), self.history
-            )
-            self.written = time.perf_counter()
-            self.writing = self.written - before
+    def write(self, path: Any) -> None:
+        """Write a checkpoint."""
+        write_checkpoint(path, self.network.settings(), self.settings, self.state(drawn=True), self.history)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint; ValueError unless it belongs to this network, these data and these settings."""
@@ -292,6 +285,7 @@ class Training:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
         self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
+        self.picture = state.picture
         self.network.use_rng(self.rng)
         self.roll_back(state)
         if not history.stopped.startswith("converged"):

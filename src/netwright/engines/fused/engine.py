@@ -23,6 +23,7 @@ from netwright.engines.fused.loops.by_rows import PIECES, loop, piece, train_by_
 from netwright.engines.fused.plan import Float, Plan
 from netwright.engines.fused.program import PIECES_OF, TILE, Program, key_of
 from netwright.engines.fused.workers import HEAVY, LIGHT, Workers, default_threads, working
+from netwright.engines.threads import bounded
 
 LARGE = 200_000  # parameters from which workers split neurons rather than rows
 
@@ -63,7 +64,7 @@ class Fused(Engine):
     name, ahead = "fused", True
 
     def __init__(self, n_threads: int | None = None):
-        self.n_threads = n_threads
+        self.n_threads = None if n_threads is None else bounded(n_threads)
         self.workers = Workers()
         self.program: Program | None = None
 

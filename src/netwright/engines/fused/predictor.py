@@ -12,7 +12,7 @@ from netwright.engines.fused.loops.by_rows import predict
 from netwright.engines.fused.plan import Plan
 from netwright.engines.fused.program import TILE, Program
 from netwright.engines.fused.workers import HEAVY, Workers, default_threads
-from netwright.engines.threads import renewed_in_children
+from netwright.engines.threads import bounded, renewed_in_children
 
 SHORT = 1e7  # operations of a prediction below which a second worker does not pay
 
@@ -29,7 +29,7 @@ class Predictor:
         self.network, self.workers, self.lock = network, Workers(), threading.Lock()
         self.one = network.inputs, 1  # the shape of one sample
         renewed_in_children(self)
-        threads = n_threads or default_threads(network, 64 * TILE, HEAVY)
+        threads = bounded(n_threads or default_threads(network, 64 * TILE, HEAVY))
         with Announced(network.dtype):
             sizes = ((1, 1), (TILE, 1), (threads * TILE, threads))
             self.programs = [Program(network, columns, workers, predict) for columns, workers in sizes]

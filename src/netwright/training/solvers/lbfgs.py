@@ -11,7 +11,11 @@ from netwright.training.run import Training
 
 
 def minimize(training: Training, optimizer: LBFGS) -> None:
-    """Epochs of L-BFGS: SciPy runs `restart` of them at a time, an iteration each."""
+    """Epochs of L-BFGS: SciPy runs `restart` of them at a time, an iteration each.
+
+    A training that is resumed in the midst of those does them once more, from where SciPy began its picture of the
+    curvature: nothing else brings that back.
+    """
     from scipy.optimize import minimize as scipys
 
     network, history = training.network, training.history
@@ -24,7 +28,10 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
         return cost if cost == cost else math.inf, network.grad.astype(np.float64)
 
     def after_iteration(intermediate_result: Any) -> None:
-        nonlocal reached
+        nonlocal reached, iterations
+        iterations += 1
+        if iterations <= before:  # done by the training that is resumed
+            return
         network.theta, cost = intermediate_result.x, float(intermediate_result.fun)
         training.check_finite(cost)
         training.record(cost, 0.0)
@@ -36,12 +43,13 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
     part = optimizer.restart or training.epochs
     while not history.stopped:
         before = len(history)
+        iterations, start = training.picture = training.picture or (before, network.theta.copy())
         try:
             with np.errstate(all="ignore"):
-                training.check_finite(cost_and_gradient(network.theta)[0])
+                training.check_finite(cost_and_gradient(start)[0])
                 result = scipys(
                     cost_and_gradient,
-                    network.theta.astype(np.float64),
+                    start.astype(np.float64),
                     jac=True,
                     method="L-BFGS-B",
                     callback=after_iteration,
@@ -59,4 +67,7 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
             why = str(result.message).strip().lower() if result.status != 2 else "no step lowers the cost"
             ended = "ended" if result.status == 1 else "converged"  # 1: the evaluations are used up
             history.stopped = f"{ended} after {len(history)} epochs ({why})"
-        training.write_if_due()
+        if optimizer.restart and len(history) % optimizer.restart == 0:
+            training.picture = None
+        if training.keeper is not None:
+            training.keeper.write_if_due()
