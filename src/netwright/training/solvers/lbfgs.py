@@ -19,7 +19,7 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
     from scipy.optimize import minimize as scipys
 
     network, history = training.network, training.history
-    reached = training.state()
+    reached, iterations = training.state(), 0
 
     def cost_and_gradient(theta: Array) -> tuple[float, Array]:
         network.theta = theta
