@@ -61,6 +61,6 @@ def _write_typed(path: Path, frame: Frame, options: str) -> None:
         chosen.append(f"{cast} as {sql.name(name)}")
     try:
         with sql.Database() as database:
-            database.run(f"copy (select {', '.join(chosen)} from data) to {sql.text(str(path))} ({options})", data)
+            database.run(f"copy (select {', '.join(chosen)} from data) to {sql.text(str(path))} ({options}, use_tmp_file false)", data)
     except sql.Refused as error:
         raise ValueError(f"the table cannot be written: {error}") from None
