@@ -51,7 +51,7 @@ def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
 
 def _write_typed(path: Path, frame: Frame, options: str) -> None:
     """Parquet and JSON lines, which DuckDB writes from the arrays."""
-    data, chosen = {}, []
+    data, chosen, options = {}, [], f"{options}, use_tmp_file false"  # it is one already
     for i, (name, values) in enumerate(frame.columns.items()):
         kind = frame.kind(name)
         # Truth values go as numbers, since DuckDB tells the type of an object array by a few of its values.
@@ -61,6 +61,8 @@ def _write_typed(path: Path, frame: Frame, options: str) -> None:
         chosen.append(f"{cast} as {sql.name(name)}")
     try:
         with sql.Database() as database:
-            database.run(f"copy (select {', '.join(chosen)} from data) to {sql.text(str(path))} ({options}, use_tmp_file false)", data)
+            database.run(f"copy (select {', '.join(chosen)} from data) to {sql.text(str(path))} ({options})", data)
     except sql.Refused as error:
+        if found := re.search(r'"errno":"(\d+)"', str(error)):  # no room, say
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
         raise ValueError(f"the table cannot be written: {error}") from None
