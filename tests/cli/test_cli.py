@@ -349,7 +349,7 @@ def test_new_columns_and_categories_are_notes(here, model):
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         "note: column 'colour' is new, and not used",
-        "note: column 'island' has categories that training did not have: 'Mars'",
+        "note: column 'island' has categories that training did not have: 'Mars' (in 52 rows)",
     ]
     assert len(rows(result.stdout)) == 345
 

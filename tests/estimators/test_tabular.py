@@ -129,7 +129,12 @@ def test_new_rows_in_another_form(fitted):
         model.predict_proba(X.drop(columns=["same", "id"])), expected
     )  # of no use then or now
     strange = X.assign(shop="never seen", kind="neither")
-    assert np.isfinite(model.predict_proba(strange)).all()
+    with pytest.warns(UserWarning, match="training did not have") as said:
+        assert np.isfinite(model.predict_proba(strange)).all()
+    assert sorted(str(each.message) for each in said) == [
+        "column 'kind' has categories that training did not have: 'neither' (in 300 rows)",
+        "column 'shop' has categories that training did not have: 'never seen' (in 300 rows)",
+    ]
 
 
 def test_what_does_not_fit_is_named(fitted):

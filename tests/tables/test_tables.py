@@ -89,7 +89,7 @@ def test_rare_and_unseen_levels():
     unseen = {}
     got = encoder.transform(frame(c=["b", "d", "new"], e=["a", "new", "newer"]), unseen)
     np.testing.assert_array_equal(got.T, [[0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 1, 0, 0]])
-    assert unseen == {"e": ["new", "newer"]}  # (other) has a place for c's
+    assert unseen == {"e": {"new": 1, "newer": 1}}  # (other) has a place for c's
 
 
 def test_levels_are_matched_by_what_they_mean():
@@ -105,7 +105,7 @@ def test_levels_are_matched_by_what_they_mean():
         got = encoder.transform(frame(c=later), unseen)
         np.testing.assert_array_equal(got[:, :2], encoder.transform(frame(c=train))[:, :2])
         assert got[:, 2].sum() == 0
-        assert unseen == ({} if later[2] is None else {"c": [str(later[2])]})
+        assert unseen == ({} if later[2] is None else {"c": {str(later[2]): 1}})
 
 
 def test_columns_left_out_and_why():

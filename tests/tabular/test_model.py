@@ -190,7 +190,7 @@ def test_a_category_never_seen_is_a_warning_or_a_note():
         model.predict(table)
     notes = []
     model.outputs(table, notes=notes)
-    assert notes == ["column 'colour' has categories that training did not have: 'blue'"]
+    assert notes == ["column 'colour' has categories that training did not have: 'blue' (in 1 row)"]
 
 
 def test_how_a_file_was_read_holds_for_the_next_one(tmp_path):

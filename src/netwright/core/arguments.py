@@ -109,20 +109,40 @@ def numeric(name: str, values: Any, dtype: Any) -> Array:
     """`values` as an array of `dtype`; ValueError when they are text, objects, complex, ragged or masked."""
     if type(values) is np.ndarray and values.dtype == dtype and values.dtype.kind == "f":
         return values
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked (missing) values; fill or drop them first")
+    values = unmasked(name, values)
     try:
         array = np.asarray(values)
         if array.dtype == object:  # numbers that came as objects are welcome; anything else says so below
             if any(isinstance(value, str | bytes) for value in array.flat):
                 raise TypeError  # float("1.5") would be taken for a number
-            array = array.astype(np.float64)
+            gone = np.array([type(value).__name__ == "NAType" for value in array.flat], bool).reshape(array.shape)
+            array = np.where(gone, np.nan, array).astype(np.float64)  # pandas.NA, as None is one
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be an array of numbers, its rows of one length, got {brief(values)}") from None
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got dtype {array.dtype}")
     with np.errstate(over="ignore"):  # too large for float32: infinite, which `columns` and `weights` say
         return array.astype(dtype, copy=False)
+
+
+def unmasked(name: str, values: Any) -> Any:
+    """`values`, of masked arrays without a masked value their data; ValueError where a value is masked, in lists too.
+
+    NumPy's functions would take what is behind a mask for a value.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(
+                f"{name} has masked (missing) values, {np.ma.count_masked(values)} of {values.size}; "
+                f"fill them, or leave those samples out"
+            )
+        return values.data
+    if isinstance(values, list | tuple):
+        kinds = set(map(type, values))
+        if any(issubclass(kind, np.ma.MaskedArray | list | tuple) for kind in kinds):
+            for each in values:
+                unmasked(name, each)
+    return values
 
 
 def brief(value: Any) -> str:

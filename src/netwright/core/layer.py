@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, Activation, find_activation
-from netwright.core.arguments import Array, Rng, float_type, generator, whole
+from netwright.core.arguments import Array, Rng, float_type, generator, numeric, unmasked, whole
 from netwright.core.initializers import INITIALIZERS
 
 
@@ -27,7 +27,8 @@ class Parameter:
         return self if layer is None else layer.views[self.name]
 
     def __set__(self, layer: Any, value: Any) -> None:
-        view, value = layer.views[self.name], np.asarray(value)
+        view = layer.views[self.name]
+        value = numeric(self.name, value, view.dtype)
         if value.shape != view.shape:
             raise ValueError(f"{self.name} must have shape {view.shape} {self.shape}, got {value.shape}")
         view[...] = value
@@ -100,6 +101,7 @@ class Layer:
         Without `back`, dA1 is left out: a network's first layer has nobody to hand it to. ValueError when dA is not of
         A's shape, or before any feedforward.
         """
+        dA = unmasked("dA", dA)
         if np.shape(dA) != self.last("Z").shape:
             raise ValueError(f"dA must have A's shape {self.Z.shape}, got {np.shape(dA)}")
         return self.gradient_from(self.activation.dZ(dA, self.Z, self.A), back)
@@ -126,7 +128,7 @@ class Layer:
 
     def as_input(self, A1: Any) -> Array:
         """A1 as an array of the layer's dtype; ValueError unless its shape is (inputs, samples)."""
-        A1 = np.asarray(A1, self.dtype)
+        A1 = numeric("A1", A1, self.dtype)
         if A1.ndim != 2 or A1.shape[0] != self.inputs:
             raise ValueError(
                 f"{self!r} takes {self.inputs} inputs, a column a sample: A1 must have shape "

@@ -233,7 +233,7 @@ class FeedForward:
 
     def evaluate(self, X: Array, Y: Array, weight: Array | None = None) -> tuple[float, Array]:
         """`cost` and the predictions from one pass, without checks."""
-        A = X
+        A, Y, weight = X, arguments.unmasked("Y", Y), arguments.unmasked("weight", weight)
         *before, last = self.layers
         for layer in before:
             A = layer(A)

@@ -21,7 +21,7 @@ def columns_of(X: Any) -> tuple[dict[str, Any], bool]:
     if hasattr(X, "tocsr"):
         raise TypeError("Sparse data was passed for X, but dense data is required. Use '.toarray()' to make it dense.")
     if hasattr(X, "column_names"):  # Arrow, whose `columns` have no names
-        return _unique([(str(name), X.column(name).to_pylist()) for name in X.column_names]), True
+        return _unique([(str(name), X.column(j).to_pylist()) for j, name in enumerate(X.column_names)]), True
     if isinstance(X, Mapping):
         return _unique([(str(name), values) for name, values in X.items()]), True
     if hasattr(X, "columns"):

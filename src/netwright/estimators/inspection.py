@@ -8,7 +8,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.core.arguments import Array, numeric
+from netwright.core.arguments import Array, numeric, unmasked
 from netwright.estimators.fitting import Member
 from netwright.estimators.validation import check_X, check_X_y
 from netwright.network import Network
@@ -75,7 +75,7 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 member.network,
                 X.T,
                 self._encode(y, member.network.dtype),
-                weight=sample_weight,
+                weight=unmasked("sample_weight", sample_weight),
                 repeats=n_repeats,
                 rng=int(seed),
             ).importances
@@ -92,7 +92,7 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         x = np.atleast_2d(numeric("x", x, np.float64))
         network = self.as_network()
-        Y = self._encode(np.asarray(y).reshape(1, *np.shape(y)), network.dtype)
+        Y = self._encode(np.asarray(unmasked("y", y)).reshape(1, *np.shape(y)), network.dtype)
         names = getattr(self, "feature_names_in_", None)
         return worked_step(
             network,

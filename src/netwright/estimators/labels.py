@@ -111,7 +111,7 @@ class Labels:
     def probabilities(self, A: Array) -> Any:
         """(samples, classes) of probabilities, one such array a target for multioutput."""
         if self.kind == "binary":
-            return probabilities(A)
+            return probabilities(A) if len(self.classes) == 2 else np.ones((A.shape[1], 1), A.dtype)
         if self.kind == "multioutput":
             return [np.ascontiguousarray(block.T) for _, block in self.blocks(A)]
         return np.ascontiguousarray(A.T)

@@ -12,11 +12,12 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, unmasked
 from netwright.core.losses import find_loss
 from netwright.estimators import parameters
 from netwright.estimators.labels import Labels, class_weights, distinct
 from netwright.estimators.perceptron import Perceptron
+from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 
 
@@ -68,6 +69,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         """
         with whole_or_nothing(self):
             parameters.check(self)
+            y, classes = labels_in(y), labels_in(classes, "classes")
             if _check_partial_fit_first_call(self, classes):
                 self._labels = Labels.of(y, self.classes_)
             self._step(X, y, sample_weight)
@@ -88,7 +90,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             return self._labels.probabilities(A)
         mean, std = self._mean_and_std(X)
         if self._labels.kind == "binary":
-            return self._labels.probabilities(mean), np.stack([std[0], std[0]], axis=1)
+            both = np.stack([std[0], std[0]], axis=1)
+            return self._labels.probabilities(mean), both if len(self.classes_) == 2 else np.zeros((len(both), 1))
         return self._labels.probabilities(mean), self._labels.probabilities(std)
 
     def predict_log_proba(self, X: Any) -> Any:
@@ -98,6 +101,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose class (all of whose classes) are right."""
+        y, sample_weight = labels_in(y), unmasked("sample_weight", sample_weight)
         right = np.asarray(self.predict(X)) == np.asarray(y)
         if right.ndim == 1:
             return super().score(X, y, sample_weight)
@@ -186,6 +190,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R²; for several quantile levels the mean of their D², 1 - pinball loss / that of the constant quantile."""
+        y, sample_weight = numbers_in(y), unmasked("sample_weight", sample_weight)
         if not self._levels:
             return super().score(X, y, sample_weight)
         predicted = self.predict(X)

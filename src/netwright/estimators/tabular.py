@@ -13,14 +13,16 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, unmasked
 from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
 from netwright.estimators.frames import columns_of, frame_of
 from netwright.estimators.labels import class_weights, codes_of
+from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of
+from netwright.tables.features import Unseen, unseen_notes
 from netwright.tables.frame import Frame
 from netwright.tables.labels import class_targets, probabilities
 from netwright.tables.statistics import moments
@@ -130,8 +132,11 @@ class Tabular(BaseEstimator):
                 raise ValueError(f"columns: {name!r} is to be a number, but holds a {frame.kind(name)}")
         return kinds
 
-    def _features(self, X: Any) -> Array:
-        """(inputs, rows) of a table to predict; ValueError says which column is missing or is not as in training."""
+    def _features(self, X: Any, unseen: Unseen | None = None) -> Array:
+        """(inputs, rows) of a table to predict; ValueError says which column is missing or is not as in training.
+
+        Levels that training did not have are added to `unseen`.
+        """
         table, named = columns_of(X)
         had = hasattr(self, "feature_names_in_")
         if not (named and had) and len(table) != self.n_features_in_:
@@ -148,12 +153,15 @@ class Tabular(BaseEstimator):
         if absent := [name for name in used if name not in table]:
             raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which training had")
         frame = frame_of({name: table[name] for name in used}, self.columns or {}, self._dates, encoder.categories)
-        return encoder.transform(frame)
+        return encoder.transform(frame, unseen)
 
     def _outputs(self, X: Any) -> Array:
-        """What the mixture says, (outputs, rows)."""
+        """What the mixture says, (outputs, rows); a warning for levels that training did not have."""
         check_is_fitted(self, "mixture_")
-        inputs = self._features(X)
+        unseen = Unseen()
+        inputs = self._features(X, unseen)
+        for sentence in unseen_notes(unseen):
+            warnings.warn(sentence, stacklevel=3)
         if self.mixture_ is None:
             return np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
         return self.mixture_.predict(inputs)
@@ -161,12 +169,20 @@ class Tabular(BaseEstimator):
     def _held_out(self, X: Any, y: Any, weight: Any) -> Samples:
         """The rows to validate on, as the networks take them."""
         inputs = self._features(X)
-        weight = None if weight is None else _check_sample_weight(weight, inputs.T, ensure_non_negative=True)
+        weight = (
+            None
+            if weight is None
+            else _check_sample_weight(unmasked("sample_weight_val", weight), inputs.T, ensure_non_negative=True)
+        )
         return in_float32(inputs, self._encode(y), weight)
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         rows = np.zeros((frame.n_rows, 1))
-        weight = np.asarray(_check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True))
+        weight = np.asarray(
+            _check_sample_weight(
+                unmasked("sample_weight", sample_weight), rows, dtype=np.float64, ensure_non_negative=True
+            )
+        )
         if not weight.any():
             raise ValueError("Sample weights must contain at least one number above zero: every weight is zero.")
         return weight
@@ -224,18 +240,22 @@ class TabularClassifier(ClassifierMixin, Tabular):
         best = self.predict_proba(X).argmax(axis=1)  # first: it says so when there was no fit
         return np.asarray(self.classes_[best])
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose class is right."""
+        return float(super().score(X, labels_in(y), unmasked("sample_weight", sample_weight)))
+
     def _learn_targets(self, y: Any, frame: Frame) -> Array:
-        y = _one_column(y, frame.n_rows)
+        y = _one_column(labels_in(y), frame.n_rows)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         return self._encode(y)
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         weight = super()._weigh(sample_weight, y, frame)
-        return np.asarray(class_weights(self.class_weight, _one_column(y, frame.n_rows), weight, self.classes_))
+        return np.asarray(class_weights(self.class_weight, column_or_1d(labels_in(y)), weight, self.classes_))
 
     def _encode(self, y: Any) -> Array:
-        return class_targets(codes_of(column_or_1d(y), self.classes_), len(self.classes_), np.float64)
+        return class_targets(codes_of(column_or_1d(labels_in(y)), self.classes_), len(self.classes_), np.float64)
 
     def _begin(self, targets: Array, weight: Array) -> None:
         self._prior = np.average(targets, axis=1, weights=weight)
@@ -256,14 +276,17 @@ class TabularRegressor(RegressorMixin, Tabular):
         A = self._outputs(X)[0]  # first: it says so when there was no fit
         return np.asarray(self._mean + self._spread * A)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R², 1 - the sum of squared errors / that of the mean."""
+        return float(super().score(X, numbers_in(y), unmasked("sample_weight", sample_weight)))
+
     def _learn_targets(self, y: Any, frame: Frame) -> Array:
-        y = _one_column(y, frame.n_rows)
-        y = np.asarray(y, dtype=np.float64)
+        y = np.asarray(_one_column(numbers_in(y), frame.n_rows), dtype=np.float64)
         assert_all_finite(y, input_name="y")
         return y[np.newaxis]
 
     def _encode(self, y: Any) -> Array:
-        y = np.asarray(column_or_1d(y), dtype=np.float64)[np.newaxis]
+        y = np.asarray(column_or_1d(numbers_in(y)), dtype=np.float64)[np.newaxis]
         return (y - self._mean) / self._spread
 
     def _begin(self, targets: Array, weight: Array) -> None:
@@ -287,6 +310,4 @@ def _one_column(y: Any, rows: int) -> Array:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {rows}, y has {len(y)}")
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
-    if y.dtype == object and any(value is None or value != value for value in y):
-        raise ValueError("Input y contains NaN: leave out the rows whose target is missing")
     return y

@@ -1,5 +1,6 @@
 """What goes into an estimator: X, y and weights, as scikit-learn checks them, with the column's name where it helps."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, unmasked
+from netwright.estimators.targets import labels_in, numbers_in
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -21,6 +23,7 @@ def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         estimator.n_features_in_ = X.shape[1]
         estimator.__dict__.pop("feature_names_in_", None)
         return X, y
+    X, y = _in_order(X), labels_in(y) if isinstance(estimator, ClassifierMixin) else numbers_in(y)
     try:
         X, y = validate_data(
             estimator,
@@ -45,6 +48,7 @@ def check_X(estimator: Any, X: Any) -> Array:
         check_is_fitted(estimator)
     if is_plain(X) and has_width(estimator, X):
         return X
+    X = _in_order(X)
     try:
         checked = validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
     except ValueError as error:
@@ -92,10 +96,19 @@ def check_weight(weight: Any, X: Array) -> Array | None:
     """(samples,) of weights, None if there are none; ValueError for a wrong shape, a negative one, or only zeros."""
     if weight is None:
         return None
-    weight = _check_sample_weight(weight, X, ensure_non_negative=True)
+    weight = _check_sample_weight(unmasked("sample_weight", weight), X, ensure_non_negative=True)
     if not weight.any():
         raise ValueError("Sample weights must contain at least one number above zero: every sample's weight is zero.")
     return weight
+
+
+def _in_order(X: Any) -> Any:
+    """X as it is; ValueError for what scikit-learn would not see: masked values, a column's name given twice."""
+    names = Counter(getattr(X, "column_names", getattr(X, "columns", ())))  # Arrow's, or anybody else's
+    for name, count in names.most_common(1):
+        if count > 1:
+            raise ValueError(f"X has {count} columns {name!r}; give every column a name of its own")
+    return unmasked("X", X)
 
 
 def _with_column(error: ValueError, X: Any) -> ValueError:

@@ -1,5 +1,6 @@
 """What becomes of one column: its kinds, each fitted once and kept as plain JSON, and the features that it makes."""
 
+from collections import Counter
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar, TypeVar, get_origin
@@ -97,11 +98,11 @@ class Number:
     def done(self) -> str:
         return f"(x - {self.mean:.4g}) / {self.std:.4g}" + ", missing: the mean and a mark" * self.marked
 
-    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
-        """The features into out, zeros so far, shape (n_rows, n_features); returns levels new since training."""
+    def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
+        """The features into out, zeros so far, shape (n_rows, n_features); returns new levels with their rows."""
         numbers = numbers_of(self.name, column, place)
         out[:, 0] = np.where(np.isnan(numbers), 0, (numbers - self.mean) / self.std)
-        return []
+        return {}
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Category:
     def done(self) -> str:
         return f"one-hot, {len(self.levels)} levels" + ", others together" * self.other + ", missing" * self.marked
 
-    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+    def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         levels = levels_of(column.values, self.was)
         codes = {level: code for code, level in enumerate(self.levels)}
         unknown = len(codes) if self.other else -1
@@ -136,7 +137,7 @@ class Category:
         rows = np.flatnonzero(code >= 0)
         out[rows, code[rows]] = 1
         # What "(other)" takes up may be new or merely rare: the model does not keep the rare levels' names.
-        return [each for each in dict.fromkeys(levels) if each is not None and each not in codes and not self.other]
+        return {} if self.other else Counter(each for each in levels if each is not None and each not in codes)
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class Date:
         circles = ", month" * self.month + ", hour" * self.hour + ", week" * self.week
         return f"(days since {start}) / {self.std:.4g}{circles}" + ", missing" * self.marked
 
-    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+    def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         values, known = column.values, ~column.missing
         for row in np.flatnonzero(known)[:1].tolist() if values.dtype.kind != "M" else []:
             raise ValueError(f"column {self.name!r}, {place(row)}: {spelling(values[row])!r} is not a date")
@@ -186,7 +187,7 @@ class Date:
         turns = [part(2 * np.pi * circle) for circle in circles for part in (np.sin, np.cos)]
         for j, feature in enumerate([(days - self.mean) / self.std, *turns]):
             out[known, j] = feature
-        return []
+        return {}
 
 
 # ── what estimators learn from besides: numbers in steps, categories of many levels ──
@@ -238,14 +239,14 @@ class Scaled:
         missing = ", missing: the median and a mark" * self.marked
         return f"(x - {self.center:.4g}) / {self.scale:.4g}, softly cut at ±3{steps}{missing}"
 
-    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+    def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         numbers = numbers_of(self.name, column, place)
         numbers = np.where(np.isnan(numbers), self.center, numbers)
         z = np.clip(numbers / self.scale - self.center / self.scale, -1e9, 1e9)
         out[:, 0] = z / np.sqrt(1 + (z / 3) ** 2)
         for j, (low, high) in enumerate(pairwise(self.edges), 1):
             out[:, j] = np.clip((numbers / 2 - low / 2) / (high / 2 - low / 2 or 1), 0, 1) - 0.5  # nothing overflows
-        return []
+        return {}
 
 
 @dataclass(frozen=True)
@@ -293,7 +294,7 @@ class Levels:
         what = f"{len(self.levels)} levels: the most frequent {self.shown} one-hot, rows, and the target's means"
         return what + ", missing" * self.marked
 
-    def fill(self, column: Column, out: Array, place: Place) -> list[str]:
+    def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         levels = levels_of(column.values, self.was)
         code = self.codes(levels)
         rows = np.flatnonzero(code < self.shown)
@@ -303,7 +304,7 @@ class Levels:
         means = np.vstack([means, np.zeros(means.shape[1])])  # of a level that is not known: that of all
         out[:, self.shown + 1 : self.shown + 1 + means.shape[1]] = 3 * means[code]
         known = set(self.levels)
-        return [each for each in dict.fromkeys(levels) if each is not None and each not in known]
+        return Counter(each for each in levels if each is not None and each not in known)
 
 
 Encoder = Number | Category | Date | Scaled | Levels

@@ -29,7 +29,7 @@ from netwright.tables.encoders import (
 )
 from netwright.tables.frame import Frame
 
-Unseen = dict[str, list[str]]
+Unseen = dict[str, dict[str, int]]  # of a column the levels that training did not have, and the rows of each
 
 MANY = 20  # below this, values being distinct, or few, says nothing
 FEATURES = 256  # that the steps of all numbers may make together
@@ -84,6 +84,17 @@ class Decisions:
         if self.targets is None or distinct <= self.max_levels:
             return Category.fit(name, column, weight, self.max_levels)
         return Levels.fit(name, column, weight, self.max_levels, self.targets)
+
+
+def unseen_notes(unseen: Unseen) -> list[str]:
+    """A sentence for each column with levels that training did not have."""
+    notes = []
+    for name, levels in unseen.items():
+        shown = ", ".join(map(repr, [*levels][:3])) + (f" and {len(levels) - 3} more" if len(levels) > 3 else "")
+        rows = sum(levels.values())
+        shown += f" (in {rows} row{'s' if rows > 1 else ''})"
+        notes.append(f"column {name!r} has categories that training did not have: {shown}")
+    return notes
 
 
 # ── all of them ──

@@ -22,7 +22,7 @@ from netwright.network import Network
 from netwright.recipes.mixture import Mixture
 from netwright.tables.column import spelling
 from netwright.tables.encoders import numbers_of
-from netwright.tables.features import TableEncoder, Unseen
+from netwright.tables.features import TableEncoder, Unseen, unseen_notes
 from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
 from netwright.tables.read import read_table
@@ -99,9 +99,7 @@ class TableModel:
         own = {self.target.name, self.settings["weights"], *self.settings["drop"]}
         told = self.encoder.check(frame.drop(own & set(frame.names)))
         A = self.network.predict(self.encoder.transform(frame, unseen))
-        for name, levels in unseen.items():
-            shown = ", ".join(map(repr, levels[:3])) + (f" and {len(levels) - 3} more" if len(levels) > 3 else "")
-            told.append(f"column {name!r} has categories that training did not have: {shown}")
+        told += unseen_notes(unseen)
         if notes is not None:
             notes += told
         else:

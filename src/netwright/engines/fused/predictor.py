@@ -45,7 +45,7 @@ class Predictor:
         self.lock = threading.Lock()
 
     def __call__(self, X: Array) -> Array:
-        if getattr(X, "shape", None) == self.one and X.dtype.kind in "fiub":
+        if type(X) is np.ndarray and X.shape == self.one and X.dtype.kind in "fiub":
             with self.lock:
                 self.x[0] = X[:, 0]
                 self.loop(self.address, 0)

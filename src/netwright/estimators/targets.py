@@ -1,0 +1,145 @@
+"""y as scikit-learn's checks take it: one type of label, or numbers; what is missing, mixed or masked is said here."""
+
+from datetime import date
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from netwright.core.arguments import Array, brief, unmasked
+
+KINDS: dict[str, tuple[type[Any], ...]] = {  # of labels, in the order in which they are looked for
+    "truth values": (bool, np.bool_),
+    "whole numbers": (Integral,),
+    "numbers": (Real, Decimal),
+    "texts": (str,),
+}
+
+
+def labels_in(y: Any, name: str = "y") -> Any:
+    """Labels, (rows,) or (rows, targets), as an array of one type; what scikit-learn refuses well is handed back.
+
+    Python objects that are all truth values, numbers or texts become an array of these. ValueError names the row
+    whose label is missing or no label at all, and two that are of different types.
+    """
+    array = _as_array(name, y)
+    if array is None:
+        return y
+    _check_known(name, array)
+    if array.dtype.kind not in "OS":
+        return array
+    columns = [_of_one_type(name, column) for column in (array.T if array.ndim == 2 else [array])]
+    if len({"number" if column.dtype.kind in "iuf" else column.dtype.kind for column in columns}) > 1:
+        shown = " and ".join(_shown(column[0]) for column in columns[:2])
+        raise ValueError(f"{name}'s columns hold labels of different types, {shown}; make them all of one type")
+    return np.stack(columns, axis=1) if array.ndim == 2 else columns[0]
+
+
+def numbers_in(y: Any, name: str = "y") -> Any:
+    """Numbers, (rows,) or (rows, outputs), as an array; what scikit-learn refuses well is handed back.
+
+    ValueError names the row whose number is missing, or none.
+    """
+    array = _as_array(name, y)
+    if array is None:
+        return y
+    _check_known(name, array)
+    if array.dtype.kind not in "OUSM":
+        return array
+    numbers = np.empty(array.shape, np.float64)
+    for place, value in np.ndenumerate(array):
+        try:
+            numbers[place] = "" if isinstance(value, date | np.datetime64) else value
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{name} must be numbers, but row {place[0]} (counted from 0) has {_shown(value)}"
+            ) from None
+    return numbers
+
+
+def _as_array(name: str, y: Any) -> Array | None:
+    """y as an array of what it holds, (rows,) or (rows, targets); None for another shape, and for sparse matrices."""
+    if y is None or sparse.issparse(y):
+        return None
+    y = unmasked(name, y)
+    if hasattr(y, "to_numpy"):
+        y = y.to_numpy(zero_copy_only=False) if hasattr(y, "buffers") else y.to_numpy()  # the former is Arrow's
+    if isinstance(y, np.ndarray):
+        return y if y.ndim in (1, 2) and y.size else None
+    try:
+        objects, array = np.array(y, dtype=object), np.asarray(y)
+    except ValueError:  # rows of different lengths
+        objects = array = np.fromiter(y, dtype=object)
+    if objects.ndim == 0:
+        raise ValueError(f"{name} must have a value for each row, got {brief(y)}")
+    if objects.ndim > 2 or not objects.size:
+        return None
+    # What NumPy finds a common type for may be mixed: of 1 and "1" it makes "1" twice.
+    types = set(map(type, objects.flat))
+    return array if len(types) == 1 and (array.dtype.kind not in "US" or types <= {str, np.str_}) else objects
+
+
+def _check_known(name: str, array: Array) -> None:
+    """ValueError where a value is missing."""
+    if array.dtype == object:
+        gone = np.array([_is_missing(value) for value in array.flat], bool).reshape(array.shape)
+    else:
+        gone = np.not_equal(array, array)
+    if gone.any():
+        place = tuple(np.argwhere(gone)[0].tolist())
+        column = f", column {place[1]}" if array.ndim == 2 and array.shape[1] > 1 else ""
+        rows = int(gone.reshape(len(gone), -1).any(axis=1).sum())
+        raise ValueError(
+            f"Input {name} contains NaN: row {place[0]}{column} (counted from 0) has {_shown(array[place])}"
+            f"{f', the first of {rows} such rows' if rows > 1 else ''}; leave out the rows whose target is missing"
+        )
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, Real | Decimal | np.datetime64):
+        return bool(value != value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _of_one_type(name: str, values: Array) -> Array:
+    """Python objects, (rows,), none of them missing, as an array of their type."""
+    kinds = {each: next((k for k, types in KINDS.items() if issubclass(each, types)), "") for each in map(type, values)}
+    first: dict[str, int] = {}  # of each kind the first row
+    for row, value in enumerate(values):
+        first.setdefault(kinds[type(value)], row)
+    if "" in first:
+        odd = values[first[""]]
+        right = "a label is a truth value, a number or a text"
+        if isinstance(odd, list | tuple | set | np.ndarray):
+            right += "; of rows with several labels, scikit-learn's MultiLabelBinarizer makes a column for each"
+        raise ValueError(
+            f"{name} holds {_shown(odd)} in row {first['']} (counted from 0), of type {type(odd).__name__}; {right}"
+        )
+    if first.keys() == {"whole numbers", "numbers"}:
+        del first["whole numbers"]
+    if len(first) > 1:
+        shown = ", ".join(f"{_shown(values[row])} in row {row}" for row in list(first.values())[:2])
+        mixed = " and ".join(list(first)[:2])
+        raise ValueError(f"{name} mixes {mixed}: {shown} (counted from 0); make all its labels of one type")
+    return _stored(name, values, next(iter(first)))
+
+
+def _stored(name: str, values: Array, kind: str) -> Array:
+    """Labels of one kind as an array of its own type."""
+    if kind == "texts":
+        return values if all(type(v) is str for v in values) else np.array([str.__str__(v) for v in values], object)
+    if kind == "truth values":
+        return values.astype(bool)
+    if kind == "numbers":
+        return values.astype(np.float64)
+    whole = np.array([int(value) for value in values])
+    if whole.dtype.kind not in "iu":
+        raise ValueError(f"{name} holds {brief(max(values, key=abs))}, beyond 64 bits; make texts of such labels")
+    return whole
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in a sentence: NumPy's as Python's own."""
+    return brief(value.item() if isinstance(value, np.generic) else value)
