@@ -133,7 +133,7 @@ def unmasked(name: str, values: Any) -> Any:
     if isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
             raise ValueError(
-                f"{name} has masked (missing) values, {np.ma.count_masked(values)} of {values.size}; "
+                f"{name} has masked (missing) values, {int(np.ma.getmaskarray(values).sum())} of {values.size}; "
                 f"fill them, or leave those samples out"
             )
         return values.data
