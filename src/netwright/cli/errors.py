@@ -1,20 +1,25 @@
 """The one place of the command line where everything ends that went wrong: a sentence on stderr, and an exit code."""
 
+import logging
 import sys
 import warnings
 from typing import Any, NoReturn
 
 import click
 
+from netwright.cli.screen import Told, echo, note
+
 
 class Netwright(click.Group):
     """The commands. A warning is a note on stderr; an error one line there and exit code 2, never a traceback."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
+        log, told = logging.getLogger("netwright"), Told()
+        log.addHandler(told)
         options |= {"prog_name": "netwright", "standalone_mode": False}
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = lambda message, *where: note(str(message))
+                warnings.showwarning = lambda message, *where: note(" ".join(str(message).split()))
                 code = super().main(*args, **options)  # where click takes care of a closed pipe
             sys.exit(code if isinstance(code, int) else 0)
         except click.Abort:
@@ -30,11 +35,13 @@ class Netwright(click.Group):
             fail(f"{str(error).partition('. The network')[0]}; no model was written", 2)
         except ValueError as error:
             fail(str(error), 2)
+        finally:
+            log.removeHandler(told)
 
 
 def fail(sentence: str, code: int) -> NoReturn:
     """One line on stderr, and the end."""
-    click.echo(f"netwright: {' '.join(sentence.split())}", err=True)
+    echo(f"netwright: {' '.join(sentence.split())}", err=True)
     sys.exit(code)
 
 
@@ -43,9 +50,3 @@ def describe(error: OSError) -> str:
     if error.filename is not None:
         return f"{error.filename}: {(error.strerror or str(error)).lower()}"
     return error.strerror or str(error)
-
-
-def note(sentence: str) -> None:
-    from netwright.cli.progress import say
-
-    say(f"note: {sentence}")

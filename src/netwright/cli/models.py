@@ -1,15 +1,18 @@
 """`netwright predict`, `evaluate` and `show`: what a model file is good for."""
 
 import json
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import netwright
-from netwright.cli.errors import note
 from netwright.cli.options import MODEL, TABLE, how_to_read, reading_options
 from netwright.cli.output import echo_scores, finite
 from netwright.cli.outputs import check_outputs
+from netwright.cli.screen import echo, note
 
 if TYPE_CHECKING:
     from netwright.tabular.model import TableModel
@@ -21,39 +24,51 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", metavar="FILE", help="CSV, TSV, Parquet or JSON lines, by its ending. [default: stdout]"
 )
+@click.option(
+    "--keep",
+    metavar="NAMES",
+    multiple=True,
+    help="Columns of TABLE to write before the predictions: id,name, or all. (repeatable)",
+)
+@click.option("--raw", is_flag=True, help="Write texts as they are, though a spreadsheet may compute them.")
 @reading_options
-def predict(model: str, table: str, output: str | None, **options: Any) -> None:
+def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], raw: bool, **options: Any) -> None:
     """A prediction for each row of TABLE, in its order, by MODEL.
 
     A column named as the target holds the predicted class or value; of classes, a column `probability CLASS` for each
-    holds how probable it is. As CSV to stdout, or to FILE.
-    """
-    from netwright.tables.column import spelling
-    from netwright.tables.frame import Frame
-    from netwright.tables.read import to_csv_text, write_table
+    holds how probable it is. Where such a name is taken, by a column of --keep say, it is another, which a note says.
 
-    loaded = load_table_model(model)
-    if output not in (None, "-"):
-        check_outputs({"--output": output}, {"the table": table, "the model": model})
+    As CSV to stdout, or to FILE. In CSV a text that a spreadsheet would take for a formula has a ' before it.
+    """
+    from netwright.tables.formats import format_of
+    from netwright.tables.spreadsheet import disarmed
+    from netwright.tables.write import to_csv_text, write_table
+    from netwright.tabular.predictions import chosen
+
+    loaded, path = load_table_model(model), None if output in (None, "-") else output
+    form = "csv"
+    if path is not None:
+        check_outputs({"--output": path}, {"the table": table, "the model": model})
+        form, _ = format_of(Path(os.path.realpath(path)), (".gz",))
     loaded.reading |= how_to_read(options)
     notes: list[str] = []
     frame = loaded.read(table)
-    A = loaded.outputs(frame, notes=notes)
-    columns = {loaded.target.name: loaded.decode(A)}
-    if loaded.target.task == "classification":
-        columns |= {
-            f"probability {spelling(each)}": column
-            for each, column in zip(loaded.target.classes, loaded.probabilities(A).T, strict=True)
-        }
+    predictions = loaded.predictions(frame, keep=chosen(frame, keep), cased=form == "csv", notes=notes)
+    if form == "csv" and not raw:
+        predictions, shown = disarmed(predictions)
+        if shown:
+            notes.append(f"a spreadsheet would compute {shown!r}: such texts have a ' before them (not with --raw)")
     for sentence in [*frame.notes, *notes]:
         note(sentence)
-    predictions = Frame(columns)
-    if output not in (None, "-"):
-        write_table(str(output), predictions)
-        click.echo(f"{frame.n_rows:,} predictions written to {output}", err=True)
+    if path is not None:
+        write_table(path, predictions)
+        echo(f"{frame.n_rows:,} predictions written to {path}", err=True)
         return
     for text in to_csv_text(predictions):
-        click.echo(text.encode(), nl=False)
+        if sys.stdout.isatty():
+            echo(text.removesuffix("\n"))
+        else:
+            click.echo(text.encode(), nl=False)
 
 
 @click.command()
@@ -73,7 +88,7 @@ def evaluate(model: str, table: str, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps(finite(scores) | {"rows": frame.n_rows}))
         return
-    click.echo(f"scores of {loaded.target.name!r} on {frame.n_rows:,} rows:")
+    echo(f"scores of {loaded.target.name!r} on {frame.n_rows:,} rows:")
     echo_scores(scores)
 
 
@@ -88,8 +103,8 @@ def show(model: str) -> None:
     loaded = load(model)
     if kind == "checkpoint":
         done = header["history"]
-        click.echo(f"a checkpoint after {len(done['cost'])} epochs; its best network so far:\n")
-    click.echo(loaded.summary())
+        echo(f"a checkpoint after {len(done['cost'])} epochs; its best network so far:\n")
+    echo(loaded.summary())
 
 
 def load_table_model(path: str) -> "TableModel":

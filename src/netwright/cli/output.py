@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import netwright
-from netwright.cli.errors import note
+from netwright.cli.screen import echo, note, say
 
 if TYPE_CHECKING:
     from netwright.tabular.model import TableModel
@@ -19,8 +19,6 @@ CURVE = "the curve is the mean of the networks; its validation cost is of rows t
 
 def introduce(model: "TableModel", table: str) -> None:
     """What was decided about the table, before training starts."""
-    from netwright.cli.progress import say
-
     kept, inputs, network = model.settings, model.encoder, model.network
     kinds = {"number": inputs.numbers, "category": inputs.categories, "date": inputs.names("date")}
     counts = {kind: len(names) for kind, names in kinds.items() if names}
@@ -54,7 +52,7 @@ def echo_course(model: "TableModel") -> None:
         told, watched, label = f"{len(history)} epochs a network", "cost on rows left out in turn", "cost"
     if not len(history):  # no network had a cost that is a number
         return
-    click.echo(f"{told} in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
+    echo(f"{told} in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
     costs = {label: history.cost} | ({watched: v} if (v := history.validation_cost) else {})
     click.echo(curve(costs), err=True)
 
@@ -109,4 +107,4 @@ def finite(scores: Mapping[str, float]) -> dict[str, float | None]:
 def echo_scores(scores: Mapping[str, float]) -> None:
     for name, value in scores.items():
         shown = f"{value:.6g}" if math.isfinite(value) else "undefined, since the target is constant here"
-        click.echo(f"  {name.replace('_', ' '):<18} {shown}")
+        echo(f"  {name.replace('_', ' '):<18} {shown}")

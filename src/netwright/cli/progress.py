@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from netwright.cli.screen import echo
 from netwright.training.history import History
 
 log = logging.getLogger("netwright")
@@ -70,7 +71,7 @@ class Progress:
             left = min(seconds / share - seconds, self.max_seconds - seconds)
             self.live.update(self.task, completed=share, text=f"{words}  about {duration(max(left, 0))} left")
         elif not self.silent:
-            click.echo(f"{words}  {seconds:.1f} s", err=True)
+            echo(f"{words}  {seconds:.1f} s", err=True)
 
     def __call__(self, network: Any, history: History) -> None:
         if self.silent:
@@ -82,7 +83,7 @@ class Progress:
             self.live.update(self.task, completed=part, text=f"{self.line(history)}  {self.left(history)}")
         elif done >= 1.6 * self.told or int(10 * part) > self.tenths or history.stopped:
             self.told, self.tenths = done, int(10 * part)
-            click.echo(f"{self.line(history)}  {seconds:.1f} s", err=True)
+            echo(f"{self.line(history)}  {seconds:.1f} s", err=True)
 
     def line(self, history: History) -> str:
         """`epoch 12/200  cost 0.1234  validation cost 0.2345  accuracy 0.957`, each in a place of fixed width."""
@@ -98,13 +99,6 @@ class Progress:
         done, now = len(history), history.seconds[-1]
         left = min((self.epochs - done) * (now - seconds) / (done - epochs), self.max_seconds - now)
         return f"≤ {duration(max(left, 0))} left"
-
-
-def say(text: str) -> None:
-    """A line on stderr, broken between words where a terminal is too narrow for it."""
-    if sys.stderr.isatty():
-        text = click.wrap_text(text, shutil.get_terminal_size().columns, subsequent_indent="  ")
-    click.echo(text, err=True)
 
 
 def number(value: float) -> str:

@@ -11,6 +11,7 @@ from netwright.cli.errors import describe, fail
 from netwright.cli.options import ONE, TABLE, Duration, Sizes, how_to_read, reading_options, training_option
 from netwright.cli.output import echo_course, echo_scores, introduce, outcome, write_report
 from netwright.cli.outputs import check_outputs
+from netwright.cli.screen import echo
 
 if TYPE_CHECKING:
     from netwright.tabular.model import TableModel
@@ -103,9 +104,9 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
         return
     if made.scores:
         held = made.settings["held_out"]
-        click.echo(f"scores on the {held:,} row{'s' * (held > 1)} held out:")
+        echo(f"scores on the {held:,} row{'s' * (held > 1)} held out:")
         echo_scores(made.scores)
-    click.echo(f"model written to {path}" + (f", report to {report}" if report else ""))
+    echo(f"model written to {path}" + (f", report to {report}" if report else ""))
 
 
 def save(model: "TableModel", path: str) -> None:

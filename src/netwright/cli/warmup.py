@@ -2,6 +2,8 @@
 
 import click
 
+from netwright.cli.screen import echo
+
 
 @click.command()
 def warmup() -> None:
@@ -19,4 +21,4 @@ def warmup() -> None:
         ) from error
     place = cache_directory()
     click.echo("compiling for float64 and float32; this takes a minute or two", err=True)
-    click.echo(f"compiled in {warm_up():.0f} s, kept in {place}; training takes it for all but the smallest jobs now")
+    echo(f"compiled in {warm_up():.0f} s, kept in {place}; training takes it for all but the smallest jobs now")

@@ -7,6 +7,7 @@ import click
 import numpy as np
 
 from netwright.cli.outputs import check_outputs
+from netwright.cli.screen import echo
 from netwright.core.arguments import Array
 from netwright.core.layer import Layer
 from netwright.core.losses import d_logloss, logloss
@@ -78,4 +79,4 @@ def xor(epochs: int, seed: int, plot: str | None) -> None:
         click.echo("Try `netwright xor --seed 2`, which gets there in 1500 epochs.")
     if plot is not None:
         history.plot(plot)
-        click.echo(f"cost curve written to {plot}")
+        echo(f"cost curve written to {plot}")

@@ -1,6 +1,7 @@
 """What is wrong with an argument is said here: the argument, the value seen, what would be right."""
 
 import math
+import re
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 Rng: TypeAlias = Any  # int | np.random.Generator | np.random.RandomState | None
+
+# Control characters, ends of lines, marks that turn the direction of writing, and what no file name should have held.
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def whole(name: str, value: Any, at_least: int = 1) -> int:
@@ -148,6 +152,11 @@ def unmasked(name: str, values: Any) -> Any:
 def brief(value: Any) -> str:
     """`repr(value)`, cut to a length that fits into a sentence."""
     return cut(repr(value).replace("\n", " "), 60)
+
+
+def visible(text: str) -> str:
+    """The text on one line, what would move a cursor or turn letters around written as in Python: \\x1b, \\n."""
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def cut(text: str, most: int, mark: str = "...") -> str:

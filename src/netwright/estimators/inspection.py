@@ -8,7 +8,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.core.arguments import Array, numeric, unmasked
+from netwright.core.arguments import Array, numeric, unmasked, visible
 from netwright.estimators.fitting import Member
 from netwright.estimators.validation import check_X, check_X_y
 from netwright.network import Network
@@ -142,7 +142,7 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """What it was made with, what goes in and comes out, its network and how long it learned; for a terminal."""
         members = self._fitted()
         history, network = members[0].history, members[0].network
-        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        names = [visible(str(name)) for name in getattr(self, "feature_names_in_", [])]
         lines = [repr(self), "", f"{network.inputs} features" + (f" ({', '.join(names)})" if names else "")]
         if (classes := getattr(self, "classes_", None)) is not None:
             several = classes if isinstance(classes, list) else [classes]

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 
-from netwright.core.arguments import Array, unmasked
+from netwright.core.arguments import Array, unmasked, visible
 from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
 from netwright.estimators.frames import columns_of, frame_of
@@ -101,7 +101,7 @@ class Tabular(BaseEstimator):
 
     def summary(self) -> str:
         """What became of each column, and the networks."""
-        lines = [f"{name}: {kind}; {done}" for name, kind, done, _ in self.describe()]
+        lines = [visible(f"{name}: {kind}; {done}") for name, kind, done, _ in self.describe()]
         shown = [] if self.mixture_ is None else ["", self.mixture_.summary()]
         return "\n".join([repr(self), "", *lines, *shown])
 

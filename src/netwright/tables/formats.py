@@ -18,3 +18,8 @@ def format_of(path: Path, packings: Collection[str]) -> tuple[str, str]:
         known = f"{', '.join(FORMATS)}, text also {', '.join(packings)}"
         raise ValueError(f"{path}: the ending tells the format; known are {known}")
     return form, packed
+
+
+def caseless(name: str) -> bytes:
+    """What is alike for names that Parquet and JSON lines cannot both have, as DuckDB writes them: A and a."""
+    return name.encode(errors="surrogatepass").lower()

@@ -12,7 +12,7 @@ import numpy as np
 from netwright.files.atomic import write_atomically
 from netwright.tables import sql
 from netwright.tables.column import spelling
-from netwright.tables.formats import format_of
+from netwright.tables.formats import caseless, format_of
 from netwright.tables.frame import Frame
 
 
@@ -34,9 +34,20 @@ def to_csv_text(frame: Frame, delimiter: str = ",") -> Iterator[str]:
 
 
 def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
-    """The frame as CSV, TSV, JSON lines (each also .gz) or Parquet, by the ending; it appears whole or not at all."""
+    """The frame as CSV, TSV, JSON lines (each also .gz) or Parquet, by the ending; it appears whole or not at all.
+
+    ValueError for an unknown ending, and where names differ in case only, for which there is CSV; OSError when it can't
+    be written.
+    """
     place = Path(os.path.realpath(path))  # a link's own ending says nothing
     form, packed = format_of(place, (".gz",))
+    if form != "csv":
+        known = {caseless(name): name for name in frame.names}
+        for name in frame.names:
+            if (other := known[caseless(name)]) != name:
+                raise ValueError(
+                    f"{path}: the columns {name!r} and {other!r} differ in case only; rename one, or write CSV"
+                )
 
     def write(partial: Path) -> None:
         if form == "csv":

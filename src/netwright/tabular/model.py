@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, visible
 from netwright.core.losses import Loss
 from netwright.core.scores import mae, r2, rmse
 from netwright.files.container import write
@@ -27,6 +27,7 @@ from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
 from netwright.tables.read import read_table
 from netwright.tables.target import TargetEncoder
+from netwright.tabular.predictions import as_table
 from netwright.training.history import History
 
 # Settings that a model of a file cannot do without: of any kind; of one network besides.
@@ -66,6 +67,28 @@ class TableModel:
     def predict_proba(self, table: Any) -> Array:
         """Each class's probability, (n_rows, n_classes), in the order of `target.classes`."""
         return self.probabilities(self.outputs(table))
+
+    def predictions(
+        self, table: Any, *, keep: Collection[str] = (), cased: bool = True, notes: list[str] | None = None
+    ) -> Frame:
+        """A table of predictions: the columns `keep` of the table, then one named as the target with the class or value
+        predicted, then of classes one for each, `probability CLASS`.
+
+        Where such a name is taken it is another; a sentence in `notes` or a warning says so. `cased`: A and a are two.
+        """
+        frame = self.read(table)
+        for name in keep:
+            frame.column(name)
+        A = self.outputs(frame, notes=notes)
+        P = None if self.target.task == "regression" else self.probabilities(A)
+        kept = frame.drop([name for name in frame.names if name not in keep])
+        made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
+        if notes is None:
+            for sentence in renamed:
+                warnings.warn(sentence, stacklevel=2)
+        else:
+            notes += renamed
+        return made
 
     def evaluate(self, table: Any, *, notes: list[str] | None = None) -> dict[str, float]:
         """Scores on a table that has the target; weighted, if the model was and the table has the column of weights.
@@ -188,7 +211,7 @@ class TableModel:
     def summary(self) -> str:
         """The target, the network, what becomes of each column, how it was trained and how well it does."""
         rows = [("column", "kind", "what is done")]
-        rows += [(name, kind, done) for name, kind, done, _ in self.encoder.describe()]
+        rows += [(visible(name), kind, visible(done)) for name, kind, done, _ in self.encoder.describe()]
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         lines.insert(1, "─" * max(map(len, lines)))
@@ -201,7 +224,7 @@ class TableModel:
         """`'species', one of 3 classes (Adelie, Chinstrap, Gentoo)`."""
         if self.target.task == "regression":
             return f"{self.target.name!r}, a number"
-        classes = [spelling(each) for each in self.target.classes]
+        classes = [visible(spelling(each)) for each in self.target.classes]
         shown = ", ".join(classes[:8]) + (", …" if len(classes) > 8 else "")
         return f"{self.target.name!r}, one of {len(classes)} classes ({shown})"
 

@@ -1,0 +1,71 @@
+"""What a model says of each row, as a table: the row's own columns that are kept, the prediction, the probabilities."""
+
+import csv
+from collections.abc import Callable, Collection, Iterable
+
+from netwright.core.arguments import Array
+from netwright.tables.column import spelling
+from netwright.tables.formats import caseless
+from netwright.tables.frame import Frame
+from netwright.tables.target import TargetEncoder
+
+
+def chosen(frame: Frame, asked: Iterable[str]) -> list[str]:
+    """The columns that lists such as `id,name` ask for, in the frame's order; `all` is all of them.
+
+    A name with a comma may stand alone, or in a list between ". ValueError for an unknown one.
+    """
+    found: list[str] = []
+    for words in asked:
+        if words == "all":
+            found += frame.names
+        elif words in frame.columns:
+            found.append(words)
+        else:
+            found += [name.strip() for name in next(csv.reader([words], skipinitialspace=True), [])] or [""]
+    for name in found:
+        frame.column(name)
+    return [name for name in frame.names if name in found]
+
+
+def as_table(
+    target: TargetEncoder, predicted: Array, probabilities: Array | None, kept: Frame, *, cased: bool = True
+) -> tuple[Frame, list[str]]:
+    """(the table, notes): the columns of `kept`, the target's with `predicted`, (n_rows,), one for each class's
+    probability, (n_rows, n_classes).
+
+    Names that would collide are others, which a note says; `cased`: A and a are two names.
+    """
+    named = Names(cased)
+    columns = {named.free(f"column {name!r}", (name,)): values for name, values in kept.columns.items()}
+    columns[named.free("the prediction", (target.name, f"predicted {target.name}"))] = predicted
+    if probabilities is not None:
+        for each, column in zip(map(spelling, target.classes), probabilities.T, strict=True):
+            what = f"the probability of {each!r}"
+            columns[named.free(what, (f"probability {each}", f"probability of {each}"))] = column
+    return Frame(columns), named.notes
+
+
+class Names:
+    """The names that a table's columns have so far, and those that had to be others."""
+
+    def __init__(self, cased: bool):
+        self.alike: Callable[[str], str | bytes] = str if cased else caseless
+        self.taken: set[str | bytes] = set()
+        self.renamed: list[str] = []
+
+    def free(self, what: str, wanted: Collection[str]) -> str:
+        """The first of the names that is not taken, or else the last with a number."""
+        *_, last = wanted
+        numbered = (f"{last} {number}" for number in range(2, len(self.taken) + 3))
+        name = next(name for name in (*wanted, *numbered) if self.alike(name) not in self.taken)
+        if name != next(iter(wanted)):
+            self.renamed.append(f"{what} is called {name!r}")
+        self.taken.add(self.alike(name))
+        return name
+
+    @property
+    def notes(self) -> list[str]:
+        """What was called otherwise, in one sentence."""
+        more = f" and {len(self.renamed) - 3} more" if len(self.renamed) > 3 else ""
+        return [f"so that no two columns have one name, {', '.join(self.renamed[:3])}{more}"] * bool(self.renamed)
