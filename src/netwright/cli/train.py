@@ -38,6 +38,13 @@ TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
 @click.option("--weights", metavar="COLUMN", help="A column with each row's weight.")
 @click.option("--drop", metavar="COLUMN", multiple=True, help="A column not to learn from (repeatable).")
 @click.option("--categorical", metavar="COLUMN", multiple=True, help="Numbers that are categories (repeatable).")
+@click.option(
+    "--keep-column",
+    "keep_columns",
+    metavar="COLUMN",
+    multiple=True,
+    help="To learn from though it numbers or names the rows (repeatable).",
+)
 @click.option("--validation", type=float, help="Share of rows held out; 0 for none. [default: 0.2]")
 @training_option("--patience", "from rows")
 @click.option("--time-limit", "max_seconds", type=Duration(), help="Such as 30s, 5m or 1h.")

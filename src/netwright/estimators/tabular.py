@@ -211,7 +211,8 @@ class Tabular(BaseEstimator):
 class TabularClassifier(ClassifierMixin, Tabular):
     """Classifies the rows of any table.
 
-    columns: {column: "number", "category" or "drop"}, where `describe()` shows a decision that is to be another.
+    columns: {column: "number", "category", "keep" or "drop"} where a decision of `describe()` is to be another;
+        "keep" is for one that is left out since it numbers or names the rows.
     max_levels: of a category, up to which each is an input of its own.
     class_weight: {class: weight} or "balanced".
     max_time: stop after about so many seconds, with what is learnt by then.

@@ -34,7 +34,8 @@ Unseen = dict[str, dict[str, int]]  # of a column the levels that training did n
 MANY = 20  # below this, values being distinct, or few, says nothing
 FEATURES = 256  # that the steps of all numbers may make together
 STEPS = 8  # of one number at most
-TOLD = ("number", "category", "drop")
+TOLD = ("number", "category", "keep", "drop")
+NAMES_ROWS = ("it numbers the rows", "it names the rows")
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ class Decisions:
             numbers_of(name, column, frame.place)
             once = len(known) == distinct and rows < distinct + 0.5 and not gone.any()
             if telling and once and np.ptp(known) == distinct - 1 and np.all(known == np.floor(known)):
-                return f"it numbers the rows, from {spelling(known.min())} to {spelling(known.max())}"
+                return f"{NAMES_ROWS[0]}, from {spelling(known.min())} to {spelling(known.max())}"
             if self.targets is None:
                 return Number.fit(name, column, weight)
             return Scaled.fit(name, column, weight, self.steps)
         if kind == "date":
             return Date.fit(name, column, weight, week=self.targets is not None)
         if kind == "text" and telling and distinct > 0.9 * rows:
-            return f"it names the rows: {distinct} different texts in {len(known)} rows"
+            return f"{NAMES_ROWS[1]}: {distinct} different texts in {len(known)} rows"
         return self.category(name, column, weight, distinct)
 
     def category(self, name: str, column: Column, weight: Array, distinct: int) -> Encoder:
@@ -121,7 +122,8 @@ class TableEncoder:
         """One decision for each column of the frame, which holds no target any more.
 
         Columns in `categorical` are categories whatever they hold; `weight`, shape (n_rows,): k counts as k copies of
-        the row, 0 as none. `kinds` decides for a column: "number", "category" or "drop". With `targets`, shape
+        the row, 0 as none. `kinds` decides for a column: "number", "category", "drop", or "keep" for one that would be
+        left out since it numbers or names the rows. With `targets`, shape
         (n_rows, outputs), the features are those that the tabular estimators learn from: numbers softly cut and in
         steps, many levels by their targets. ValueError for an infinity and, without targets, where no column is of use.
         """
@@ -187,7 +189,11 @@ class TableEncoder:
     @property
     def notes(self) -> list[str]:
         """One sentence for each column that is left out."""
-        return [f"column {name!r} is left out: {why}" for name, why in self.dropped]
+        kept = " (--keep-column {!r} has it learned from)"
+        return [
+            f"column {name!r} is left out: {why}" + (kept.format(name) if why.startswith(NAMES_ROWS) else "")
+            for name, why in self.dropped
+        ]
 
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
         """(column, kind, what was done, features made) for every column of the training table."""

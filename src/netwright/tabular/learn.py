@@ -42,6 +42,7 @@ def train_table(
     weights: str | None = None,
     drop: Collection[str] = (),
     categorical: Collection[str] = (),
+    keep_columns: Collection[str] = (),
     validation: float = 0.2,
     patience: int | None = None,
     max_seconds: float | None = None,
@@ -73,6 +74,7 @@ def train_table(
     task: "classification" or "regression"; by default what the target's values say.
     weights: the column with each row's weight, not negative; weight k counts as k copies of the row, 0 as none.
     drop: columns not to learn from. categorical: columns that are categories, whatever they look like.
+    keep_columns: columns to learn from though they number or name the rows, which are left out otherwise.
     validation: the share of rows held out, by class, for the scores, and of one network for early stopping; 0 holds out
         none. The model that is scored on them is the one returned: it is not fitted again to all rows.
     seed: decides which rows those are, the first weights and every shuffle.
@@ -97,14 +99,15 @@ def train_table(
     reading, rng = dict(reading or {}), np.random.default_rng(seed)
     # What is dropped need not be in order: as categories any values will do.
     frame = as_frame(table, categorical={*_names("categorical", categorical), *_names("drop", drop)}, **reading)
-    names = _input_columns(frame, target, weights, drop, categorical)
+    kinds = dict.fromkeys(_names("keep_columns", keep_columns), "keep") | dict.fromkeys(categorical, "category")
+    names = _input_columns(frame, target, weights, drop, kinds)
     weight = None if weights is None else weights_in(frame, weights)
     if weight is not None:
         frame, weight = frame.take(weight > 0), weight[weight > 0]
     goal = TargetEncoder.fit(frame[target], target, task=task, standardise=False, place=frame.place)
     loss = one.loss_for(goal, frame) if one else find_loss(natural_loss(len(goal.classes)))
     rows, held = _split(frame, goal, validation, rng)
-    problem = Problem.of(frame, names, categorical, weight, goal, loss, rows=rows, held=held)
+    problem = Problem.of(frame, names, kinds, weight, goal, loss, rows=rows, held=held)
 
     limits = {"max_seconds": max_seconds, "n_threads": n_threads}
     learner: SingleLearner | MixtureLearner
@@ -116,6 +119,7 @@ def train_table(
     encoder, network, settings = learner.begin(problem)
     encoder = replace(encoder, dropped=[*problem.useless, *encoder.dropped])
     settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
+    settings |= {"keep_columns": sorted(keep_columns)} if keep_columns else {}
     settings |= {"drop": sorted(drop), "categorical": sorted(categorical), "rows": len(rows), "held_out": len(held)}
     model = TableModel(
         network=network,
@@ -162,10 +166,10 @@ def _names(argument: str, names: Any) -> list[str]:
 
 
 def _input_columns(
-    frame: Frame, target: str, weights: str | None, drop: Collection[str], categorical: Collection[str]
+    frame: Frame, target: str, weights: str | None, drop: Collection[str], kinds: Mapping[str, str]
 ) -> list[str]:
     """The names of the columns to learn from; ValueError for unknown ones, and for one that is asked two things."""
-    for name in (target, *([] if weights is None else [weights]), *drop, *categorical):
+    for name in (target, *([] if weights is None else [weights]), *drop, *kinds):
         frame.column(name)
         if any(note.startswith(f"the column headed {name!r} is called ") for note in frame.notes):
             raise ValueError(f"more than one column is headed {name!r}; give each a name of its own")
@@ -175,6 +179,9 @@ def _input_columns(
     for name, what in taken.items():
         if name in drop:
             raise ValueError(f"column {name!r} is {what} and cannot be dropped as well")
+    for name in [name for name, kind in kinds.items() if kind == "keep"]:
+        if (what := "dropped" if name in drop else taken.get(name)) is not None:
+            raise ValueError(f"column {name!r} is {what} and cannot be kept to learn from as well")
     names = [name for name in frame.names if name not in taken and name not in drop]
     if not names:
         raise ValueError(f"no column is left to learn from: the table has {frame.names}")

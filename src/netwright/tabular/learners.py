@@ -3,7 +3,7 @@
 A learner begins with what can be known before training (encoder, untrained network, settings), and then learns.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -30,13 +30,13 @@ class Problem:
     """A table, its target, and which of its rows are learned from.
 
     inputs: the columns to learn from, of all rows. kept: those of them that are of use, of the rows learned from.
-    useless: (name, why) of the others. categories: columns that are categories, whatever they look like.
+    useless: (name, why) of the others. kinds: what is asked of a column, "category" or "keep", whatever it looks like.
     """
 
     inputs: Frame
     kept: Frame
     useless: list[tuple[str, str]]
-    categories: list[str]
+    kinds: dict[str, str]
     goal: TargetEncoder
     loss: Loss
     Y: Array
@@ -49,7 +49,7 @@ class Problem:
         cls,
         frame: Frame,
         names: Collection[str],
-        categorical: Collection[str],
+        kinds: Mapping[str, str],
         weight: Array | None,
         goal: TargetEncoder,
         loss: Loss,
@@ -69,18 +69,18 @@ class Problem:
         Y = _targets(goal, loss, frame)
         # What numbers or names the rows shows in all of them; means and categories come from those learned from.
         inputs = frame.drop(set(frame.names) - set(names))
-        categories = [name for name in categorical if name in names]  # it may also name the target
-        useless = TableEncoder.fit(inputs, categorical=categories, weight=weight).dropped
+        kinds = {name: kind for name, kind in kinds.items() if name in names}  # it may also name the target
+        useless = TableEncoder.fit(inputs, kinds=kinds, weight=weight).dropped
         kept = inputs.drop([name for name, _ in useless]).take(rows)
-        categories = [name for name in categories if name in kept.columns]
-        problem = cls(inputs, kept, useless, categories, goal, loss, Y, weight, rows, held)
+        kinds = {name: kind for name, kind in kinds.items() if name in kept.columns}
+        problem = cls(inputs, kept, useless, kinds, goal, loss, Y, weight, rows, held)
         problem.encoder  # noqa: B018  says that nothing is of use
         return problem
 
     @cached_property
     def encoder(self) -> TableEncoder:
         """Of the columns kept, as one network hears them."""
-        return TableEncoder.fit(self.kept, categorical=self.categories, weight=self.part)
+        return TableEncoder.fit(self.kept, kinds=self.kinds, weight=self.part)
 
     @property
     def part(self) -> Array | None:
@@ -122,8 +122,7 @@ class MixtureLearner:
     options: dict[str, Any]
 
     def begin(self, problem: Problem) -> Begun:
-        kinds = dict.fromkeys(problem.categories, "category")
-        encoder = encode(problem.kept, problem.Y[:, problem.rows], problem.part, kinds=kinds)
+        encoder = encode(problem.kept, problem.Y[:, problem.rows], problem.part, kinds=problem.kinds)
         encoder.transform(problem.inputs.take(problem.held))  # what is wrong with a row held out is said now
         network = untrained(encoder, len(problem.Y), problem.loss.name)
         return encoder, network, {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
