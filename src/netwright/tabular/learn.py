@@ -180,7 +180,8 @@ def _input_columns(
         if name in drop:
             raise ValueError(f"column {name!r} is {what} and cannot be dropped as well")
     for name in [name for name, kind in kinds.items() if kind == "keep"]:
-        if (what := "dropped" if name in drop else taken.get(name)) is not None:
+        if name in drop or name in taken:
+            what = taken.get(name, "dropped")
             raise ValueError(f"column {name!r} is {what} and cannot be kept to learn from as well")
     names = [name for name in frame.names if name not in taken and name not in drop]
     if not names:
