@@ -59,7 +59,7 @@ MISTAKES = {
     "latin-1": (CSV.replace("Adelie", "Adélie").encode("latin-1"), TRAIN, ["line 2", "UTF-8", "--encoding latin-1"]),
     "utf-16": (CSV.encode("utf-16"), TRAIN, ["--encoding utf-16"]),
     "binary garbage": (bytes(range(256)) * 20, TRAIN, ["t.csv"]),
-    "a quote never closed": (lines((30, 'Adelie,"Torgersen,39,18,181,3750,male,2007')), TRAIN, ["quote", "line 29"]),
+    "a quote never closed": (lines((30, 'Adelie,"Torgersen,39,18,181,3750,male,2007')), TRAIN, ["quote", "on line 30"]),
     "not gzip": (CSV, ("train", "t.csv.gz", "-t", "species"), ["t.csv.gz"]),
     "not Parquet": (CSV, ("train", "t.parquet", "-t", "species"), ["t.parquet"]),
     "an unknown encoding": (CSV, (*TRAIN, "--encoding", "utf-9"), ["unknown encoding 'utf-9'"]),

@@ -141,8 +141,8 @@ WRONG = {
     "short header": ("a,b\n1,2,3\n4,5,6\n", {}, ["line 2 has 3 fields where line 1 has 2"]),
     "title with commas": ("Exported 1,234 rows, today\na,b\n1,2\n", {}, ["line 2 has 2 fields where line 1 has 3"]),
     "title of a short file": ("My title\n\na,b\n1,2\n", {}, ["line 3 has 2 fields where line 1 has 1"]),
-    "unclosed quote": ('a,b\n1,"x\n2,y\n3,z\n', {}, ["quote", "after line 1"]),
-    "unclosed quote, late": ("a,b,c\n" + BODY * 450 + '1,"2,3\n', {}, ["quote", "after line 22501"]),
+    "unclosed quote": ('a,b\n1,"x\n2,y\n3,z\n', {}, ["a quote that opens on line 2"]),
+    "unclosed quote, late": ("a,b,c\n" + BODY * 450 + '1,"2,3\n', {}, ["a quote that opens on line 22502"]),
     "CRLF and LF": ("a,b\n1,x\r\n2,y\n", {}, ["some lines end with CRLF"]),
     "empty": ("", {}, ["empty"]),
     "header only": ("a,b,c\n", {}, ["no rows"]),
@@ -414,9 +414,9 @@ def test_a_wide_file_is_read_as_its_parts_are_and_in_proportion_to_them(tmp_path
     narrow = [read_table(written("narrow.csv", columns[j : j + 20])) for j in range(0, 600, 20)]
     wide = written("wide.csv", columns)
     ways = [read_table(wide)]
-    monkeypatch.setattr(csv_columns, "FEW", 0)
+    monkeypatch.setattr(csv_columns, "WIDE_SMALL", 0)
     ways.append(read_table(wide))
-    monkeypatch.setattr(csv_columns, "SMALL", 0)
+    monkeypatch.setattr(csv_columns, "HELD", 0)
     ways.append(read_table(wide))
     for frame in ways:
         assert frame.names == [name for one in narrow for name in one.names]

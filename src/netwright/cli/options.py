@@ -65,6 +65,8 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--encoding", help="The text's encoding. [default: utf-8]"),
             click.option("--null", "nulls", multiple=True, help="Another spelling of a missing value (repeatable)."),
             click.option("--date-format", help="How dates are written, such as %d/%m/%Y. [default: found out]"),
+            click.option("--skip-lines", type=int, metavar="N", help="Lines above the table. [default: 0]"),
+            click.option("--units-line", is_flag=True, help="The line below the header holds units: skip it."),
         )
     ):
         command = option(command)
@@ -75,8 +77,8 @@ def how_to_read(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the reading options that were given out of `options`."""
     from netwright.tables.text import NULLS
 
-    names = ("delimiter", "decimal", "thousands", "encoding", "nulls", "date_format")
-    given = {name: value for name in names if (value := options.pop(name)) not in (None, ())}
+    names = ("delimiter", "decimal", "thousands", "encoding", "nulls", "date_format", "skip_lines", "units_line")
+    given = {name: value for name in names if (value := options.pop(name)) not in (None, (), False)}
     for name in SEPARATORS & set(given):
         given[name] = "\t" if given[name] == "\\t" else given[name]
         if len(given[name]) != 1:

@@ -1,69 +1,168 @@
-"""A CSV file as a `Frame`, by DuckDB, which reads everything as text in the layout that it is told.
+"""A CSV file as a `Frame`: a small one by Python alone, a large one by DuckDB in the layout that it is told.
 
-Its reader guesses types from a sample and then rounds, drops or merges what disagrees further down, silently. So a
-first pass over all rows says which columns are plain numbers, a second fetches those as numbers, and the others are
-looked at one by one.
+DuckDB's reader guesses types from a sample and then rounds, drops or merges what disagrees further down, silently. So
+it reads everything as text: a first pass over all rows says which columns are plain numbers, a second fetches those as
+numbers, and the others are looked at one by one. Python's way decides alike; its time is in proportion to the cells,
+where DuckDB's grows with the square of the columns.
 """
 
-from collections.abc import Collection, Mapping
+import re
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from netwright.core.arguments import Array
 from netwright.tables import sql
 from netwright.tables.column import EXACT
 from netwright.tables.convert import as_column
 from netwright.tables.csv_layout import CsvFile
+from netwright.tables.csv_records import Unreadable
 from netwright.tables.frame import Frame
+from netwright.tables.packed import open_text
 from netwright.tables.text import TextColumns, grouped
 
-WIDE = 50  # columns in a statement, whose planning takes as long as the square of them
-FEW = 10**6  # cells of a wide table, up to which its texts are looked at sooner than statements are planned
-SMALL = 10**8  # bytes of a wide file, up to which all its texts are held at once, rather than read again and again
+SMALL = 10**6  # characters of a file that Python reads sooner than DuckDB has begun
+WIDE = 50  # columns of a file from which on it does so up to WIDE_SMALL, and in a statement, whose planning takes long
+WIDE_SMALL = 2 * 10**7
+HELD = 10**8  # bytes of a wide file, up to which all its texts are held at once, rather than read again and again
+LINE = 2 * 10**6  # bytes of the longest line that DuckDB reads unless told
+SPACE = 32 * 2**20  # bytes of DuckDB's buffer unless told
+POWER = r"(?:[eE][-+]?\d+)?"
+PLAIN = rf"-(?:\d+\.?\d*|\.\d+){POWER}|[1-9]\d*\.?\d*{POWER}|0(?:\.\d*{POWER})?"  # what _sure_numbers takes
+ALL_PLAIN = re.compile(rf"(?:{PLAIN})(?:\n(?:{PLAIN}))*+", re.ASCII)
 
 
-def read_csv(database: sql.Database, texts: TextColumns, file: CsvFile, source: Path, nulls: Collection[str]) -> Frame:
-    """The file as a Frame; `source` is the same in UTF-8. ValueError that names the line which does not fit."""
+def read_csv(texts: TextColumns, file: CsvFile, source: Path, nulls: Collection[str], scratch: Path) -> Frame:
+    """The file as a Frame; `source` is the same, unpacked. ValueError that names the line which does not fit."""
+    texts.place, texts.notes = file.place, file.notes
+    # 20240131 may be a date.
+    doubtful = [bool(texts.formats.keys() & {name, ""}) for name in file.names]
+    found = _small(file, texts, nulls, doubtful) or _large(file, texts, source, nulls, doubtful, scratch)
+    columns = {}
+    for name, values in zip(file.names, found, strict=True):
+        try:
+            columns[name] = texts.decide(name, as_column(name, values))
+        except ValueError as error:
+            if not file.looks_like_units(name, nulls):
+                raise
+            raise ValueError(f"{error}; a line of units below the header is skipped with --units-line") from None
+    return Frame(columns, texts.notes, texts.path, file.place, texts.date_formats)
+
+
+# ── by Python ──
+
+
+def _small(file: CsvFile, texts: TextColumns, nulls: Collection[str], doubtful: Sequence[bool]) -> list[Array] | None:
+    """The columns, as numbers where that is beyond doubt; None for a large file, and for one with a fault."""
+    width = len(file.fields)
+    most = WIDE_SMALL if width > WIDE else SMALL
+    # With a thousands separator, SQL takes for numbers what may be categories too.
+    if width == 1 or file.path.stat().st_size > most or (texts.thousands and texts.categorical):
+        return None
+    rows: list[list[str]] = []
     try:
-        return _read(database, texts, file, _csv_rows(file, source, nulls))
-    except sql.Refused as error:
-        raise ValueError(f"{texts.path}: {file.fault() or error}") from None
+        for _, fields in file.records(decoded=True):
+            most -= sum(map(len, fields)) + width
+            if most < 0 or not file.fits(fields):
+                return None
+            rows.append(fields[:width])
+    except (Unreadable, UnicodeError):
+        return None
+    del rows[: file.header + bool(file.units)]
+    missing, columns = dict.fromkeys(nulls), []
+    for doubt, below in zip(doubtful, zip(*rows, strict=True), strict=bool(rows)):
+        cells = below if missing.keys().isdisjoint(below) else [missing.get(cell, cell) for cell in below]
+        numbers = None if doubt else _plain_numbers(cells, texts.decimal)
+        columns.append(np.fromiter(cells, dtype=object) if numbers is None else numbers)
+    return columns or None
 
 
-def _csv_rows(file: CsvFile, source: Path, nulls: Collection[str]) -> str:
-    """SQL for all rows of the file, as texts c0, c1, …; `source` is the file in UTF-8."""
+def _plain_numbers(cells: Sequence[str | None], decimal: str) -> Array | None:
+    """The cells as numbers, where `_sure_numbers` would find them all to be some."""
+    given = [cell for cell in cells if cell is not None]
+    joined = "\n".join(given)
+    if decimal != ".":
+        joined = joined.translate({ord("."): "x", ord(decimal): "."})
+    plain = joined.split("\n") if given else []
+    if given and (len(plain) > len(given) or not ALL_PLAIN.fullmatch(joined)):
+        return None
+    values = np.array(list(map(float, plain)))
+    if np.any(np.abs(values) >= EXACT):
+        return None
+    if len(given) == len(cells):
+        return values
+    numbers = np.full(len(cells), np.nan)
+    numbers[[cell is not None for cell in cells]] = values
+    return numbers
+
+
+# ── by DuckDB ──
+
+
+def _large(
+    file: CsvFile, texts: TextColumns, source: Path, nulls: Collection[str], doubtful: Sequence[bool], scratch: Path
+) -> list[Array]:
+    """The columns, as numbers where that is beyond doubt; ValueError for the first line that is wrong."""
+    long = ""
+    while True:
+        try:
+            rows = _csv_rows(file, *_for_duckdb(file, source, scratch), nulls, long)
+            with sql.Database() as database:
+                return _fetched(database, file, texts, rows, doubtful)
+        except (sql.Refused, UnicodeError) as error:
+            if fault := file.fault():
+                raise ValueError(f"{texts.path}: {fault}") from None
+            if long or isinstance(error, UnicodeError) or (longest := file.longest()) < LINE:
+                raise ValueError(f"{texts.path}: {error}") from None
+            long = f", max_line_size={2 * longest}, buffer_size={max(2 * longest, SPACE)}"
+
+
+def _for_duckdb(file: CsvFile, source: Path, scratch: Path) -> tuple[Path, bool]:
+    """A file in UTF-8 of the rows, and whether the header is above them: DuckDB knows few encodings, and what is above
+    a table it skips in its own way."""
+    if file.encoding == "utf-8-sig" and not file.skip and not file.units:
+        return source, file.header
+    below = next(file.rows(), (0, []))[0] - 1
+    if below < 0:
+        raise ValueError(f"{file.path} has a header and no rows")
+    copied = scratch / "rows"
+    with open_text(source, file.encoding) as text, copied.open("w", encoding="utf-8", newline="") as copy:
+        for _ in range(below):
+            text.readline()
+        shutil.copyfileobj(text, copy)
+    return copied, False
+
+
+def _csv_rows(file: CsvFile, plain: Path, header: bool, nulls: Collection[str], long: str) -> str:
+    """SQL for all rows, as texts c0, c1, …"""
     types = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.fields)))
     return (
-        f"read_csv({sql.file(source)}, auto_detect=false, strict_mode=true, hive_partitioning=false, "
+        f"read_csv({sql.file(plain)}, auto_detect=false, strict_mode=true, hive_partitioning=false, "
         f"columns={{{types}}}, delim={sql.text(file.delimiter)}, quote='\"', escape='\"', comment='', "
-        f"header={file.header}, skip={file.skip}, nullstr=[{', '.join(map(sql.text, nulls))}])"
+        f"header={header}, nullstr=[{', '.join(map(sql.text, nulls))}]{long})"
     )
 
 
-def _read(database: sql.Database, texts: TextColumns, file: CsvFile, rows: str) -> Frame:
-    """The file as a Frame; what is beyond doubt a number never becomes a Python text."""
-    texts.place, texts.notes = file.place, file.notes
+def _fetched(
+    database: sql.Database, file: CsvFile, texts: TextColumns, rows: str, doubtful: Sequence[bool]
+) -> list[Array]:
+    """The columns of these rows; what is beyond doubt a number never becomes a Python text."""
     numbers = {f"c{i}": _as_number(f"c{i}", texts.decimal, texts.thousands) for i in range(len(file.fields))}
     parts = [{c: numbers[c] for c in list(numbers)[start : start + WIDE]} for start in range(0, len(numbers), WIDE)]
-    if len(parts) > 1 and file.path.stat().st_size < SMALL:
+    if len(parts) > 1 and file.path.stat().st_size < HELD:
         database.run(f"create temp table wide as from {rows}")
         rows = "wide"
-    n_rows = database.row(f"select count(*) from {rows}")[0]
-    if not n_rows:
+    if not database.row(f"select count(*) from {rows}")[0]:
         raise ValueError(f"{texts.path} has a header and no rows")
-    few = len(parts) > 1 and n_rows * len(numbers) < FEW
-    sure = [False] * len(numbers)
-    if not few:
-        sure = [yes for part in parts for yes in _sure_numbers(database, part, texts, rows)]
-    for i, name in enumerate(file.names):
-        sure[i] = sure[i] and not texts.formats.keys() & {name, ""}  # 20240131 may be a date
-    fetched: dict[str, Any] = {}
+    fetched: dict[str, Array] = {}
     for part in parts:
-        chosen = ", ".join(f"{number if sure[int(c[1:])] else c} as {c}" for c, number in part.items())
-        fetched |= database.columns(f"select {chosen} from {rows}")
-    columns = {
-        name: texts.decide(name, as_column(name, fetched.pop(c))) for name, c in zip(file.names, numbers, strict=True)
-    }
-    return Frame(columns, texts.notes, texts.path, file.place, texts.date_formats)
+        found = zip(part.items(), _sure_numbers(database, part, texts, rows), strict=True)
+        chosen = [f"{number if sure and not doubtful[int(c[1:])] else c} as {c}" for (c, number), sure in found]
+        fetched |= database.columns(f"select {', '.join(chosen)} from {rows}")
+    return [fetched[c] for c in numbers]
 
 
 def _as_number(c: str, decimal: str, thousands: str | None) -> str:

@@ -1,11 +1,19 @@
-"""Text out of files that are packed, or in some other encoding."""
+"""Text out of files that are packed or in some other encoding; what is packed may not grow beyond measure."""
 
+import errno
 import gzip
-import shutil
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from netwright.tables import sql
+
+HARMLESS = 2**27  # bytes unpacked that are taken whatever they were packed in
+SWELLING = 100  # times its size that a file may unpack to beyond that: tables are packed to a third or a thirtieth
+CHUNK = 2**20
+LINE = 2**30  # bytes of the longest line of a .zst file
 
 
 def open_text(path: Path, encoding: str, **options: Any) -> Any:
@@ -14,18 +22,73 @@ def open_text(path: Path, encoding: str, **options: Any) -> Any:
     return opener(path, "rt", encoding=encoding, newline="", **options)
 
 
-def unpacked(database: sql.Database, path: Path, scratch: Path) -> Path:
-    """A plain copy of a .zst file, line by line through DuckDB, as not every Python can unpack it."""
+def unpacked(path: Path, packed: str, scratch: Path) -> Path:
+    """A plain copy of a .gz or .zst file, or the file itself. ValueError, with both sizes, for one that swells."""
+    if not packed:
+        return path
     copied = scratch / "unpacked"
+    try:
+        if packed == ".gz":
+            size = 0
+            with gzip.open(path) as file, copied.open("wb") as copy:
+                while piece := file.read(CHUNK):
+                    check_size(path, size := size + len(piece))
+                    copy.write(piece)
+        else:
+            _unpack_zst(path, copied)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OSError(f"{scratch.parent} has no room to unpack {path}; name another place with TMPDIR") from None
+        raise
+    return copied
+
+
+def check_size(path: Path, size: int, what: str = "unpack", hint: str = "; if that is right, unpack it first") -> None:
+    """ValueError for a file that makes so many bytes, or more, and would fill the memory or is made to do so."""
+    packed, most = path.stat().st_size, memory() // 2
+    if size > most or size > max(HARMLESS, SWELLING * packed):
+        why = f"half of the memory, {_shown(most)}" if size > most else f"{SWELLING} times its {_shown(packed)}"
+        raise ValueError(
+            f"{path}: {_shown(packed)} {what} to {_shown(size)} or more, above {why}; if that is right, unpack it"
+        )
+
+
+def memory() -> int:
+    """The bytes of memory that this process may have: the machine's, or fewer where it is held to that."""
+    found = [2**63]
+    with suppress(AttributeError, OSError, ValueError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # "max" where there is none
+            found.append(int(Path(limit).read_text()))
+    if sys.platform != "win32":
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        found += [soft] if soft > 0 else []  # -1 is no limit
+    return min(found)
+
+
+def _unpack_zst(path: Path, copied: Path) -> None:
+    """Line by line through DuckDB, as not every Python can unpack it; its lines are counted first."""
     plain = "header {0}false, quote {0}'', escape {0}'', delim {0}'\x01'"
-    lines = f"read_csv({sql.file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.format('=')})"
-    database.run(f"copy (from {lines}) to {sql.text(str(copied))} (format csv, {plain.format('')})")
-    return copied
+    lines = f"read_csv({sql.file(path)}, auto_detect=false, columns={{'line': 'VARCHAR'}}, {plain.format('=')}"
+    with sql.Database() as database:
+        for long in ("", f", max_line_size={LINE}, buffer_size={LINE}"):
+            try:
+                size = database.row(f"select sum(strlen(line) + 1) from {lines}{long})")[0] or 0
+            except sql.Refused:
+                if long:
+                    raise
+                continue
+            check_size(path, int(size))
+            database.run(f"copy (from {lines}{long})) to {sql.text(str(copied))} (format csv, {plain.format('')})")
+            return
 
 
-def in_utf8(path: Path, encoding: str, scratch: Path) -> Path:
-    """A copy in UTF-8: DuckDB knows few encodings, Python knows them all."""
-    copied = scratch / "utf8"
-    with open_text(path, encoding) as text, copied.open("w", encoding="utf-8", newline="") as copy:
-        shutil.copyfileobj(text, copy)
-    return copied
+def _shown(size: float) -> str:
+    """'398 KiB', '2.4 GiB'."""
+    unit = 0
+    while size >= 1000:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.3g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB')[unit]}"

@@ -1,18 +1,29 @@
 """Parquet as a `Frame`: its columns have their types already."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from netwright.tables import sql
 from netwright.tables.column import kind_of
 from netwright.tables.convert import as_column
 from netwright.tables.frame import Frame
+from netwright.tables.packed import check_size
+
+NUMBER, OTHER = 8, 64  # bytes of a cell in memory: a float64; a reference to a small Python object, and that
 
 
-def read_parquet(database: sql.Database, path: Path, nulls: Collection[str]) -> Frame:
-    fetched = database.columns(f"select * from read_parquet({sql.file(path)}, hive_partitioning=false)")
+def read_parquet(path: Path, nulls: Collection[str]) -> Frame:
+    """The file's columns, by their own names; cells of text that are among `nulls` are missing."""
+    with sql.Database() as database:
+        columns = _columns(database, path)
+        # By their place, since to DuckDB "A" is the same name as "a".
+        aliases = ", ".join(f"c{i}" for i in range(len(columns)))
+        rows = f"read_parquet({sql.file(path)}, hive_partitioning=false) as t({aliases})"
+        fetched = database.columns(f"select * from {rows}")
     frame = Frame({}, path=str(path), place=lambda row: f"row {row + 1}")
-    for name, values in fetched.items():
+    for name, values in zip(columns, fetched.values(), strict=True):
         column = as_column(name, values, place=frame.place, path=frame.path, notes=frame.notes)
         if nulls and kind_of(column) == "text":
             column[[value in nulls for value in column]] = None
@@ -20,3 +31,29 @@ def read_parquet(database: sql.Database, path: Path, nulls: Collection[str]) -> 
     if not frame.n_rows:
         raise ValueError(f"{path} has no rows")
     return frame
+
+
+def _columns(database: sql.Database, path: Path) -> list[str]:
+    """The names as the file has them. ValueError for one that is there twice, and for a file that fills the memory."""
+    schema = f"select name, num_children, type from parquet_schema({sql.file(path)})"
+    columns = list(_top_level(iter(database.rows(schema))))
+    if twice := [name for name, count in Counter(name for name, _ in columns).items() if count > 1]:
+        raise ValueError(f"{path}: column {twice[0]!r} is there more than once; give every column a name of its own")
+    n_rows = database.rows(f"select num_rows from parquet_file_metadata({sql.file(path)})")[0][0]
+    cell = sum(OTHER if kind in (None, "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY") else NUMBER for _, kind in columns)
+    check_size(path, n_rows * cell, "become", "")
+    return [name for name, _ in columns]
+
+
+def _top_level(schema: Iterator[Any]) -> Iterator[tuple[str, str | None]]:
+    """(name, type) of the columns, of a schema that is written as a tree, the root first."""
+
+    def skip(count: int) -> None:
+        for _ in range(count):
+            skip(next(schema)[1] or 0)
+
+    _, count, _ = next(schema)
+    for _ in range(count):
+        name, children, kind = next(schema)
+        skip(children or 0)
+        yield name, kind

@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from netwright.core.arguments import whole
 from netwright.tables import sql
 from netwright.tables.csv_columns import read_csv
 from netwright.tables.csv_layout import find_layout
 from netwright.tables.formats import format_of
 from netwright.tables.frame import Frame
 from netwright.tables.json_rows import read_json
-from netwright.tables.packed import in_utf8, unpacked
+from netwright.tables.packed import unpacked
 from netwright.tables.parquet import read_parquet
 from netwright.tables.text import NULLS, TextColumns
 from netwright.tables.write import to_csv_text, write_table
@@ -36,33 +37,42 @@ def read_table(
     categorical: Collection[str] = (),
     needed: Collection[str] | None = None,
     header: bool | None = None,
+    skip_lines: int = 0,
+    units_line: bool = False,
 ) -> Frame:
     """A CSV, TSV, Parquet or JSON lines file, plain or (not Parquet) .gz or .zst, as a Frame.
 
     `nulls` are the spellings of a missing value (in Parquet only those beyond the usual ones); `date_format` is a
     strptime format, or one for each column; columns in `categorical` may mix numbers with text, and so may columns not
-    in `needed`. ValueError, or an OSError, of one sentence with file, column, line and value.
+    in `needed`. Of a CSV file, `skip_lines` are lines at the top that are no part of the table, and `units_line` says
+    that the line below the header holds units. ValueError, or an OSError, of one sentence with file, column, line and
+    value; also for a packed file that unpacks to more than half of the memory, or grows a hundredfold beyond 128 MiB.
     """
     path = Path(path)
     _check_marks(delimiter, decimal, thousands, nulls)
     _check_there(path)
     form, packed = format_of(path, (".gz", ".zst"))
+    whole("skip_lines", skip_lines, 0)
+    if form != "csv" and (skip_lines or units_line):
+        raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
     formats = {"": date_format} if isinstance(date_format, str) else date_format or {}
     for each in formats.values():
         _check_date_format(each)
     try:
-        with sql.Database() as database, tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
             if form == "parquet":
-                return read_parquet(database, path, set(nulls) - set(NULLS))
-            source = unpacked(database, path, Path(scratch)) if packed == ".zst" else path
+                return read_parquet(path, set(nulls) - set(NULLS))
+            source = unpacked(path, packed, Path(scratch))
+            again = source if packed == ".zst" else path  # what can be read again, by Python
             texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands)
             if form == "json":
                 return read_json(texts, source, encoding, set(nulls))
-            utf8 = source if encoding == "utf-8-sig" else in_utf8(source, encoding, Path(scratch))
-            marks = delimiter or ("\t" if ".tsv" in path.name.lower() else "")
-            file = find_layout(source, encoding, delimiter=marks, header=header, nulls=nulls)
-            return read_csv(database, texts, file, utf8, nulls)
+            file = find_layout(
+                again, encoding, delimiter=delimiter or "", usual="\t" if ".tsv" in path.name.lower() else "",
+                header=header, nulls=nulls, skip_lines=skip_lines, units_line=units_line,
+            )  # fmt: skip
+            return read_csv(texts, file, source, nulls, Path(scratch))
     except sql.Refused as error:
         raise ValueError(f"{path} cannot be read as {form}: {error}") from None
     except UnicodeError as error:

@@ -17,7 +17,7 @@ class Database:
     def __enter__(self) -> "Database":
         import duckdb
 
-        self._error = duckdb.Error
+        self._error, self._no_memory = duckdb.Error, duckdb.OutOfMemoryException
         with self._telling():
             # An extension that is not there shall be an error, not an attempt to download it.
             self._connection = duckdb.connect(config={"threads": 2, "autoinstall_known_extensions": False})
@@ -32,10 +32,15 @@ class Database:
         with self._telling():
             self._connection.execute(statement)
 
+    def rows(self, statement: str) -> list[Any]:
+        """All rows of what it selects, as tuples."""
+        with self._telling():
+            found: list[Any] = self._connection.execute(statement).fetchall()
+            return found
+
     def row(self, statement: str) -> Any:
         """The first row of what it selects."""
-        with self._telling():
-            return self._connection.execute(statement).fetchone()
+        return self.rows(statement)[0]
 
     def columns(self, statement: str) -> dict[str, Any]:
         """What it selects, as arrays by name."""
@@ -48,8 +53,8 @@ class Database:
         try:
             yield
         except self._error as error:
-            line = str(error).strip().splitlines()[0]
-            raise Refused(re.sub(r"^[\w ]*Error: ", "", line)) from None
+            line = re.sub(r"^[\w ]*Error: ", "", str(error).strip().splitlines()[0])
+            raise (MemoryError if isinstance(error, self._no_memory) else Refused)(line) from None
 
 
 def text(value: str) -> str:

@@ -44,6 +44,8 @@ def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
     if form != "csv":
         known = {caseless(name): name for name in frame.names}
         for name in frame.names:
+            if not name:
+                raise ValueError(f"{path}: a column has no name; give it one, or write CSV")
             if (other := known[caseless(name)]) != name:
                 raise ValueError(
                     f"{path}: the columns {name!r} and {other!r} differ in case only; rename one, or write CSV"
