@@ -99,8 +99,17 @@ def test_the_rows_own_columns_stand_before_the_predictions(asked, kept):
         for mine, theirs in zip(found, csv.DictReader(file), strict=True):
             for name, cell in zip(kept, mine, strict=False):
                 assert float(cell) == float(theirs[name]) if name in ("x", "b  b") else cell == theirs[name]
+    assert "not used" not in told
     bare = predicted()[1]
     assert [row[len(kept) :] for row in found] == bare
+
+
+def test_a_new_column_is_of_use_when_it_is_kept():
+    model()
+    table("t.csv", id=OWN["id"], other=OWN["id"])
+    head, _, told = predicted("--keep", "id")
+    assert head == ["id", "y", "probability a", "probability b"]
+    assert told == "note: column 'other' is new, and not used\n"
 
 
 def test_columns_that_are_not_there_are_named_before_any_work(here):

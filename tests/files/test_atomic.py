@@ -152,6 +152,19 @@ def test_another_users_link_in_a_shared_folder_is_not_followed(part, folder, wri
     assert victim.exists()
 
 
+@as_root
+def test_another_users_file_in_a_folder_such_as_tmp_is_found_out_before_work(tmp_path, monkeypatch):
+    tmp_path.chmod(0o1777)
+    path = tmp_path / "model"
+    path.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    for action in (check_writable, lambda path: write_atomically(path, b"")):
+        with pytest.raises(PermissionError, match=r"cannot write .*model: it is another user's"):
+            action(path)
+    os.chown(path, NOBODY, NOBODY)
+    check_writable(path)
+
+
 # ── kills ──
 
 

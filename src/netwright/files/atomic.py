@@ -62,6 +62,10 @@ def _place(path: Any) -> Path:
         raise OSError("it is not a regular file")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {place.parent}")
+    folder = place.parent.stat()
+    alone = os.name == "posix" and place.exists() and folder.st_mode & stat.S_ISVTX
+    if alone and os.geteuid() not in (0, folder.st_uid, place.stat().st_uid):
+        raise PermissionError("it is another user's, and in that directory nobody else can replace it")
     return place
 
 

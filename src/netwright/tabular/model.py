@@ -79,7 +79,8 @@ class TableModel:
         frame = self.read(table)
         for name in keep:
             frame.column(name)
-        A = self.outputs(frame, notes=notes)
+        unused = set(keep) - set(self.encoder.names())  # which needs no note, as it is what was asked for
+        A = self.outputs(frame.drop(unused), notes=notes)
         P = None if self.target.task == "regression" else self.probabilities(A)
         kept = frame.drop([name for name in frame.names if name not in keep])
         made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
