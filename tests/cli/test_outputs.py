@@ -200,9 +200,11 @@ def test_names_that_differ_in_case_only_are_others_where_the_format_does_not_tel
     ("text", "would"),
     [
         *[(text, True) for text in ("=1+1", "@SUM(A1)", "+1+1", "-2+3", "+cmd|' /C calc'!A0", "-A1", "\t=1", "\ra")],
-        *[(text, True) for text in ("\nx", " =1", "\uff1d1+1", "=\n1", "-1-1", "+a", "-x y", "@me", "-1,2+A1", "--")],
+        *[(text, True) for text in ("\nx", " =1", "\uff1d1+1", "=\n1", "-1-1", "+a", "-x y", "@me", "-1,2+A1", "- =a")],
         *[(text, False) for text in ("-5", "+3.2", "-1e-5", "+49 123 456", "-1,234.50", "-7%", "-.5", "a=1")],
-        *[(text, False) for text in ("", "'=1", "x@y.z", "2024-01-01", "a-b", "(=1)", "é", "0", "-007", "-", "=", "+")],
+        *[(text, False) for text in ("", "'=1", "x@y.z", "2024-01-01", "a-b", "(=1)", "é", "0", "-007")],
+        *[(text, False) for text in ("-", "=", "+", "--", "+++", "- -", "\t", "-7 %", " -5 ")],
+        *[(text + " " * 10**5 + "x", True) for text in ("+1", "=", "-")],
     ],
 )  # fmt: skip
 def test_what_a_spreadsheet_would_compute(text, would):

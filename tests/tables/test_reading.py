@@ -274,6 +274,8 @@ def test_json_lines(file):
         ('{"a":1}\n{"a":[2]}\n', "t.jsonl", "column 'a', line 2: a list"),
         ('{"a":{"b":2}}\n', "t.ndjson", "column 'a', line 1: a dict"),
         ('{"a":1}\n{"a":2\n{"a":3}\n', "t.jsonl", "line 2 is not JSON"),
+        ('{"a":1}\n{"a":2,"b":1,"a":3}\n', "t.jsonl", "line 2 has the key 'a' more than once"),
+        ('[{"b":1,"a":2,"b":3}]', "t.json", "the file has the key 'b' more than once"),
         ("[1, 2]", "t.json", "row 1 is not an object"),
         ("[]", "t.json", "no rows"),
     ],

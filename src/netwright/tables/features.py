@@ -123,9 +123,9 @@ class TableEncoder:
 
         Columns in `categorical` are categories whatever they hold; `weight`, shape (n_rows,): k counts as k copies of
         the row, 0 as none. `kinds` decides for a column: "number", "category", "drop", or "keep" for one that would be
-        left out since it numbers or names the rows. With `targets`, shape
-        (n_rows, outputs), the features are those that the tabular estimators learn from: numbers softly cut and in
-        steps, many levels by their targets. ValueError for an infinity and, without targets, where no column is of use.
+        left out since it numbers or names the rows. With `targets`, shape (n_rows, outputs), the features are those
+        that the tabular estimators learn from: numbers softly cut and in steps, many levels by their targets.
+        ValueError for an infinity and, without targets, where no column is of use.
         """
         kinds = {**dict.fromkeys(categorical, "category"), **(kinds or {})}
         for name, kind in kinds.items():

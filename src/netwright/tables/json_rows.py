@@ -11,12 +11,29 @@ from netwright.tables.packed import open_text
 from netwright.tables.text import TextColumns
 
 
+class Twice(Exception):
+    """A key that an object has more than once."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As Python makes it, which by itself would keep the last value of a key."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Twice(next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i])))
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
     """Objects with a key for each column: one a line, or all in one array."""
 
     def parsed(text: str, where: str) -> Any:
         try:
-            return json.loads(text)
+            return DECODER.decode(text)
+        except Twice as error:
+            raise ValueError(f"{texts.path}: {where} has the key {error.args[0]!r} more than once") from None
         except json.JSONDecodeError as error:
             why = f"{error.msg} at character {error.pos + 1}"
         except RecursionError:

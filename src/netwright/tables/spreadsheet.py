@@ -10,13 +10,14 @@ import numpy as np
 
 from netwright.tables.frame import Frame
 
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠].|[\t\r\n]", re.DOTALL)
-PLAIN = re.compile(r"\s*[+-]?(\d[\d., ]*|\.\d+)(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
+MARKS = "=+\\-@＝＋－＠"  # some take the wide ones too
+FORMULA = re.compile(rf"\s*[{MARKS}][{MARKS}\s]*[^{MARKS}\s]|[\t\r\n]\s*\S")  # marks alone say nothing
+PLAIN = re.compile(r"[+-]?(\d[\d., ]*|\.\d+)(e[+-]?\d+)?%?", re.IGNORECASE)
 
 
 def computed(text: str) -> bool:
     """Whether a spreadsheet may take it for a formula."""
-    return FORMULA.match(text) is not None and PLAIN.fullmatch(text) is None
+    return FORMULA.match(text) is not None and PLAIN.fullmatch(text.strip()) is None
 
 
 def disarmed(frame: Frame) -> tuple[Frame, str]:

@@ -82,7 +82,7 @@ class TableModel:
         unused = set(keep) - set(self.encoder.names())  # which needs no note, as it is what was asked for
         A = self.outputs(frame.drop(unused), notes=notes)
         P = None if self.target.task == "regression" else self.probabilities(A)
-        kept = frame.drop([name for name in frame.names if name not in keep])
+        kept = frame.drop(set(frame.names) - set(keep))
         made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
         if notes is None:
             for sentence in renamed:

@@ -25,7 +25,8 @@ def chosen(frame: Frame, asked: Iterable[str]) -> list[str]:
             found += [name.strip() for name in next(csv.reader([words], skipinitialspace=True), [])] or [""]
     for name in found:
         frame.column(name)
-    return [name for name in frame.names if name in found]
+    kept = set(found)
+    return [name for name in frame.names if name in kept]
 
 
 def as_table(
