@@ -4,30 +4,49 @@ from collections.abc import Iterable
 from typing import Any
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array
+from netwright.core.arguments import brief, cut
 from netwright.core.losses import Loss
 from netwright.files.container import read
 from netwright.files.networks import rebuild
 from netwright.network import Network
 
+# ── of each kind of file, how what it holds comes back from (header, tensors, activations, losses) ──
+
+
+def _network(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
+    from netwright.files.networks import KIND
+
+    KIND.check(header)
+    return rebuild(Network, header["network"], tensors["theta"], activations, losses)
+
+
+def _checkpoint(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
+    from netwright.training.checkpoint import KIND
+
+    KIND.check(header)
+    return rebuild(Network, header["network"], tensors["best_theta"], activations, losses)
+
 
 def _table(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
-    from netwright.tabular.model import TableModel
+    from netwright.tabular.model import KIND, TableModel
 
+    KIND.check(header)
     return TableModel.from_header(header, tensors, activations, losses)
 
 
 def _estimator(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
-    from netwright.estimators.files import from_header
+    from netwright.estimators.files import KIND, from_header
     from netwright.estimators.mlp import MLPClassifier, MLPRegressor
 
+    KIND.check(header)
     return from_header(_class(header, MLPClassifier, MLPRegressor), header, tensors, activations, losses)
 
 
 def _tabular(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
     from netwright.estimators.tabular import TabularClassifier, TabularRegressor
-    from netwright.estimators.tabular_files import from_header
+    from netwright.estimators.tabular_files import KIND, from_header
 
+    KIND.check(header)
     return from_header(_class(header, TabularClassifier, TabularRegressor), header, tensors)
 
 
@@ -36,10 +55,16 @@ def _class(header: Any, *known: type[Any]) -> type[Any]:
     for kind in known:
         if kind.__name__ == header["class"]:
             return kind
-    raise ValueError(f"it holds a {header['class']!r}, which this netwright does not know; upgrade netwright")
+    raise ValueError(f"it holds a {brief(header['class'])}, which this netwright does not know; upgrade netwright")
 
 
-READERS = {"table": _table, "estimator": _estimator, "tabular": _tabular}
+READERS = {
+    "network": _network,
+    "checkpoint": _checkpoint,
+    "table": _table,
+    "estimator": _estimator,
+    "tabular": _tabular,
+}
 
 
 def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
@@ -56,18 +81,12 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
     activations = {row.name: row for row in rows if isinstance(row, Activation)}
     losses = {row.name: row for row in rows if isinstance(row, Loss)}
 
-    def network(theta: Array) -> Network:
-        return rebuild(Network, header["network"], theta, activations, losses)
-
     try:
-        if kind == "network":
-            return network(tensors["theta"])
-        if kind == "checkpoint":
-            return network(tensors["best_theta"])
         if kind in READERS:
             return READERS[kind](header, tensors, activations, losses)
-    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: its header does not describe a {kind} ({type(error).__name__}: {error})") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    raise ValueError(f"{path} holds a {kind!r}, which this netwright does not know; upgrade netwright to read it")
+        raise ValueError(f"{path}: {cut(' '.join(str(error).split()), 400)}") from None
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        why = cut(f"{type(error).__name__}: {error}", 300)
+        raise ValueError(f"{path}: its header does not describe a {kind} ({why})") from None
+    raise ValueError(f"{path} holds a {brief(kind)}, which this netwright does not know; upgrade netwright to read it")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ from netwright.core.losses import LOSSES, Loss
 from netwright.core.optimizers import OPTIMIZERS, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant
 from netwright.estimators.labels import Labels
-from netwright.estimators.streams import Stream, check_bits, stream_at
-from netwright.training.history import History
+from netwright.estimators.streams import Stream, stream_at
+from netwright.files.schema import DEEP, Check, Shape, check, finite, named, natural, one_of, real, row
+from netwright.training.checkpoint import check_words
+from netwright.training.history import HISTORY, History
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type without a word in JSON: `encode` makes simpler values of one, `decode` makes one of them."""
+    """A type without a word in JSON: `encode` makes simpler values of one, of that shape, and `decode` one of them."""
 
     type: Any
     encode: Callable[[Any], Any]
+    shape: Shape
     decode: Callable[[Any], Any]
 
 
@@ -64,22 +68,76 @@ class Codec:
                 return {f"${tag}": self.encode(way, kind.encode(value))}
         raise ValueError(f"{brief(value)} has no spelling there")
 
-    def decode(self, said: Any) -> Any:
-        """What was spelt so."""
+    def decode(self, said: Any, where: str, deep: int = DEEP) -> Any:
+        """What was spelt so; ValueError, that says where, for what is no spelling."""
+        if not deep:
+            raise ValueError(f"{where} is nested more than {DEEP} times")
         if isinstance(said, list):
-            return [self.decode(one) for one in said]
+            return [self.decode(one, f"{where}[{place}]", deep - 1) for place, one in enumerate(said)]
         if not isinstance(said, dict):
             return said
         tag = next(iter(said), "")
         if tag[:1] != "$":
-            return {name: self.decode(one) for name, one in said.items()}
+            return {name: self.decode(one, f"{where}.{name}", deep - 1) for name, one in said.items()}
+        if len(said) > 1 or tag[1:] not in {"tensor", "activation", "loss", *KINDS}:
+            raise ValueError(f"{where} is of an unknown kind, {brief(said)}")
+        value = said[tag]
+        if tag in ("$tensor", "$activation", "$loss"):
+            return self._named(tag, value, where)
+        kind, value = KINDS[tag[1:]], self.decode(value, where, deep - 1)
+        check(kind.shape, value, where)
+        try:
+            return kind.decode(value)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            raise ValueError(f"{where}: {error}") from None
+
+    def _named(self, tag: str, name: Any, where: str) -> Any:
+        """A tensor, an activation or a loss of that name."""
+        check(str, name, where)
         if tag == "$tensor":
-            return self.tensors[said[tag]]
+            if name not in self.tensors:
+                raise ValueError(f"{where} is a tensor {brief(name)}, which is not in the file")
+            return self.tensors[name]
         if tag == "$activation":
-            return self.activations.get(said[tag]) or ACTIVATIONS.find(said[tag])
-        if tag == "$loss":
-            return self.losses.get(said[tag]) or LOSSES.find(said[tag])
-        return KINDS[tag[1:]].decode(self.decode(said[tag]))
+            return self.activations.get(name) or ACTIVATIONS.find(name)
+        return self.losses.get(name) or LOSSES.find(name)
+
+
+# ── the shapes of what is decoded ────────────────────────────────────────────────────────────────────────────────────
+
+
+def array(kinds: str, size: int | None = None) -> Check:
+    """An array of one dimension whose dtype is of these kinds."""
+
+    def checked(where: str, value: Any) -> None:
+        good = isinstance(value, np.ndarray) and value.dtype.kind in kinds and value.ndim == 1
+        if not good or size not in (None, value.size):
+            raise ValueError(f"{where} must be an array, (n,), of the kind it was, got {brief(value)}")
+
+    return checked
+
+
+def _pairs(where: str, value: Any) -> None:
+    check([list], value, where)
+    for pair in value:
+        if len(pair) != 2 or not isinstance(pair[0], bool | int | float | str | tuple | None):
+            raise ValueError(f"{where} must be pairs of a key and a value, got {brief(pair)}")
+
+
+def _cells(where: str, value: Any) -> None:
+    row(one_of("U", "O"), [(str,) if value[:1] == ["U"] else (None, bool, str, real)])(where, value)
+
+
+WORDS: Shape = {"bit_generator": str, "state": {"key": array("u", 624), "pos": natural}}
+STREAM: Shape = {"bits": WORDS, "order": (None, array("iu"))}
+OPTIMIZER: Shape = {
+    "settings": {"name": named(OPTIMIZERS), "memory?": partial(number, low=1, high=1000), "...": (None, finite)},
+    "t": natural,
+    "slots": {"...": array("f")},
+}
+
+
+# ── one kind after the other ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _texts(array: Array) -> list[Any]:
@@ -105,7 +163,7 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
 
 
 def _make_optimizer(said: dict[str, Any]) -> Any:
-    settings, slots = said["settings"], said["slots"]
+    settings, slots = dict(said["settings"]), said["slots"]
     kind = OPTIMIZERS.find(settings.pop("name"))
     rate = settings.pop("learning_rate", None)
     optimizer = kind(**settings)
@@ -127,7 +185,7 @@ def _schedule(schedule: Constant) -> list[Any]:
 
 def _random_state(state: dict[str, Any]) -> np.random.RandomState:
     made = np.random.RandomState(0)
-    check_bits(state)
+    check_words(state)
     made.set_state(state)
     return made
 
@@ -140,18 +198,23 @@ def _twister(state: Any, bits: dict[str, Any]) -> Any:
 
 
 KINDS: dict[str, Kind] = {
-    "float": Kind((), str, float),
-    "floats": Kind((), list, lambda array: array.tolist()),
-    "dict": Kind((), list, lambda pairs: dict(map(tuple, pairs))),
-    "tuple": Kind(tuple, list, tuple),
-    "array": Kind(np.ndarray, _texts, _array),
-    "path": Kind(Path, str, Path),
-    "history": Kind(History, vars, lambda said: History(**said)),
-    "labels": Kind(Labels, vars, lambda said: Labels(**said)),
-    "stream": Kind(Stream, lambda stream: _twister(at := stream.bit_generator.state, at["bits"]), stream_at),
+    "float": Kind((), str, one_of("inf", "-inf", "nan"), float),
+    "floats": Kind((), list, array("f"), lambda array: array.tolist()),
+    "dict": Kind((), list, _pairs, lambda pairs: dict(map(tuple, pairs))),
+    "tuple": Kind(tuple, list, list, tuple),
+    "array": Kind(np.ndarray, _texts, _cells, _array),
+    "path": Kind(Path, str, str, Path),
+    "history": Kind(History, vars, HISTORY, lambda said: History(**said)),
+    "labels": Kind(Labels, vars, {"kind": str, "classes": lambda where, said: None}, lambda said: Labels(**said)),
+    "stream": Kind(Stream, lambda stream: _twister(at := stream.bit_generator.state, at["bits"]), STREAM, stream_at),
     "random_state": Kind(
-        np.random.RandomState, lambda random: _twister(at := random.get_state(legacy=False), at), _random_state
+        np.random.RandomState,
+        lambda random: _twister(at := random.get_state(legacy=False), at),
+        WORDS | {"has_gauss": natural, "gauss": real},
+        _random_state,
     ),
-    "optimizer": Kind(Optimizer | WholeBatch, _optimizer, _make_optimizer),
-    "schedule": Kind(Constant, _schedule, lambda said: SCHEDULES.find(said[0])(**said[1])),
+    "optimizer": Kind(Optimizer | WholeBatch, _optimizer, OPTIMIZER, _make_optimizer),
+    "schedule": Kind(
+        Constant, _schedule, row(named(SCHEDULES), {"...": finite}), lambda said: SCHEDULES.find(said[0])(**said[1])
+    ),
 }

@@ -7,47 +7,84 @@ then simpler values. What has no spelling, such as a function of the user's own,
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.core.activations import Activation
-from netwright.core.arguments import Array, brief
-from netwright.core.losses import Loss
+from netwright.core.activations import Activation, find_activation
+from netwright.core.arguments import Array, brief, whole
+from netwright.core.losses import Loss, find_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.estimators import parameters
-from netwright.estimators.codec import Codec
+from netwright.estimators.codec import STREAM, Codec, array
 from netwright.estimators.fitting import Member, optimizer_parameters
 from netwright.estimators.labels import Labels
-from netwright.estimators.streams import stream_at
-from netwright.files.container import write
-from netwright.files.networks import rebuild
+from netwright.estimators.streams import Stream, stream_at
+from netwright.files.networks import NETWORK, rebuild
+from netwright.files.schema import (
+    FileKind,
+    Shape,
+    all_finite,
+    check,
+    finite,
+    natural,
+    not_negative,
+    one_of,
+    plain,
+    real,
+)  # fmt: skip
 from netwright.network import Network
+from netwright.training.history import History
 
 OURS = "netwright.estimators.mlp"  # the module of the classes that a file keeps
 
-FITTED: dict[str, Any] = {  # what every fitted estimator has, and of which type
-    "n_features_in_": int,
-    "n_outputs_": int,
-    "n_layers_": int,
+NUMBERS: Shape = [real]  # some may be infinite, or none
+FITTED: dict[str, Shape] = {  # what every fitted estimator has
+    "n_features_in_": whole,
+    "n_outputs_": whole,
+    "n_layers_": whole,
     "out_activation_": str,
-    "n_iter_": int,
-    "t_": int,
-    "loss_": float,
-    "best_loss_": float | None,
-    "loss_curve_": list,
-    "validation_curve_": list,
-    "validation_scores_": list | None,
-    "best_validation_score_": float | None,
-    "_no_improvement_count": int,
-    "_noted": int,
+    "n_iter_": natural,
+    "t_": natural,
+    "loss_": real,
+    "best_loss_": (None, real),
+    "loss_curve_": NUMBERS,
+    "validation_curve_": NUMBERS,
+    "validation_scores_": (None, NUMBERS),
+    "best_validation_score_": (None, real),
+    "_no_improvement_count": natural,
+    "_noted": natural,
+    "feature_names_in_?": array("O"),
+    "engine_?": str,
+    "chosen_?": str,
+    "_split_bits?": STREAM,
+    "_sklearn_output_config?": {"transform?": one_of("default", "pandas", "polars")},
+    "...": lambda where, value: None,  # an attribute of the user's own
 }
+OF_CLASSES: dict[str, Shape] = {"_labels": Labels, "classes_": (list, np.ndarray)}
+OF_NUMBERS: dict[str, Shape] = {"_targets": whole, "_levels": [finite]}
+AGAIN = ("coefs_", "intercepts_", "_shown", "_seen", "_optimizer", "_members", "history_")  # made anew
 
-APART = ("network", "optimizer", "made_from", "predictor")  # of a member: spelt in their own way, or made anew
-MEMBER: dict[str, Any] = {each.name: each.type for each in fields(Member) if each.name not in APART}
+MEMBER: dict[str, Shape] = {  # of a member, beside what is spelt in its own way, or made anew
+    "stream": Stream,
+    "rate": not_negative,
+    "history": History,
+    "waited": natural,
+    "engine": str,
+    "chosen": str,
+}
+CODED: Shape = {"...": plain}  # as `Codec` spells it
+KIND = FileKind(
+    "estimator",
+    {
+        "class": str,
+        "parameters": CODED,
+        "fitted": CODED,
+        "networks": [{"network": NETWORK, "theta": {"$tensor": str}} | dict.fromkeys(["optimizer", *MEMBER], plain)],
+    },
+)
 
 
 def save(estimator: Any, path: Any) -> None:
@@ -73,6 +110,7 @@ def save(estimator: Any, path: Any) -> None:
                     f"{name} cannot be kept in a model file: {error}; {way} before you save, or keep the network "
                     f"alone: as_network().save(path)"
                 ) from None
+    _fitted(estimator, codec, kept["fitted"])
     now = optimizer_parameters(estimator)
     kept["networks"] = [
         {
@@ -84,7 +122,7 @@ def save(estimator: Any, path: Any) -> None:
         }
         for place, member in enumerate(estimator._members)
     ]
-    write(path, "estimator", codec.tensors, kept)
+    KIND.write(path, codec.tensors, kept)
 
 
 def from_header(
@@ -94,54 +132,90 @@ def from_header(
     activations: dict[str, Activation],
     losses: dict[str, Loss],
 ) -> Any:
-    """The estimator of that class that `save` described; ValueError when its parts are not known or do not fit."""
-    decode = Codec(tensors, activations, losses).decode
-    members = []
-    for said in header["networks"]:
-        with warnings.catch_warnings():  # what a network has to say about its last activation was said when it was made
-            warnings.simplefilter("ignore")
-            network = rebuild(Network, said["network"], decode(said["theta"]), activations, losses)
-        made = {name: decode(said[name]) for name in ("optimizer", *MEMBER)}
-        _check(made, MEMBER | {"optimizer": Optimizer | WholeBatch | None})
-        members.append(Member(network, **made))
+    """The estimator of that class that `save` described, of `KIND`'s shape; ValueError when its parts do not fit.
 
-    given = {name: decode(value) for name, value in header["parameters"].items()}
+    Where to write, by which engine and on how many threads is for whoever loads it to say: a file that came from
+    elsewhere decides none of it.
+    """
+    codec = Codec(tensors, activations, losses)
+    members = [_member(codec, said, f"networks[{place}]") for place, said in enumerate(header["networks"])]
+    given = codec.decode(header["parameters"], "parameters")
     if strange := set(given) - set(parameters.defaults(kind)):
         raise ValueError(
             f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
         )
-    # Where to write is for whoever loads to say: a file that came from elsewhere must not choose one to overwrite.
-    estimator = kind(**given | {"checkpoint": None, "resume": False})
-    parameters.check(estimator)
-    fitted = {name: decode(value) for name, value in header["fitted"].items()}
-    _check(fitted, FITTED | ({"_labels": Labels} if is_classifier(kind()) else {"_targets": int, "_levels": list}))
-    if taken := [name for name in fitted if hasattr(estimator, name)]:
-        raise ValueError(f"it says that {taken[0]!r} was fitted")
+    estimator = kind(**given | parameters.callers(kind))
+    check_usable(estimator)
     for member in members:
         member.made_from = None if member.optimizer is None else optimizer_parameters(estimator)
+    fitted = _fitted(estimator, codec, header["fitted"])
+    if taken := [name for name in fitted if hasattr(estimator, name) or name in AGAIN]:
+        raise ValueError(f"it says that {taken[0]!r} was fitted")
     estimator.__setstate__(vars(estimator) | fitted | {"_members": members, "history_": members[0].history})
     _check_fit(estimator, [member.network for member in members])
     return estimator
 
 
-def _check(values: dict[str, Any], types: dict[str, Any]) -> None:
-    """ValueError unless each value is there and of its type; of a list, every number."""
-    for name, type_ in types.items():
-        value = values[name]
-        numbers = all(type(one) is float for one in value) if isinstance(value, list) else True
-        if isinstance(value, bool) or not isinstance(value, type_) or not numbers:
-            raise ValueError(f"{name} is {brief(value)}, which is not what it must be")
+def _fitted(estimator: Any, codec: Codec, said: Any) -> dict[str, Any]:
+    """What was fitted, of the shape that it must have."""
+    fitted: dict[str, Any] = codec.decode(said, "fitted")
+    check(FITTED | (OF_CLASSES if is_classifier(estimator) else OF_NUMBERS), fitted, "fitted")
+    return fitted
+
+
+def _member(codec: Codec, said: Mapping[str, Any], where: str) -> Member:
+    """One network, and what lets its training go on."""
+    theta = codec.decode(said["theta"], f"{where}.theta")
+    with warnings.catch_warnings():  # what a network has to say about its last activation was said when it was made
+        warnings.simplefilter("ignore")
+        network = rebuild(Network, said["network"], theta, codec.activations, codec.losses)
+    made = {name: codec.decode(said[name], f"{where}.{name}") for name in ("optimizer", *MEMBER)}
+    optimizer = made.pop("optimizer")
+    check(MEMBER, made, where)
+    if not isinstance(optimizer, Optimizer | WholeBatch | None):
+        raise ValueError(f"{where}.optimizer is none, but {brief(optimizer)}")
+    if isinstance(optimizer, Optimizer):
+        if optimizer.slots and not optimizer.fits(theta):
+            raise ValueError(f"{where}.optimizer remembers {', '.join(optimizer.slots)} of another network")
+        all_finite(**optimizer.slots)
+    return Member(network, optimizer=optimizer, **made)
+
+
+def check_usable(estimator: Any) -> None:
+    """ValueError for parameters that `fit` would not take, as far as it can be said without data."""
+    parameters.check(estimator)
+    try:
+        parameters.hidden_sizes(estimator)
+        given = estimator.activation
+        for one in [given] if isinstance(given, str | Activation) else given:
+            find_activation(parameters.activation(one))
+        if estimator.output_activation is not None:
+            find_activation(parameters.activation(estimator.output_activation))
+        if estimator.loss != "log_loss":
+            find_loss(estimator.loss)
+    except TypeError as error:
+        raise ValueError(f"its parameters are none: {error}") from None
 
 
 def _check_fit(estimator: Any, networks: list[Network]) -> None:
     """ValueError unless networks, features and classes go together."""
     first = networks[0]
-    names = getattr(estimator, "feature_names_in_", np.empty(first.inputs))
+    names = getattr(estimator, "feature_names_in_", np.array([""] * first.inputs, object))
     shapes = {(network.inputs, network.outputs, network.dtype) for network in networks}
     if len(shapes) > 1 or {first.inputs, len(names)} != {estimator.n_features_in_}:
         raise ValueError("its networks and features do not fit together")
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("its features have names that are no texts")
     if is_classifier(estimator):
         estimator._labels.check()
+        labels, shown = estimator._labels.classes, estimator.classes_
+        pairs = zip(labels, shown, strict=True) if isinstance(labels, list) else [(labels, shown)]
+        if type(labels) is not type(shown) or not all(np.array_equal(one, other) for one, other in pairs):
+            raise ValueError("its labels and classes do not fit together")
+    last = first.layers[-1].activation.name
+    told = (estimator.n_outputs_, estimator.n_layers_, estimator.out_activation_)
+    if told != (first.outputs, 1 + len(first.dense), "logistic" if last == "sigmoid" else last):
+        raise ValueError(f"its network has other layers than {told}")
     if estimator._width() != first.outputs:
         raise ValueError("its networks and targets do not fit together")
     if hasattr(estimator, "_split_bits"):

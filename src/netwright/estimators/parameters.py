@@ -73,6 +73,12 @@ def defaults(kind: Any) -> dict[str, Any]:
     return _defaults[kind]
 
 
+def callers(kind: Any) -> dict[str, Any]:
+    """Of the parameters those that are for whoever loads an estimator to say, as nobody has said them."""
+    names = ("checkpoint", "resume", "engine", "n_threads")
+    return {name: default for name, default in defaults(kind).items() if name in names}
+
+
 def check(estimator: Any) -> None:
     """InvalidParameterError (a ValueError) names the first parameter that is wrong. Defaults are known to be right."""
     values, known = vars(estimator), defaults(type(estimator))

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from netwright.network import Network
+from netwright.training.checkpoint import check_words
 
 
 class Stream(np.random.Generator):
@@ -62,17 +63,11 @@ class _Bits:
             if not np.array_equal(np.sort(order), np.arange(order.size)):
                 raise ValueError("the last order is no permutation")
         bits = dict(state["bits"])
-        check_bits(bits)
+        check_words(bits)
         if "key" in bits["state"]:
             bits["state"] = bits["state"] | {"key": np.asarray(bits["state"]["key"], np.uint32)}  # a list in a file
         self.stream.bits.state = bits
         self.stream.order = order
-
-
-def check_bits(bits: dict[str, Any]) -> None:
-    """ValueError for a place beyond the Mersenne twister's 624 words, which NumPy would read all the same."""
-    if bits["bit_generator"] == "MT19937" and not 0 <= bits["state"]["pos"] <= 624:
-        raise ValueError(f"the random numbers' state has no place {bits['state']['pos']}")
 
 
 def stream_at(state: dict[str, Any]) -> Stream:

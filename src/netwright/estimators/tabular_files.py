@@ -3,16 +3,35 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, whole
 from netwright.estimators import parameters
-from netwright.estimators.codec import Codec
-from netwright.files.container import write
-from netwright.recipes.mixture import Mixture
-from netwright.tables.features import TableEncoder
+from netwright.estimators.codec import Codec, array
+from netwright.files.schema import FileKind, Shape, all_finite, check, finite, one_of, plain, positive
+from netwright.recipes.mixture import MIXTURE, Mixture
+from netwright.tables.features import ENCODER, TOLD, TableEncoder
 
 OURS = "netwright.estimators.tabular"  # the module of the classes that a file keeps
+
+FITTED: dict[str, Shape] = {
+    "n_features_in_": whole,
+    "feature_names_in_?": array("O"),
+    "_prior": array("f"),
+    "_dates": {"...": str},
+    "_sklearn_output_config?": {"transform?": one_of("default", "pandas", "polars")},
+    "...": lambda where, value: None,  # an attribute of the user's own
+}
+OF_CLASSES: dict[str, Shape] = {"classes_": array("biufUO")}
+OF_NUMBERS: dict[str, Shape] = {"_mean": finite, "_spread": positive}
+AGAIN = ("mixture_", "encoder_")  # spelt in their own way
+
+CODED: Shape = {"...": plain}  # as `Codec` spells it
+KIND = FileKind(
+    "tabular",
+    {"class": str, "parameters": CODED, "fitted": CODED, "encoder": ENCODER, "mixture": (None, MIXTURE)},
+)
 
 
 def save(estimator: Any, path: Any) -> None:
@@ -33,23 +52,42 @@ def save(estimator: Any, path: Any) -> None:
         "encoder": estimator.encoder_.to_json(),
         "mixture": None,
     }
+    _fitted(estimator, codec, header["fitted"])
     if mixture is not None:
         header["mixture"], tensors = mixture.to_json()
         codec.tensors.update(tensors)
-    write(path, "tabular", codec.tensors, header)
+    KIND.write(path, codec.tensors, header)
 
 
 def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, Array]) -> Any:
-    """The estimator of that class that `save` described; ValueError when its parts are not known or do not fit."""
-    decode = Codec(tensors, {}, {}).decode
-    estimator = kind(**{name: decode(value) for name, value in header["parameters"].items()})
+    """The estimator of that class that `save` described, of `KIND`'s shape; ValueError when its parts do not fit."""
+    codec = Codec(tensors, {}, {})
+    given = codec.decode(header["parameters"], "parameters")
+    if strange := set(given) - set(parameters.defaults(kind)):
+        raise ValueError(f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade it")
+    estimator = kind(**given | parameters.callers(kind))
     estimator._check_parameters()
-    fitted = {name: decode(value) for name, value in header["fitted"].items()}
-    if taken := [name for name in fitted if hasattr(kind, name) or name in vars(estimator)]:
+    check((None, {"...": one_of(*TOLD)}), estimator.columns, "parameters.columns")
+    fitted = _fitted(estimator, codec, header["fitted"])
+    if taken := [name for name in fitted if hasattr(estimator, name) or name in AGAIN]:
         raise ValueError(f"it says that {taken[0]!r} was fitted")
     estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_json(header["encoder"]))
+    outputs = estimator._prior.size
+    if is_classifier(estimator) and outputs != (1 if len(estimator.classes_) <= 2 else len(estimator.classes_)):
+        raise ValueError("its classes and outputs do not fit together")
+    names = getattr(estimator, "feature_names_in_", [""] * estimator.n_features_in_)
+    if len(names) != estimator.n_features_in_ or not all(isinstance(name, str) for name in names):
+        raise ValueError("its columns and their names do not fit together")
     if header["mixture"] is not None:
         mixture = estimator.mixture_ = Mixture.from_json(header["mixture"], tensors)
-        if (mixture.inputs, mixture.outputs) != (len(estimator.encoder_.feature_names), estimator._prior.size):
+        if (mixture.inputs, mixture.outputs) != (len(estimator.encoder_.feature_names), outputs):
             raise ValueError("its networks and columns do not fit together")
     return estimator
+
+
+def _fitted(estimator: Any, codec: Codec, said: Any) -> dict[str, Any]:
+    """What was fitted, of the shape that it must have."""
+    fitted: dict[str, Any] = codec.decode(said, "fitted")
+    check(FITTED | (OF_CLASSES if is_classifier(estimator) else OF_NUMBERS), fitted, "fitted")
+    all_finite(prior=fitted["_prior"])
+    return fitted

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, brief
 from netwright.files.atomic import write_atomically
 
 VERSION = 1
+LONG = 40  # digits of a whole number: those of random numbers' states have 39
 
 
 def write(path: Any, kind: str, tensors: dict[str, Array], header: dict[str, Any]) -> None:
@@ -59,19 +60,24 @@ def read(path: Any) -> tuple[str, dict[str, Array], dict[str, Any]]:
             if meta.get("format") != "netwright":
                 raise ValueError(f"{path} is a safetensors file, but not one that netwright wrote")
             version = meta.get("version", "")
-            if not version.isdecimal() or int(version) > VERSION:
-                raise ValueError(
-                    f"{path} has format version {version!r}, this netwright reads up to {VERSION}; upgrade netwright"
-                )
+            if not version.isdecimal() or len(version) > LONG or int(version) > VERSION:
+                seen = brief(version)
+                raise ValueError(f"{path} has format version {seen}, this netwright reads up to {VERSION}; upgrade it")
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, TypeError, AttributeError, UnicodeError) as error:  # the middle two: a dtype NumPy lacks
         raise ValueError(f"{path} is not a model file, or is damaged: {error}") from None
     if meta.get("digest") != digest(meta, tensors):
         raise ValueError(f"{path} is damaged: its contents do not match its digest; take another copy")
     try:
-        return meta["kind"], tensors, json.loads(meta["header"])
+        return meta["kind"], tensors, json.loads(meta["header"], parse_int=_whole)
     except (KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: its header is not readable JSON ({type(error).__name__}: {error})") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONG:
+        raise ValueError(f"it has a whole number of {len(digits):,} digits")
+    return int(digits)
 
 
 def digest(meta: dict[str, str], tensors: dict[str, Array]) -> str:

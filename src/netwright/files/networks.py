@@ -2,15 +2,29 @@
 
 from typing import Any, TypeVar
 
-import numpy as np
-
 from netwright.core.activations import ACTIVATIONS, Activation
 from netwright.core.arguments import Array, whole
+from netwright.core.initializers import INITIALIZERS
 from netwright.core.losses import LOSSES, Loss
 from netwright.core.network import FeedForward
-from netwright.files.container import write
+from netwright.files.schema import FileKind, Shape, all_finite, fraction, named, not_negative, one_of, tagged
 
 Made = TypeVar("Made", bound=FeedForward)
+
+LAYERS: dict[str, Shape] = {
+    "dense": {"inputs": whole, "neurons": whole, "activation": str, "initializer?": named(INITIALIZERS)},
+    "dropout": {"rate": fraction},
+}
+NETWORK: Shape = {
+    "layers": [tagged("kind", LAYERS, "layer kind")],
+    "loss": str,
+    "dtype": one_of("float64", "float32"),
+    "l2": not_negative,
+    "l1": not_negative,
+    "label_smoothing": fraction,
+    "penalty_per_batch?": bool,  # a file may be older than it
+}
+KIND = FileKind("network", {"network": NETWORK})
 
 
 def save(network: FeedForward, path: Any) -> None:
@@ -18,7 +32,7 @@ def save(network: FeedForward, path: Any) -> None:
 
     An `Activation` or `Loss` of your own is kept by name; give it to `load` again. OSError when it can't be written.
     """
-    write(path, "network", {"theta": network.theta}, {"network": network.settings()})
+    KIND.write(path, {"theta": network.theta}, {"network": network.settings()})
 
 
 def rebuild(
@@ -28,7 +42,8 @@ def rebuild(
     activations: dict[str, Activation],
     losses: dict[str, Loss],
 ) -> Made:
-    """A network of that kind from `settings` and theta, once it is sure that they fit and that every name is known."""
+    """A network of that kind from `settings`, of the shape `NETWORK`, and theta, once it is sure that they fit and that
+    every name is known."""
     for layer in settings["layers"]:
         name = layer.get("activation", "identity")
         if name not in activations and name not in ACTIVATIONS:
@@ -37,9 +52,8 @@ def rebuild(
     if loss not in losses and loss.partition(":")[0] not in LOSSES:
         raise ValueError(f"it uses a loss of its maker's own, {loss!r}; pass it: load(path, [{loss}])")
     dense = [layer for layer in settings["layers"] if "neurons" in layer]
-    size = sum(whole("neurons", layer["neurons"]) * (whole("inputs", layer["inputs"]) + 1) for layer in dense)
+    size = sum(layer["neurons"] * (layer["inputs"] + 1) for layer in dense)
     if theta.shape != (size,) or theta.dtype.name != settings["dtype"]:  # before memory is asked for
         raise ValueError(f"theta is {theta.dtype} {theta.shape}, which its layers do not fill in {settings['dtype']}")
-    if not np.isfinite(theta).all():
-        raise ValueError(f"theta has {np.count_nonzero(~np.isfinite(theta)):,} numbers that are not finite")
+    all_finite(theta=theta)
     return kind.from_settings(settings, theta, activations, losses.get(loss, loss))

@@ -4,14 +4,23 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, number
+from netwright.core.arguments import Array, brief, number
 from netwright.core.losses import Loss
-from netwright.files.networks import rebuild
+from netwright.files.networks import NETWORK, rebuild
+from netwright.files.schema import Shape, finite, fraction, row
 from netwright.network import Network
+
+MIXTURE: Shape = {
+    "shares": [fraction],
+    "exponent": partial(number, low=0, high=100, above=True),
+    "limits": (None, row(finite, finite)),
+    "networks": [NETWORK],
+}
 
 
 @dataclass(eq=False)
@@ -78,19 +87,17 @@ class Mixture:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any], tensors: Mapping[str, Array]) -> "Mixture":
-        """What `to_json` described; ValueError when its parts are not known or do not fit together."""
+        """What `to_json` described, of the shape `MIXTURE`; ValueError when its parts do not fit together."""
         networks = [
             rebuild(Network, settings, tensors[f"theta.{i}"].astype(np.float64), {}, {})
             for i, settings in enumerate(said["networks"])
         ]
-        shares = [number("a share", share, 0, 1) for share in said["shares"]]
-        limits = None
-        if said["limits"] is not None:
-            low, high = said["limits"]
-            limits = [number("the lower limit", low), number("the upper limit", high, low)]
+        shares, limits = said["shares"], said["limits"]
         if len({(net.inputs, net.outputs) for net in networks}) != 1 or not math.isclose(sum(shares), 1):
-            raise ValueError(f"a mixture of {len(networks)} networks with the shares {shares} cannot be")
-        return cls(networks, shares, number("exponent", said["exponent"], 0, above=True), limits)
+            raise ValueError(f"a mixture of {len(networks)} networks with the shares {brief(shares)} cannot be")
+        if len(shares) != len(networks) or (limits is not None and limits[0] > limits[1]):
+            raise ValueError(f"a mixture with {len(shares)} shares and the limits {limits} cannot be")
+        return cls(networks, list(shares), said["exponent"], limits)
 
     def __getstate__(self) -> Any:
         return self.to_json()

@@ -1,18 +1,19 @@
 """What becomes of one column: its kinds, each fitted once and kept as plain JSON, and the features that it makes."""
 
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar, TypeVar, get_origin
+from typing import Any, ClassVar
 
 import numpy as np
 
 from netwright.core import arguments
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, number
+from netwright.files.schema import Shape, both, check, finite, not_negative, object_of, one_of, positive, tagged
 from netwright.tables.column import Column, Place, spelling
 from netwright.tables.statistics import moments, quantiles
-
-Made = TypeVar("Made")
 
 OTHER = "(other)"
 DAY = 86_400_000_000  # microseconds
@@ -316,12 +317,35 @@ def features_of(encoder: Encoder) -> list[str]:
     return encoder.features + [f"{encoder.name} is missing"] * encoder.marked
 
 
-def restored(cls: type[Made], data: Any) -> Made:
-    """The dataclass of which `data` is the dict. ValueError or TypeError for a dict that it cannot have made."""
-    made = cls(**data)
-    for field in fields(cls):  # type: ignore[arg-type]
-        kind: Any = get_origin(field.type) or field.type
-        value: Any = getattr(made, field.name)
-        if not isinstance(value, kind) or (field.name in ("std", "scale") and not 0 < value < np.inf):
-            raise ValueError(f"{field.name!r} of a {cls.__name__} is {value!r}, which it cannot be")
-    return made
+# ── files ──
+
+LEVELS_OF = one_of("number", "text", "truth", "date")  # what the column of a category was
+
+
+def _differ(where: str, names: Sequence[Any]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where} must be different from each other")
+
+
+def _fits_levels(where: str, said: Any) -> None:
+    levels, rows, means, shown = (said[name] for name in ("levels", "rows", "means", "shown"))
+    if not len(levels) == len(rows) == len(means) >= max(1, shown) or len({len(each) for each in means}) != 1:
+        raise ValueError(f"{where} must have rows and means for each of its levels, {shown} of them shown")
+
+
+def _rise(where: str, edges: Any) -> None:
+    check([finite], edges, where)
+    if edges and (len(edges) < 2 or any(low >= high for low, high in pairwise(edges))):
+        raise ValueError(f"{where} must be two or more numbers that rise")
+
+
+_levels = both([str], _differ)
+_days = partial(number, low=-1e8, high=1e8)
+SHAPES: dict[str, Shape] = {
+    "number": object_of(Number, std=positive),
+    "category": object_of(Category, levels=_levels, was=LEVELS_OF),
+    "date": object_of(Date, mean=_days, std=positive),
+    "scaled number": object_of(Scaled, scale=positive, edges=_rise),
+    "many levels": both(object_of(Levels, levels=_levels, rows=[not_negative], was=LEVELS_OF), _fits_levels),
+}
+COLUMN = tagged("kind", SHAPES, "kind of column")

@@ -13,8 +13,10 @@ import numpy as np
 from netwright.core import arguments
 from netwright.core.arguments import Array
 from netwright.core.registry import did_you_mean
+from netwright.files.schema import Shape, both, check, row
 from netwright.tables.column import Column, spelling
 from netwright.tables.encoders import (
+    COLUMN,
     KINDS,
     Category,
     Date,
@@ -24,7 +26,6 @@ from netwright.tables.encoders import (
     Scaled,
     features_of,
     numbers_of,
-    restored,
     weights_of,
 )
 from netwright.tables.frame import Frame
@@ -247,6 +248,16 @@ class TableEncoder:
 
     @classmethod
     def from_json(cls, data: Any) -> "TableEncoder":
-        """The encoder that `to_json` described. ValueError, KeyError or TypeError for anything else."""
-        columns = [restored(KINDS[each.pop("kind")], each) for each in map(dict, data["columns"])]
-        return restored(cls, {**data, "columns": columns, "dropped": [(name, why) for name, why in data["dropped"]]})
+        """The encoder that `to_json` described. ValueError for anything else."""
+        check(ENCODER, data, "encoder")
+        columns = [KINDS[each["kind"]](**{n: v for n, v in each.items() if n != "kind"}) for each in data["columns"]]
+        return cls(columns, [(name, why) for name, why in data["dropped"]])
+
+
+def _each_once(where: str, said: Any) -> None:
+    names = [each["name"] for each in said["columns"]] + [name for name, _ in said["dropped"]]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where} has a column twice")
+
+
+ENCODER: Shape = both({"columns": [COLUMN], "dropped": [row(str, str)]}, _each_once)

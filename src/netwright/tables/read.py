@@ -7,10 +7,12 @@ import tempfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from netwright.core.arguments import whole
+from netwright.files.schema import check, natural, plain
 from netwright.tables import sql
 from netwright.tables.csv_columns import read_csv
 from netwright.tables.csv_layout import find_layout
@@ -56,9 +58,7 @@ def read_table(
     if form != "csv" and (skip_lines or units_line):
         raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
-    formats = {"": date_format} if isinstance(date_format, str) else date_format or {}
-    for each in formats.values():
-        _check_date_format(each)
+    formats = _date_formats(date_format)
     try:
         with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
             if form == "parquet":
@@ -79,6 +79,30 @@ def read_table(
         raise ValueError(f"{path} cannot be read as {encoding.removesuffix('-sig')}: {error}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be decompressed: {error}") from None
+
+
+def check_reading(where: str, reading: Any) -> None:
+    """ValueError for what `read_table` would not take as its options: what a model's file says of the next table."""
+    own = ("path", "categorical", "needed")  # which the model says by itself
+    given = {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
+    known = {"encoding?": str, "nulls?": [str], "date_format?": (None, str, {"...": str}), "header?": (None, bool)}
+    known |= {"skip_lines?": natural, "units_line?": bool}
+    check({f"{name}?": plain for name in given} | known, reading, where)
+    given |= reading
+    try:
+        _check_marks(given["delimiter"], given["decimal"], given["thousands"], given["nulls"])
+        _date_formats(given["date_format"])
+        _python_encoding(given["encoding"])
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _date_formats(date_format: str | Mapping[str, str] | None) -> Mapping[str, str]:
+    """Each column's format, "" for all of them; ValueError for one that is none."""
+    formats = {"": date_format} if isinstance(date_format, str) else date_format or {}
+    for each in formats.values():
+        _check_date_format(each)
+    return formats
 
 
 def _check_there(path: Path) -> None:

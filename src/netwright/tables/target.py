@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, brief
+from netwright.files.schema import Shape, both, check, finite, object_of, one_of, positive
 from netwright.tables.column import Column, Place, spelling
 from netwright.tables.convert import as_column
-from netwright.tables.encoders import levels_of, numbers_of, restored, weights_of
+from netwright.tables.encoders import levels_of, numbers_of, weights_of
 from netwright.tables.features import MANY
 from netwright.tables.labels import class_targets
 from netwright.tables.statistics import moments
@@ -109,11 +110,23 @@ class TargetEncoder:
 
     @classmethod
     def from_json(cls, data: Any) -> "TargetEncoder":
-        """The encoder that `to_json` described. ValueError or TypeError for anything else."""
-        target = restored(cls, data)
-        if target.task not in TASKS or (len(target.classes) > 1) != (target.task == "classification"):
-            raise ValueError(f"a target of {target.task!r} with the classes {target.classes!r} cannot be")
-        return target
+        """The encoder that `to_json` described. ValueError for anything else."""
+        check(TARGET, data, "target")
+        return cls(**data)
+
+
+def _classes_fit(where: str, said: Any) -> None:
+    classes = said["classes"]
+    kinds = {"number" if type(each) in (int, float) else type(each).__name__ for each in classes}
+    if (len(set(classes)) > 1) != (said["task"] == "classification") or len(kinds) > 1:
+        raise ValueError(f"{where}: a {said['task']} with the classes {brief(classes)} cannot be")
+    if len({spelling(each) for each in classes}) < len(classes):
+        raise ValueError(f"{where}.classes must be different from each other, got {brief(classes)}")
+
+
+TARGET: Shape = both(
+    object_of(TargetEncoder, task=one_of(*TASKS), classes=[(str, bool, finite)], std=positive), _classes_fit
+)
 
 
 def _complete(name: str, values: Any, place: Place) -> Column:

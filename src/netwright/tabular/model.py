@@ -13,26 +13,46 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array, visible
+from netwright.core.arguments import Array, visible, whole
 from netwright.core.losses import Loss
 from netwright.core.scores import mae, r2, rmse
-from netwright.files.container import write
-from netwright.files.networks import rebuild
+from netwright.files.networks import NETWORK, rebuild
+from netwright.files.schema import FileKind, Shape, check, fraction, natural, plain, real
 from netwright.network import Network
-from netwright.recipes.mixture import Mixture
+from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.column import spelling
 from netwright.tables.encoders import numbers_of
-from netwright.tables.features import TableEncoder, Unseen, unseen_notes
+from netwright.tables.features import ENCODER, TableEncoder, Unseen, unseen_notes
 from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
-from netwright.tables.read import read_table
-from netwright.tables.target import TargetEncoder
+from netwright.tables.read import check_reading, read_table
+from netwright.tables.target import TARGET, TargetEncoder
 from netwright.tabular.predictions import as_table
-from netwright.training.history import History
+from netwright.training.history import HISTORY, History
 
-# Settings that a model of a file cannot do without: of any kind; of one network besides.
-SETTINGS: dict[str, Any] = {"seed": int, "weights": str | None, "drop": list, "rows": int, "held_out": int}
-ONE: dict[str, Any] = {"hidden": list, "optimizer": dict, "batch_size": int | None, "dropout": int | float}
+# What was asked and chosen, as far as a model cannot do without it: of any kind; of one network besides.
+SETTINGS: dict[str, Shape] = {
+    "seed": natural, "weights": (None, str), "drop": [str], "rows": natural, "held_out": natural, "...": plain,
+}  # fmt: skip
+OPTIMIZER: Shape = {"name": str, "learning_rate?": real, "...": plain}
+ONE = SETTINGS | {"hidden": [whole], "optimizer": OPTIMIZER, "batch_size": (None, whole), "dropout": fraction}
+WHOLE: dict[str, Shape] = {
+    "encoder": ENCODER,
+    "target": TARGET,
+    "history": HISTORY,
+    "scores": {"...": real},
+    "notes": [str],
+    "reading": check_reading,
+}
+
+
+def _header(where: str, said: Any) -> None:
+    mixed = isinstance(said, dict) and "mixture" in said
+    learned: Shape = {"mixture": MIXTURE, "settings": SETTINGS} if mixed else {"network": NETWORK, "settings": ONE}
+    check(learned | WHOLE, said, where)
+
+
+KIND = FileKind("table", _header)
 
 
 @dataclass(eq=False)
@@ -165,7 +185,7 @@ class TableModel:
             "notes": self.notes,
             "reading": self.reading,
         }
-        write(path, "table", tensors, header)
+        KIND.write(path, tensors, header)
 
     def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
         """How a file keeps what predicts: under which name, what JSON can say of it, and its tensors."""
@@ -186,13 +206,12 @@ class TableModel:
         activations: dict[str, Activation],
         losses: dict[str, Loss],
     ) -> "TableModel":
-        """The model that `save` described; ValueError when its parts are not known or do not fit together."""
+        """The model that `save` described, of `KIND`'s shape; ValueError when its parts do not fit together."""
         network: Network | Mixture
         if "mixture" in header:
-            network, needed = Mixture.from_json(header["mixture"], tensors), SETTINGS
+            network = Mixture.from_json(header["mixture"], tensors)
         else:
             network = rebuild(Network, header["network"], tensors["theta"], activations, losses)
-            needed = SETTINGS | ONE
         model = cls(
             network=network,
             encoder=TableEncoder.from_json(header["encoder"]),
@@ -200,10 +219,9 @@ class TableModel:
             history=History(**header["history"]),
             **{name: header[name] for name in ("settings", "scores", "notes", "reading")},
         )
-        if wrong := [name for name, kinds in needed.items() if not isinstance(model.settings.get(name), kinds)]:
-            raise ValueError(f"the model's settings lack {wrong[0]!r}, or it is of the wrong type")
-        outputs = max(1, len(model.target.classes))
-        if network.inputs != len(model.encoder.feature_names) or network.outputs not in (outputs, outputs - 1):
+        classes = len(model.target.classes)
+        outputs = (1, 2) if classes == 2 else (max(1, classes),)
+        if network.inputs != len(model.encoder.feature_names) or network.outputs not in outputs:
             raise ValueError("the model's network and encoders do not fit together")
         return model
 
@@ -236,7 +254,7 @@ class TableModel:
         if isinstance(self.network, Mixture):
             return f"{', '.join(parts)}, seed {kept['seed']}\n{len(history)} epochs a network; {history.stopped}"
         rate = kept["optimizer"].get("learning_rate")
-        parts += [kept["optimizer"]["name"], *[f"learning rate {rate:g}"] * (rate is not None)]
+        parts += [kept["optimizer"]["name"], *([] if rate is None else [f"learning rate {rate:g}"])]
         parts += [f"batches of {kept['batch_size']}"] * (kept["batch_size"] is not None)
         parts += [f"dropout {kept['dropout']:g}"] * bool(kept["dropout"])
         parts += [f"seed {kept['seed']}"]

@@ -12,10 +12,16 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array, cut, whole
-from netwright.files.container import read, write
-from netwright.training.history import History
+from netwright.files.networks import NETWORK
+from netwright.files.schema import FileKind, Shape, all_finite, natural, plain
+from netwright.training.history import HISTORY, History
 
 SLOT = "optimizer."
+
+# What must be the same again is compared; the engine and its threads are also what "auto" takes.
+SETTINGS: Shape = {"engine?": str, "threads?": (None, whole), "...": plain}
+STATE: Shape = {"steps": natural, "rng": (None, {"...": plain}), "picture?": natural}
+KIND = FileKind("checkpoint", {"network": NETWORK, "settings": SETTINGS, "history": HISTORY, "state": STATE})
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,14 @@ def write_checkpoint(
         "history": history.to_dict(),
         "state": kept,
     }
-    write(path, "checkpoint", tensors | {SLOT + name: slot for name, slot in state.slots.items()}, header)
+    KIND.write(path, tensors | {SLOT + name: slot for name, slot in state.slots.items()}, header)
 
 
 def read_checkpoint(
     path: Path, network: dict[str, Any], settings: dict[str, Any], theta: Array
 ) -> tuple[State, History]:
     """What `write_checkpoint` wrote; ValueError when a setting or the network, whose theta is given, is another."""
-    kind, tensors, header = read(path)
-    if kind != "checkpoint":
-        raise ValueError(f"{path} holds a {kind}, not a checkpoint; resume needs a file that checkpoint= wrote")
+    tensors, header = KIND.read(path)
     try:
         then = _named(header["network"]) | header["settings"]
         for name, now in (_named(network) | settings).items():
@@ -72,20 +76,24 @@ def read_checkpoint(
             raise TypeError("its history is another training's")
         slots = {name.removeprefix(SLOT): slot for name, slot in tensors.items() if name.startswith(SLOT)}
         best = tensors["best_theta"] if history.best_epoch else None
-        kept = header["state"]
-        steps = whole(f"{path}: steps", kept["steps"], 0)
-        picture = None
-        if "picture" in tensors:
-            begun = whole(f"{path}: picture", kept["picture"], 0)
-            if begun > epochs:
-                raise TypeError(f"its picture began after {begun} epochs, it has {epochs}")
-            picture = begun, tensors["picture"]
-        state = State(epochs, tensors["theta"], best, steps, slots, kept["rng"], picture)
+        kept, picture = header["state"], None
+        if "picture" in kept:
+            picture = kept["picture"], tensors["picture"]
+            if picture[0] > epochs:
+                raise TypeError(f"its picture began after {picture[0]} epochs, it has {epochs}")
+        state = State(epochs, tensors["theta"], best, kept["steps"], slots, kept["rng"], picture)
         if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
             raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
-    except (KeyError, TypeError, AttributeError) as error:
+        all_finite(**tensors)
+    except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: its header does not describe a checkpoint ({error})") from None
     return state, history
+
+
+def check_words(bits: Any) -> None:
+    """ValueError for a place beyond the Mersenne twister's 624 words, which NumPy would read all the same."""
+    if bits["bit_generator"] == "MT19937" and not 0 <= bits["state"]["pos"] <= 624:
+        raise ValueError(f"the random numbers' state has no place {bits['state']['pos']}")
 
 
 class Keeper:
@@ -134,11 +142,9 @@ class Keeper:
 
 
 def engine_of(path: Path) -> tuple[str, int | None]:
-    """The engine that wrote a checkpoint, and its threads; "plain" for a file that is none, as reading it will say."""
-    kind, _, header = read(path)
-    settings = header.get("settings") if kind == "checkpoint" else None
-    settings = settings if isinstance(settings, dict) else {}
-    return str(settings.get("engine", "plain")), settings.get("threads")
+    """The engine that wrote a checkpoint, and its threads; ValueError for a file that is none."""
+    settings = KIND.read(path)[1]["settings"]
+    return settings.get("engine", "plain"), settings.get("threads")
 
 
 def fingerprint(*arrays: Array | None) -> str | None:

@@ -5,6 +5,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from netwright.core.arguments import whole
+from netwright.files.schema import Shape, curve
+
+HISTORY: Shape = {  # what `to_dict` gives
+    "cost": curve,
+    "validation_cost": curve,
+    "validation_scores": {"...": curve},
+    "seconds": curve,
+    "learning_rate": curve,
+    "best_epoch": (None, whole),
+    "stopped": str,
+}
+
 Callback: TypeAlias = Callable[[Any, "History"], Any]  # the network and what it went through
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, cut
 from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch
@@ -22,7 +22,7 @@ from netwright.core.samples import Samples
 from netwright.core.schedules import Constant, Plateau, Schedule, spell
 from netwright.core.scores import Score, is_error
 from netwright.engines import Engine, Steps
-from netwright.training.checkpoint import Keeper, State, fingerprint, read_checkpoint, write_checkpoint
+from netwright.training.checkpoint import Keeper, State, check_words, fingerprint, read_checkpoint, write_checkpoint
 from netwright.training.history import Callback, History
 
 
@@ -281,9 +281,12 @@ class Training:
         if set(state.slots) != set(getattr(self.optimizer, "names", ())):
             raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
         try:
-            type(self.rng.bit_generator)().state = dict(state.rng or {})  # a trial, before anything is changed
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {error})") from None
+            bits = dict(state.rng or {})
+            check_words(bits.get("bits", bits))
+            type(self.rng.bit_generator)().state = bits  # a trial, before anything is changed
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            why = cut(str(error), 200)
+            raise ValueError(f"{path}: its header does not describe a checkpoint (rng: {why})") from None
         self.history, self.spent = history, history.seconds[-1] if history.seconds else 0.0
         self.picture = state.picture
         self.network.use_rng(self.rng)
