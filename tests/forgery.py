@@ -33,6 +33,28 @@ def places(node, path=()):
         yield from places(value, (*path, key))
 
 
+def first_places(node, path=()):
+    """The way to every value in nested JSON, of a list only to the first."""
+    if path:
+        yield path
+    pairs = node.items() if isinstance(node, dict) else list(enumerate(node))[:1] if isinstance(node, list) else ()
+    for key, value in pairs:
+        yield from first_places(value, (*path, key))
+
+
+def changed(said, way, value, *, gone=False):
+    """The same JSON with another value at that place, or none."""
+    *before, key = way
+    top = node = copy.deepcopy(said)
+    for step in before:
+        node = node[step]
+    if gone:
+        del node[key]
+    else:
+        node[key] = value
+    return top
+
+
 def with_junk(said, draw):
     """The same JSON with a value somewhere replaced or taken away."""
     said = {"": copy.deepcopy(said)}

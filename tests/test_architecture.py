@@ -41,7 +41,7 @@ WINGS = {
     "recipes": {"tables", "network", "inspection", *ENGINE},
     "tabular": {"tables", "network", "recipes", *ENGINE},
     "estimators": {"tables", "network", "inspection", "recipes", *ENGINE},
-    "loading": {"core", "files", "network", "tabular", "estimators"},
+    "loading": {"core", "files", "training", "network", "tabular", "estimators"},
     "cli": {"core", "files", "tables", "draw", "engines", "training", "loading", "tabular"},
     "__main__": {"cli"},
 }

@@ -193,6 +193,10 @@ def check_usable(estimator: Any) -> None:
             find_activation(parameters.activation(estimator.output_activation))
         if estimator.loss != "log_loss":
             find_loss(estimator.loss)
+        weights = getattr(estimator, "class_weight", None)
+        for each in weights if isinstance(weights, list) else [weights]:
+            for name, weight in each.items() if isinstance(each, dict) else ():
+                not_negative(f"class_weight's weight of {name!r}", weight)
     except TypeError as error:
         raise ValueError(f"its parameters are none: {error}") from None
 

@@ -64,7 +64,9 @@ def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, A
     codec = Codec(tensors, {}, {})
     given = codec.decode(header["parameters"], "parameters")
     if strange := set(given) - set(parameters.defaults(kind)):
-        raise ValueError(f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade it")
+        raise ValueError(
+            f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
+        
     estimator = kind(**given | parameters.callers(kind))
     estimator._check_parameters()
     check((None, {"...": one_of(*TOLD)}), estimator.columns, "parameters.columns")

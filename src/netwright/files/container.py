@@ -62,7 +62,9 @@ def read(path: Any) -> tuple[str, dict[str, Array], dict[str, Any]]:
             version = meta.get("version", "")
             if not version.isdecimal() or len(version) > LONG or int(version) > VERSION:
                 seen = brief(version)
-                raise ValueError(f"{path} has format version {seen}, this netwright reads up to {VERSION}; upgrade it")
+                raise ValueError(
+                    f"{path} has format version {seen}, this netwright reads up to {VERSION}; upgrade netwright"
+                )
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, TypeError, AttributeError, UnicodeError) as error:  # the middle two: a dtype NumPy lacks
         raise ValueError(f"{path} is not a model file, or is damaged: {error}") from None

@@ -13,7 +13,7 @@ import numpy as np
 
 from netwright.core.arguments import Array, cut, whole
 from netwright.files.networks import NETWORK
-from netwright.files.schema import FileKind, Shape, all_finite, natural, plain
+from netwright.files.schema import FileKind, Shape, natural, plain
 from netwright.training.history import HISTORY, History
 
 SLOT = "optimizer."
@@ -68,7 +68,7 @@ def read_checkpoint(
                     f"cannot resume from {path}: {name} was {before} there and is {after} now; "
                     f"make the same call on the same data, or start without resume"
                 )
-        history = History(**header["history"])
+        history = _history(path, header["history"])
         epochs, watched = len(history), settings["validation"] is not None
         scores = settings["scores"] if watched else []
         counts = [epochs, epochs * watched, epochs, epochs] + [epochs] * len(scores)
@@ -84,10 +84,18 @@ def read_checkpoint(
         state = State(epochs, tensors["theta"], best, kept["steps"], slots, kept["rng"], picture)
         if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
             raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
-        all_finite(**tensors)
+        if bad := [name for name, vector in tensors.items() if not np.isfinite(vector).all()]:
+            raise TypeError(f"{bad[0]} has numbers that are not finite")
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: its header does not describe a checkpoint ({error})") from None
     return state, history
+
+
+def _history(path: Path, said: dict[str, Any]) -> History:
+    try:
+        return History(**said)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def check_words(bits: Any) -> None:
