@@ -66,7 +66,7 @@ def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, A
     if strange := set(given) - set(parameters.defaults(kind)):
         raise ValueError(
             f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
-        
+        )
     estimator = kind(**given | parameters.callers(kind))
     estimator._check_parameters()
     check((None, {"...": one_of(*TOLD)}), estimator.columns, "parameters.columns")
