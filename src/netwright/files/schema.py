@@ -221,7 +221,7 @@ class FileKind:
         """(tensors, header) of a file of this kind; ValueError says what is wrong with any other."""
         kind, tensors, header = read(path)
         if kind != self.name:
-            raise ValueError(f"{path} holds a {brief(kind)}, not a {self.name}")
+            raise ValueError(f"{path} holds a {brief(kind).strip("'")}, not a {self.name}")
         try:
             self.check(header)
         except ValueError as error:
