@@ -221,7 +221,8 @@ class FileKind:
         """(tensors, header) of a file of this kind; ValueError says what is wrong with any other."""
         kind, tensors, header = read(path)
         if kind != self.name:
-            raise ValueError(f"{path} holds a {brief(kind).strip("'")}, not a {self.name}")
+            other = brief(kind).strip("'")
+            raise ValueError(f"{path} holds a {other}, not a {self.name}")
         try:
             self.check(header)
         except ValueError as error:
