@@ -85,7 +85,12 @@ def check_reading(where: str, reading: Any) -> None:
     """ValueError for what `read_table` would not take as its options: what a model's file says of the next table."""
     own = ("path", "categorical", "needed")  # which the model says by itself
     given = {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
-    known = {"encoding?": str, "nulls?": [str], "date_format?": (None, str, {"...": str}), "header?": (None, bool)}
+    known = {
+        "encoding?": str,
+        "nulls?": ({"...": plain}, [str]),
+        "date_format?": (None, str, {"...": str}),
+        "header?": (None, bool),
+    }
     known |= {"skip_lines?": natural, "units_line?": bool}
     check({f"{name}?": plain for name in given} | known, reading, where)
     given |= reading
