@@ -19,9 +19,8 @@ from netwright.tables import sql
 from netwright.tables.column import EXACT
 from netwright.tables.convert import as_column
 from netwright.tables.csv_layout import CsvFile
-from netwright.tables.csv_records import Unreadable
 from netwright.tables.frame import Frame
-from netwright.tables.packed import open_text
+from netwright.tables.lines import Unreadable, open_text
 from netwright.tables.text import TextColumns, grouped
 
 SMALL = 10**6  # characters of a file that Python reads sooner than DuckDB has begun
@@ -64,7 +63,7 @@ def _small(file: CsvFile, texts: TextColumns, nulls: Collection[str], doubtful: 
         return None
     rows: list[list[str]] = []
     try:
-        for _, fields in file.records(decoded=True):
+        for _, fields in file.records(strictly=True):
             most -= sum(map(len, fields)) + width
             if most < 0 or not file.fits(fields):
                 return None

@@ -5,15 +5,15 @@ read off the first thousand records here, and when the strict pass fails, the fi
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, islice, takewhile
 from pathlib import Path
 
-from netwright.tables.csv_records import Record, Unreadable, records
-from netwright.tables.packed import open_text
+from netwright.tables.csv_records import Record, records
+from netwright.tables.lines import Unreadable, decoded, open_text
 
 DELIMITERS = ";\t|,"  # the comma last: where two fit alike it is a decimal mark
 SAMPLE = 1000
@@ -61,13 +61,13 @@ class CsvFile:
         pairs = zip((field.strip() for field in self.fields), names, strict=True)
         return notes + [f"the column headed {field!r} is called {name!r}" for field, name in pairs if field != name]
 
-    def records(self, *, decoded: bool = False) -> Iterator[Record]:
+    def records(self, *, strictly: bool = False) -> Iterator[Record]:
         """(line number, fields) of every record; Unreadable, with the line, where the text cannot be taken apart.
 
-        Bytes that are no text of the encoding pass, unless it is to be `decoded`.
+        Bytes that are no text in the encoding pass, unless it is to be read `strictly`.
         """
         with open_text(self.path, self.encoding, errors="surrogateescape") as text:
-            lines = self._decoded(text) if decoded else text
+            lines = decoded(text, self.encoding) if strictly else text
             for _ in islice(lines, self.skip):
                 pass
             # Of one column, a blank line is a missing value.
@@ -99,7 +99,7 @@ class CsvFile:
         """A sentence on the first line that is wrong, None where nothing is found."""
         top = above = 0
         try:
-            for line, fields in self.records(decoded=True):
+            for line, fields in self.records(strictly=True):
                 top = top or line
                 if not self.fits(fields):
                     said = f"line {line} has {len(fields)} fields where line {top} has {len(self.fields)}"
@@ -114,17 +114,6 @@ class CsvFile:
         quoted = 3  # a delimiter and two quotes
         sizes = (sum(len(f.encode(errors="replace")) + f.count('"') + quoted for f in fs) for _, fs in self.records())
         return max(sizes, default=0)
-
-    def _decoded(self, lines: Iterable[str]) -> Iterator[str]:
-        for number, line in enumerate(lines, 1):
-            if not line.isascii() and (odd := re.search("[\udc80-\udcff]", line)):
-                name = self.encoding.removesuffix("-sig")
-                shown = line[max(odd.start() - 20, 0) :].encode(name, "surrogateescape")[:40]
-                if name != "utf-8":
-                    raise Unreadable(f"line {number} is not text in {name} ({shown!r}); try another --encoding")
-                other = "utf-16" if line.startswith(("\udcff\udcfe", "\udcfe\udcff")) else "latin-1 or cp1252"
-                raise Unreadable(f"line {number} is not UTF-8 text ({shown!r}); try --encoding {other}")
-            yield line
 
 
 def find_layout(

@@ -6,16 +6,14 @@ Python's own csv module has a limit for fields, one for the whole process, and t
 import re
 from collections.abc import Iterable, Iterator
 
+from netwright.tables.lines import Unreadable
+
 Record = tuple[int, list[str]]  # the number of its first line, its fields
 
 ENDS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR alone"}
 # Spaces around a quoted field are no part of it. To the closing quote: anything else, and quotes in pairs.
 SPACED = re.compile(r' *"'), re.compile(r'((?:[^"]++|"")*+)" *')
 TIGHT = re.compile('"'), re.compile(r'((?:[^"]++|"")*+)"')
-
-
-class Unreadable(ValueError):
-    """What is wrong with a line: the first at which the text cannot be taken apart."""
 
 
 def records(lines: Iterable[str], delimiter: str, *, above: int = 0, blank: bool = False) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""Text out of files that are packed or in some other encoding; what is packed may not grow beyond measure."""
+"""Plain files out of packed ones, which may not grow beyond measure."""
 
 import errno
 import gzip
@@ -6,7 +6,6 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from netwright.tables import sql
 
@@ -14,12 +13,6 @@ HARMLESS = 2**27  # bytes unpacked that are taken whatever they were packed in
 SWELLING = 100  # times its size that a file may unpack to beyond that: tables are packed to a third or a thirtieth
 CHUNK = 2**20
 LINE = 2**30  # bytes of the longest line of a .zst file
-
-
-def open_text(path: Path, encoding: str, **options: Any) -> Any:
-    """The text of a plain or gzip file, with its line ends as they are."""
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    return opener(path, "rt", encoding=encoding, newline="", **options)
 
 
 def unpacked(path: Path, packed: str, scratch: Path) -> Path:
@@ -43,14 +36,14 @@ def unpacked(path: Path, packed: str, scratch: Path) -> Path:
     return copied
 
 
-def check_size(path: Path, size: int, what: str = "unpack", hint: str = "; if that is right, unpack it first") -> None:
-    """ValueError for a file that makes so many bytes, or more, and would fill the memory or is made to do so."""
+def check_size(path: Path, size: int, *, table: bool = False) -> None:
+    """ValueError for a file that makes so many bytes, or more, of text or of a table: it would fill the memory, or is
+    made to do so."""
     packed, most = path.stat().st_size, memory() // 2
     if size > most or size > max(HARMLESS, SWELLING * packed):
         why = f"half of the memory, {_shown(most)}" if size > most else f"{SWELLING} times its {_shown(packed)}"
-        raise ValueError(
-            f"{path}: {_shown(packed)} {what} to {_shown(size)} or more, above {why}; if that is right, unpack it"
-        )
+        what, hint = ("become a table of", "") if table else ("unpack to", "; if that is right, unpack it first")
+        raise ValueError(f"{path}: {_shown(packed)} {what} {_shown(size)} or more, above {why}{hint}")
 
 
 def memory() -> int:

@@ -41,7 +41,7 @@ def _columns(database: sql.Database, path: Path) -> list[str]:
         raise ValueError(f"{path}: column {twice[0]!r} is there more than once; give every column a name of its own")
     n_rows = database.rows(f"select num_rows from parquet_file_metadata({sql.file(path)})")[0][0]
     cell = sum(OTHER if kind in (None, "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY") else NUMBER for _, kind in columns)
-    check_size(path, n_rows * cell, "become", "")
+    check_size(path, n_rows * cell, table=True)
     return [name for name, _ in columns]
 
 

@@ -11,6 +11,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from netwright.core.arguments import whole
 from netwright.files.schema import check, natural, plain
 from netwright.tables import sql
@@ -55,6 +57,9 @@ def read_table(
     _check_there(path)
     form, packed = format_of(path, (".gz", ".zst"))
     whole("skip_lines", skip_lines, 0)
+    for name, value in (("header", header), ("units_line", units_line)):
+        if not isinstance(value, bool | np.bool_) and (value is not None or name != "header"):
+            raise ValueError(f"{name} must be True or False, got {value!r}")
     if form != "csv" and (skip_lines or units_line):
         raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
@@ -122,6 +127,8 @@ def _check_there(path: Path) -> None:
 
 def _check_marks(delimiter: Any, decimal: Any, thousands: Any, nulls: Any) -> None:
     """ValueError for marks that are no single character, or that one cannot tell apart."""
+    if delimiter is not None and delimiter in ("\n", "\r", '"'):
+        raise ValueError(f"delimiter must be a mark between fields, got {delimiter!r}")
     marks = {"delimiter": delimiter, "decimal": decimal, "thousands": thousands}
     given = {name: mark for name, mark in marks.items() if mark is not None and (mark != "" or name == "decimal")}
     for name, mark in given.items():
@@ -149,7 +156,8 @@ def _python_encoding(encoding: str) -> str:
     """The encoding's own name, UTF-8 with or without its mark at the start. ValueError for an unknown one."""
     try:
         name = codecs.lookup(encoding).name
-        "".encode(name)  # hex, zlib and the like are codecs of something else than text
+        # hex, zlib and the like are codecs of something else than text, idna of names only.
+        codecs.getincrementaldecoder(name)("surrogateescape").decode("a,b\n".encode(name) * 2, final=True)
     except (LookupError, TypeError, ValueError, AssertionError):
         raise ValueError(f"unknown encoding {encoding!r}; known are utf-8, latin-1, cp1252, utf-16 and more") from None
     return "utf-8-sig" if name in ("utf-8", "ascii") else name
