@@ -113,8 +113,12 @@ def test_a_new_column_is_of_use_when_it_is_kept():
 
 
 def test_columns_that_are_not_there_are_named_before_any_work(here):
-    model()
-    for asked, words in {"idd": "'idd'", "x,yy": "no column 'yy'; did you mean 'y'?", "": "no column ''"}.items():
+    model(id=OWN["id"])
+    for asked, words in {
+        "ID": "no column 'ID'; did you mean 'id'?",
+        "x,yy": "no column 'yy'; did you mean 'y'?",
+        "": "no column ''",
+    }.items():
         result = run("predict", "m", "t.csv", "-o", "out.csv", "--keep", asked)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
         assert words in result.stderr

@@ -47,7 +47,7 @@ def test_what_is_kept_is_learned_from(keep, one):
     assert set(model.encoder.names()) == {"row", "name", "x", "w"} - set(left)
     for name in ("row", "name"):
         told = [note for note in model.notes if note.startswith(f"column {name!r} is left out: it n")]
-        assert [note.endswith(f"(--keep-column {name!r} has it learned from)") for note in told] == [True] * (
+        assert [note.endswith(f"(with --keep-column {name!r} it is learned from)") for note in told] == [True] * (
             name in left
         )
     assert "column 'same' is left out: every row has the same value, 'c'" in model.notes  # it cannot tell anything
@@ -88,7 +88,7 @@ def test_the_command_line_and_a_file(tmp_path, monkeypatch):
     Path("t.csv").write_text("\n".join([",".join(TABLE), *(",".join(map(str, row)) for row in rows)]) + "\n")
     command = ["train", "t.csv", "-t", "y", "--epochs", "2", "--hidden", "3"]
     told = CliRunner().invoke(main, command).stderr
-    assert "note: column 'row' is left out: it numbers the rows, from 7 to 66 (--keep-column 'row' has it" in told
+    assert "note: column 'row' is left out: it numbers the rows, from 7 to 66 (with --keep-column 'row' it is" in told
     more = ["--keep-column", "row", "--keep-column", "name"]
     told = CliRunner().invoke(main, [*command, *more]).stderr
     assert "'row'" not in told

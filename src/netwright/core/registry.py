@@ -11,10 +11,11 @@ Row = TypeVar("Row")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """`"did you mean 'gelu'? "` for the known name nearest to `name`, or nothing when none is near."""
+    """`"did you mean 'gelu'? "` for the known name nearest to `name`, in any case, or nothing when none is near."""
     from difflib import get_close_matches  # only an error needs it
 
-    near = get_close_matches(str(name), list(known), n=1)
+    lower = {each.lower(): each for each in known}
+    near = [lower[each] for each in get_close_matches(str(name).lower(), lower, n=1)]
     return f"did you mean {near[0]!r}? " if near else ""
 
 

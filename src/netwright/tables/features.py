@@ -190,7 +190,7 @@ class TableEncoder:
     @property
     def notes(self) -> list[str]:
         """One sentence for each column that is left out."""
-        kept = " (--keep-column {!r} has it learned from)"
+        kept = " (with --keep-column {!r} it is learned from)"
         return [
             f"column {name!r} is left out: {why}" + (kept.format(name) if why.startswith(NAMES_ROWS) else "")
             for name, why in self.dropped
