@@ -154,6 +154,14 @@ def test_no_module_pickles(module):
     assert not unsafe & {other.partition(".")[0] for other in IMPORTS[module]}
 
 
+def test_files_are_written_in_one_place():
+    """`files/atomic.py`, which a table's text is handed to as well; copies to read from lie in a scratch directory."""
+    writes = re.compile(r"""write_(bytes|text)\(|open\([^)\n]*["'][wax]|savefig\((?!buffer)|O_CREAT|copy \(""")
+    found = {module.removeprefix("netwright.") for module, path in FILES.items() if writes.search(path.read_text())}
+    scratch = {"tables.csv_columns", "tables.packed"}
+    assert found == {"files.atomic", "tables.write", "engines.fused.compile", *scratch}
+
+
 @pytest.mark.parametrize("module", FILES)
 def test_every_module_says_its_idea_and_has_one(module):
     path = FILES[module]
