@@ -269,7 +269,10 @@ def test_an_option_of_a_training_has_its_default_in_one_place():
             elif isinstance(node, ast.AnnAssign) and node.value is not None and isinstance(node.target, ast.Name):
                 found.add((module.removeprefix("netwright."), node.target.id))
     homes = {(module, name) for module, name in found if name in options}
-    faces = {("tabular.learn", name) for name in options} | {("estimators.perceptron", name) for name in options}
+    faces = {
+        *(("tabular.learn", name) for name in options),
+        *((f"estimators.{face}", name) for face in ("perceptron", "tabular") for name in options),
+    }
     assert homes - faces == {("training.options", name) for name in options}
 
 

@@ -27,6 +27,10 @@ def _checkpoint(header: Any, tensors: Any, activations: Any, losses: Any) -> Any
     return rebuild(Network, header["network"], tensors["best_theta"], activations, losses)
 
 
+def _mixture_checkpoint(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
+    raise ValueError("a mixture that is not done is no model; go on with resume")
+
+
 def _table(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
     from netwright.tabular.model import KIND, TableModel
 
@@ -61,6 +65,7 @@ def _class(header: Any, *known: type[Any]) -> type[Any]:
 READERS = {
     "network": _network,
     "checkpoint": _checkpoint,
+    "checkpoint of a mixture": _mixture_checkpoint,
     "table": _table,
     "estimator": _estimator,
     "tabular": _tabular,

@@ -299,6 +299,27 @@ def test_a_killed_training_resumes_to_the_same_bits(here):
     assert (netwright.load("part").network.theta == netwright.load("whole").network.theta).all()
 
 
+def test_a_mixture_is_resumed_and_so_is_one_network_that_nothing_else_asks_for(here):
+    (here / "t.csv").write_text("x,y\n" + "\n".join(f"{i % 9},{i % 7}" for i in range(40)))
+    command = ["train", "t.csv", "-t", "y", "--task", "regression", "--quiet", "--resume"]
+    for model in ("a", "b"):
+        assert run(*command, "-o", model, "--checkpoint", "c").exit_code == 0
+    assert read("a")[2] == read("b")[2]
+    shown = run("show", "c").stdout.split("\n")
+    assert re.fullmatch(r"a checkpoint of a mixture of 'y' after .* s: \d+ scouts and 8 networks done", shown[0])
+    assert "  seed: 0" in shown
+    refused = run(*command, "-o", "a", "--checkpoint", "c", "--seed", 1)
+    assert refused.exit_code == 2
+    assert "cannot resume from c: seed was 0 there and is 1 now" in refused.stderr
+    assert run(*command, "-o", "one", "--checkpoint", "d", "--epochs", 3).exit_code == 0
+    assert run(*command, "-o", "one", "--checkpoint", "d", "--time-limit", "0.01s").exit_code == 0
+    assert netwright.load("one").settings["hidden"] == [64, 32]
+    assert (
+        "holds a checkpoint of a mixture, not a checkpoint of one network"
+        in run(*command, "-o", "one", "--checkpoint", "c", "--epochs", 3).stderr
+    )
+
+
 def test_a_reader_that_has_enough_is_no_error(here, model):
     big = (PENGUINS.read_text().split("\n", 1)[1]) * 30
     (here / "big.csv").write_text(PENGUINS.read_text().split("\n", 1)[0] + "\n" + big)

@@ -100,6 +100,11 @@ def show(model: str) -> None:
     from netwright.loading import load
 
     kind, _, header = read(model)
+    if kind == "checkpoint of a mixture":
+        from netwright.tabular.learners import how_far
+
+        echo("\n".join(how_far(header)))
+        return
     loaded = load(model)
     if kind == "checkpoint":
         done = header["history"]

@@ -45,13 +45,18 @@ class Duration(click.ParamType[Any]):
         return seconds
 
 
-def training_option(flag: str, default: str | None = "", **attributes: Any) -> Callable[..., Any]:
-    """An option of `TrainingOptions`, in its words, for one network; `default`: a table's own, or None to say none."""
+def training_option(
+    flag: str, default: str | None = "", whose: str = f"{ONE} ", **attributes: Any
+) -> Callable[..., Any]:
+    """An option of `TrainingOptions`, in its words, for one network unless `whose` is empty.
+
+    default: a table's own, or None to say none.
+    """
     name = flag.strip("-").replace("-", "_")
     words, check, usual = TrainingOptions.words(name), CHECKS.get(name), getattr(TrainingOptions, name)
     kind = None if check is None else int if check is whole else float
     shown = "" if default is None else f" [default: {default or ('no' if usual is None else usual)}]"
-    text = f"{ONE} {words[0].upper()}{words[1:]}.{shown}"
+    text = f"{whose}{words[0].upper()}{words[1:]}.{shown}"
     return click.option(flag, **{"type": kind, "help": text} | attributes)
 
 

@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
-REPLACEABLE = {"--model": ("model", "table", "network"), "--checkpoint": ("checkpoint",)}  # the kinds of file
+REPLACEABLE = {
+    "--model": ("model", "table", "network"),
+    "--checkpoint": ("checkpoint", "checkpoint of a mixture"),
+}  # the kinds of file
 
 
 def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> None:

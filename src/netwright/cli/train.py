@@ -49,8 +49,8 @@ TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
 @training_option("--patience", "from rows")
 @click.option("--time-limit", "max_seconds", type=Duration(), help="Such as 30s, 5m or 1h.")
 @training_option("--clip-norm")
-@training_option("--checkpoint", None, metavar="FILE")
-@training_option("--resume", None, is_flag=True, type=bool)
+@training_option("--checkpoint", None, "", metavar="FILE")
+@training_option("--resume", None, "", is_flag=True, type=bool)
 @click.option("--report", metavar="FILE", help="A page (.html) or picture (.png, .svg, .pdf) on the training.")
 @click.option("--quiet", is_flag=True, help="Nothing but the scores and where the model is.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object; no progress and no curve.")
@@ -64,7 +64,7 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     writes the best model so far, and exits with 0.
     """
     from netwright.cli.progress import Progress
-    from netwright.tabular.learn import ABOUT_ONE, train_table
+    from netwright.tabular.learn import asks_for_one, train_table
 
     reading, resume = how_to_read(options), options.pop("resume")
     silent = options.pop("quiet") | (as_json := options.pop("as_json"))
@@ -91,16 +91,17 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
             introduce(model, table)
         progress.begin(model.settings.get("epochs"), model.settings["max_seconds"])
 
-    one = resume or not options.keys().isdisjoint(ABOUT_ONE)
-    options |= {"resume": resume, "callbacks": [progress]} if one else {"tell": progress.tell}
+    options["resume"] = resume
+    one = asks_for_one(options)
+    options |= {"callbacks": [progress]} if one else {"tell": progress.tell}
     try:
         with progress:
             made = train_table(table, target, **options, reading=reading, ready=ready)
     except KeyboardInterrupt:
         if not progress.started:
             raise
-        first = "epoch" if one else "network"
-        fail(f"interrupted before the first {first} was done; no model was written", 130)
+        first, kept = "epoch" if one else "network", f"; --resume goes on from {checkpoint}" if checkpoint else ""
+        fail(f"interrupted before the first {first} was done; no model was written{kept}", 130)
     save(made, path)
     if not silent:
         echo_course(made)

@@ -45,9 +45,10 @@ def save(estimator: Any, path: Any) -> None:
     codec, given = Codec({}, {}, {}), parameters.defaults(kind)
     mixture = estimator.mixture_
     kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
+    said = given.keys() - {"checkpoint", "resume"}  # which file to write is for whoever loads it to say
     header: dict[str, Any] = {
         "class": kind.__name__,
-        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given},
+        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given if name in said},
         "fitted": {name: codec.encode(name, value) for name, value in kept.items()},
         "encoder": estimator.encoder_.to_json(),
         "mixture": None,

@@ -199,10 +199,11 @@ def object_of(cls: type[Any], **shapes: Shape) -> dict[str, Shape]:
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file: the name that stands in it, and the shape of its header."""
+    """A kind of file: the name that stands in it, the shape of its header, and what sentences call it, if not so."""
 
     name: str
     header: Shape
+    words: str = ""
 
     def check(self, header: Any) -> None:
         """ValueError, of one sentence that says where, unless the header has the shape."""
@@ -222,7 +223,7 @@ class FileKind:
         kind, tensors, header = read(path)
         if kind != self.name:
             other = brief(kind).strip("'")
-            raise ValueError(f"{path} holds a {other}, not a {self.name}")
+            raise ValueError(f"{path} holds a {other}, not a {self.words or self.name}")
         try:
             self.check(header)
         except ValueError as error:

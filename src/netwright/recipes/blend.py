@@ -10,6 +10,7 @@ from netwright.core.arguments import Array
 from netwright.core.optimizers import LBFGS
 from netwright.core.samples import Samples
 from netwright.network import Network
+from netwright.recipes.checkpoint import pack_network, unpack_network
 from netwright.recipes.folds import Fold, held_out_rows, out_of_fold
 from netwright.recipes.mixture import tempered
 from netwright.recipes.problem import Problem
@@ -20,16 +21,22 @@ PENALTIES = (0.1, 0.01, 0.001)  # ½·l2·ΣW² of the linear networks
 def linear(problem: Problem, folds: list[Fold]) -> list[Network]:
     """A linear network for each fold, with the penalty that predicts best: weaker ones as long as they get better."""
 
-    def fit(samples: Samples, penalty: float) -> Network:
+    def fit(samples: Samples, place: int, penalty: float) -> Network:
         network = problem.network(samples, (), 0, l2=penalty)
-        network.theta = np.zeros_like(network.theta)
-        options: Any = {"epochs": 60, "optimizer": LBFGS(restart=None), "scores": (), "engine": "plain"}
-        network.train(samples.X, samples.Y, weight=samples.weight, **options)
-        return network
+
+        def fitted() -> Network:
+            network.theta = np.zeros_like(network.theta)
+            options: Any = {"epochs": 60, "optimizer": LBFGS(restart=None), "scores": (), "engine": "plain"}
+            network.train(samples.X, samples.Y, weight=samples.weight, **options)
+            return network
+
+        return problem.once(f"linear {place}, {penalty:g}", fitted, pack_network, partial(unpack_network, network))
 
     truth, lowest, best = held_out_rows(folds), math.inf, list[Network]()
     for penalty in PENALTIES:
-        made = problem.run_tasks(None, [partial(fit, fold.samples, penalty) for fold in folds], {})
+        made = problem.run_tasks(
+            None, [partial(fit, fold.samples, place, penalty) for place, fold in enumerate(folds)], {}
+        )
         networks = [made[place] for place in range(len(folds))]
         if (cost := problem.cost(out_of_fold(folds, networks), truth.Y, truth.weight)) >= lowest:
             break

@@ -13,6 +13,7 @@ from netwright.core.samples import batch_size_for
 from netwright.core.schedules import warmup_and_cosine
 from netwright.engines import ENGINES, Job, Steps
 from netwright.network import Network
+from netwright.recipes.checkpoint import Part, pack_network, unpack_network
 from netwright.recipes.folds import Fold
 from netwright.recipes.problem import DROPOUT, HIDDEN, Problem
 from netwright.training.solvers.descent import descend
@@ -41,9 +42,13 @@ class Best:
 
 @dataclass
 class Descent:
-    """AdamW on a fold's samples, some epochs at a time, as `descend` asks; `best` was best when looked at."""
+    """AdamW on a fold's samples, some epochs at a time, as `descend` asks; `best` was best when looked at.
+
+    `name` is what a checkpoint knows it by. It goes on from where that has it.
+    """
 
     problem: Problem
+    name: str
     network: Network
     fold: Fold
     ends: float
@@ -56,13 +61,20 @@ class Descent:
         self.most = min(1000, max(LOOKS, round(1500 * (n / 1000) ** 0.4 / self.steps)))  # epochs
         self.optimizer = AdamW(RATE, beta2=BETA2, weight_decay=DECAY)
         job = Job(self.network, self.optimizer, n, self.batch_size, n_threads=1)
-        self.engine = ENGINES.find(self.problem.engine)(job)
+        self.before, engine = self.problem.kept.under_way.get(self.name), self.problem.engine
+        if self.before is not None and engine == "auto":
+            engine = self.before.said["engine"]
+        self.engine = ENGINES.find(engine)(job)
         weight = samples.normalised().weight
         self.samples = replace(samples, weight=None if weight is None else weight.astype(np.float32))
         self.costs, self.best, self.stopped = list[float](), Best(self.network.theta.copy()), ""
+        self.looks, self.begun = dict[int, float](), time.perf_counter()
 
     def run(self) -> None:
         """To the end: the network then has its best parameters."""
+        if self.before is not None:
+            with self.problem.kept.restoring(self.name):
+                self.roll_back(self.before)
         descend(self, self.optimizer)
         self.network.theta = self.best.theta
 
@@ -90,16 +102,51 @@ class Descent:
         seen = self.fold.held_out or self.fold.samples
         with np.errstate(all="ignore"):
             cost = self.network.evaluate(*seen.arrays)[0]
-        cost = cost if math.isfinite(cost) else math.inf
+        self.looks[len(self.costs)] = cost = cost if math.isfinite(cost) else math.inf
         if cost < self.best.cost or (self.fold.held_out is None and cost < math.inf):
             self.best = Best(self.network.theta.copy(), cost, len(self.costs))
         return cost
 
-    def state(self) -> None:
-        """None: an error ends the whole mixture."""
+    def state(self) -> Part | None:
+        """Where it stands, which goes to the checkpoint; None without one: an error ends the whole mixture."""
+        if self.problem.kept.path is None or not self.costs:
+            return None
+        vectors = {"theta": self.network.theta.copy(), "best": self.best.theta}
+        vectors |= {name: slot.copy() for name, slot in self.optimizer.slots.items()}
+        numbers = {"costs": self.costs, "seen": [*self.looks], "looks": [*self.looks.values()]}
+        part = Part(
+            vectors | {name: np.array(values) for name, values in numbers.items()},
+            {
+                "best": self.best.epoch,
+                "steps": self.optimizer.t,
+                "rng": self.network.rng.bit_generator.state,
+                "engine": self.engine.name,
+                "seconds": time.perf_counter() - self.begun,
+            },
+        )
+        self.problem.kept.note(self.name, part)
+        return part
 
-    def roll_back(self, state: None) -> None:
-        """Nowhere to go back to."""
+    def roll_back(self, state: Part | None) -> None:
+        """Stand there again; ValueError, or what a wrong key or type raises, when that cannot be."""
+        if state is None:
+            return
+        arrays, said, theta = state.tensors, state.said, self.network.theta
+        if said["engine"] != self.engine.name:
+            raise ValueError(f"engine was {said['engine']} there and is {self.engine.name} now")
+        self.network.theta = arrays["theta"]
+        self.optimizer.t = said["steps"]
+        self.optimizer.slots = {name: arrays[name].copy() for name in self.optimizer.names}
+        if not self.optimizer.fits(theta) or (arrays["best"].shape, arrays["best"].dtype) != (theta.shape, theta.dtype):
+            raise ValueError(f"each vector must have {theta.size} numbers of {theta.dtype}")
+        self.network.rng.bit_generator.state = dict(said["rng"])
+        self.costs, seen = arrays["costs"].tolist(), arrays["seen"].tolist()
+        self.looks = dict(zip(seen, arrays["looks"].tolist(), strict=True))
+        if max(seen) != len(self.costs):
+            raise ValueError(f"{len(self.costs)} epochs of which the last look saw {max(seen)}")
+        epoch = said["best"]
+        self.best = Best(arrays["best"], self.looks[epoch] if epoch else math.inf, epoch)
+        self.begun = time.perf_counter() - said["seconds"]
 
     def retries(self, error: BaseException) -> bool:
         """Never."""
@@ -109,12 +156,11 @@ class Descent:
 class Annealed(Descent):
     """At a rate that falls to nothing in so many epochs, or, where time is short, with the time that is left."""
 
-    def __init__(self, problem: Problem, network: Network, fold: Fold, ends: float, epochs: int):
-        super().__init__(problem, network, fold, ends)
-        self.begun, self.spent = time.perf_counter(), 0.0
+    def __init__(self, problem: Problem, name: str, network: Network, fold: Fold, ends: float, epochs: int):
+        super().__init__(problem, name, network, fold, ends)
         self.epochs = min(epochs, self.most)
         self.stops = np.unique(np.linspace(0, self.epochs, LOOKS + 1).round().astype(int)).tolist()
-        self.looks = dict[int, float]()
+        self.spent = 0.0
 
     def next_factors(self) -> Array:
         start, stop = self.stops[len(self.looks) : len(self.looks) + 2]
@@ -122,8 +168,8 @@ class Annealed(Descent):
         return warmup_and_cosine(np.maximum(done, self.spent)).reshape(stop - start, -1)
 
     def finish(self) -> None:
-        self.looks[len(self.costs)] = cost = self.look()
-        self.spent = (time.perf_counter() - self.begun) / max(self.ends - self.begun, 1e-9)  # 0 without a limit
+        cost = self.look()
+        self.spent = self.share_of_time()
         if len(self.costs) == self.epochs:
             self.stopped = "all epochs done"
         elif cost == math.inf:
@@ -131,14 +177,36 @@ class Annealed(Descent):
         elif self.spent >= 1 or self.problem.stop.is_set():
             self.stopped = "time is up"
 
+    def share_of_time(self) -> float:
+        """How much of its time has passed; 0 without a limit."""
+        return (time.perf_counter() - self.begun) / max(self.ends - self.begun, 1e-9)
+
+    def roll_back(self, state: Part | None) -> None:
+        super().roll_back(state)
+        self.spent = self.share_of_time()
+        if state is not None and self.stops[:-1][len(self.looks)] != len(self.costs):
+            raise ValueError(f"{len(self.costs)} epochs after {len(self.looks)} looks")
+
 
 def train(problem: Problem, fold: Fold, place: int, ends: float, input_scale: Array, epochs: int) -> Trained:
     """A network that takes the inputs as they are, trained with them times `input_scale`, (inputs, 1).
 
     The scale is folded into W in the end.
     """
-    network = problem.network(fold.samples, HIDDEN, place, NETWORK, dropout=DROPOUT)
-    descent = Annealed(problem, network, fold.scaled(input_scale), ends, epochs)
-    descent.run()
-    network.layers[0].W = network.layers[0].W * input_scale.T  # W·(scale·x) = (W·scale)·x
-    return Trained(network, descent.costs, descent.looks if fold.held_out else {})
+    network, name = problem.network(fold.samples, HIDDEN, place, NETWORK, dropout=DROPOUT), f"network {place}"
+
+    def trained() -> Trained:
+        descent = Annealed(problem, name, network, fold.scaled(input_scale), ends, epochs)
+        descent.run()
+        network.layers[0].W = network.layers[0].W * input_scale.T  # W·(scale·x) = (W·scale)·x
+        return Trained(network, descent.costs, descent.looks if fold.held_out else {})
+
+    def pack(made: Trained) -> Part:
+        numbers = {"costs": made.costs, "seen": [*made.looks], "looks": [*made.looks.values()]}
+        return pack_network(network, **{name: np.array(values) for name, values in numbers.items()})
+
+    def unpack(part: Part) -> Trained:
+        costs, seen, looks = (part.tensors[name].tolist() for name in ("costs", "seen", "looks"))
+        return Trained(unpack_network(network, part), costs, dict(zip(seen, looks, strict=True)))
+
+    return problem.once(name, trained, pack, unpack)

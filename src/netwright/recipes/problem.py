@@ -15,6 +15,7 @@ from netwright.core.losses import LOSSES
 from netwright.core.samples import Samples
 from netwright.engines.threads import bounded, cores, one_thread
 from netwright.network import Network
+from netwright.recipes.checkpoint import MixtureCheckpoint, Part
 
 Made = TypeVar("Made")
 
@@ -31,6 +32,7 @@ class Problem:
     group: for each input, the number of its column, with which it shares an input scale.
     steps: for each input, whether it is a step of a number.
     tell: called with words, such as "networks 3/8", and the share of the work that is done.
+    kept: what is done already, and what keeps it.
     """
 
     loss: str
@@ -43,6 +45,7 @@ class Problem:
     tell: Callable[[str, float], Any] = lambda words, share: None
     begun: float = field(default_factory=time.perf_counter)
     stop: Event = field(default_factory=Event)
+    kept: MixtureCheckpoint = field(default_factory=lambda: MixtureCheckpoint(None, None))
 
     @property
     def workers(self) -> int:
@@ -50,15 +53,20 @@ class Problem:
 
     @property
     def ends(self) -> float:
-        return math.inf if self.max_seconds is None else self.begun + self.max_seconds
+        return math.inf if self.max_seconds is None else self.begun - self.kept.before + self.max_seconds
+
+    def seconds(self) -> float:
+        """Since the mixture began, and before it was killed."""
+        return self.kept.before + time.perf_counter() - self.begun
 
     def is_over(self, ends: float | None = None) -> bool:
         """Whether the time of a task, or of all, is up."""
         return self.stop.is_set() or time.perf_counter() >= (self.ends if ends is None else ends)
 
-    def deadlines(self, tasks: int, share: float = 1.0) -> list[float]:
+    def deadlines(self, what: str, tasks: int, share: float = 1.0) -> list[float]:
         """When each task is to end: the time left, or a share of it, among tasks that are done in their order."""
-        now, waves = time.perf_counter(), math.ceil(tasks / self.workers)
+        began = self.kept.stages.setdefault(what, self.seconds())
+        now, waves = self.begun - self.kept.before + began, math.ceil(tasks / self.workers)
         return [now + share * (self.ends - now) * (task // self.workers + 1) / waves for task in range(tasks)]
 
     def run_tasks(
@@ -79,6 +87,18 @@ class Problem:
                 pool.shutdown(cancel_futures=True)
                 raise
         return results
+
+    def once(
+        self, name: str, make: Callable[[], Made], pack: Callable[[Made], Part], unpack: Callable[[Part], Made]
+    ) -> Made:
+        """What `make` makes; or what it made before a kill. `name` is the task's, `pack` says what is kept of it."""
+        if name in self.kept.done:
+            with self.kept.restoring(name):
+                return unpack(self.kept.done[name])
+        made = make()
+        if self.kept.path is not None and not self.stop.is_set():  # else it may have ended early
+            self.kept.finish(name, pack(made))
+        return made
 
     def network(self, samples: Samples, hidden: tuple[int, ...], *stream: int, **options: Any) -> Network:
         """A new one, whose first weights and shuffles come from that stream of random numbers."""

@@ -15,7 +15,6 @@
 6. The same rows choose one exponent that sharpens or softens the probabilities (`calibrate`).
 """
 
-import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -33,6 +32,7 @@ from netwright.recipes.problem import ACTIVATION, DROPOUT, HIDDEN, PARTS, SCOUTI
 from netwright.recipes.scouts import explore, pick_scouts
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
+from netwright.training.checkpoint import fingerprint
 from netwright.training.history import History
 
 LEVELS = 40  # of a category, up to which each is an input of its own
@@ -85,23 +85,26 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
 
     The history is the mean of the networks'. Ctrl-C is `Interrupted` as soon as the network of one fold is done.
     """
+    problem.kept.begin(_settings(problem, samples, held_out), problem.seconds)
     rng = np.random.default_rng(problem.seed)
     folds = [Fold(samples, held_out)] * PARTS if held_out else stratified_folds(samples, PARTS, rng)
     sets = folds + [Fold(samples)] * (0 if held_out else REFITS)
     trained: dict[int, Trained] = {}
     try:
-        ends = problem.deadlines(len(folds), SCOUTING)
+        ends = problem.deadlines("scouts", len(folds), SCOUTING)
         scouts = [partial(explore, problem, fold, i, ends[i]) for i, fold in enumerate(folds)]
         found = problem.run_tasks("scouts", scouts, {})
         scouted = pick_scouts([found[i] for i in range(len(folds))])
         epochs = max(FEWEST, round(LONGER * float(np.mean([each.epoch for each in scouted]))))
         scales = [each.input_scale for each in scouted]
         scales += [np.mean(scales, axis=0)] * (len(sets) - len(folds))
-        ends = problem.deadlines(len(sets))
+        ends = problem.deadlines("networks", len(sets))
         tasks = [partial(train, problem, fold, i, ends[i], scales[i], epochs) for i, fold in enumerate(sets)]
         problem.run_tasks("networks", tasks, trained)
         straight = [] if problem.is_over() else linear(problem, folds)
+        problem.kept.write()
     except KeyboardInterrupt:
+        problem.kept.write()
         if min(trained, default=len(folds)) >= len(folds):
             raise
         stopped = f"interrupted when {len(trained)} of {len(sets)} networks were done"
@@ -109,6 +112,20 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
         raise Interrupted(mixture, mean_history(problem, trained, stopped)) from None
     stopped = "the time limit is reached" if problem.is_over() else f"all {len(sets)} networks done"
     return blend(problem, samples, folds, trained, straight), mean_history(problem, trained, stopped)
+
+
+def _settings(problem: Problem, samples: Samples, held_out: Samples | None) -> dict[str, Any]:
+    """What must be the same for what a checkpoint has done to be of use."""
+    return {
+        "loss": problem.loss,
+        "seed": problem.seed,
+        "engine": problem.engine,
+        "weights": fingerprint(samples.weight),
+        "targets": fingerprint(samples.Y),
+        "inputs": fingerprint(samples.X),
+        "features": fingerprint(problem.group, problem.steps),
+        "rows held out": None if held_out is None else fingerprint(*held_out.arrays),
+    }
 
 
 def blend(
@@ -138,6 +155,6 @@ def mean_history(problem: Problem, trained: dict[int, Trained], stopped: str) ->
     epochs = np.arange(1, 1 + min((len(each.costs) for each in seen), default=0))
     costs = [each.costs[: len(epochs)] for each in seen]
     held_out = [np.interp(epochs, [*each.looks], [*each.looks.values()]) for each in seen]
-    seconds = (time.perf_counter() - problem.begun) * epochs / max(1, len(epochs))
+    seconds = problem.seconds() * epochs / max(1, len(epochs))
     cost, validation_cost = (np.mean(lists, axis=0).tolist() if seen else [] for lists in (costs, held_out))
     return History(cost, validation_cost, seconds=seconds.tolist(), stopped=stopped)

@@ -9,6 +9,7 @@ from netwright.core.arguments import Array
 from netwright.core.samples import Samples
 from netwright.inspection.gradients import input_gradient
 from netwright.network import Network
+from netwright.recipes.checkpoint import Part
 from netwright.recipes.folds import Fold
 from netwright.recipes.networks import Descent
 from netwright.recipes.problem import DROPOUT, HIDDEN, Problem
@@ -46,8 +47,8 @@ def explore(problem: Problem, fold: Fold, place: int, ends: float) -> list[Scout
 class Scout(Descent):
     """At a steady rate, for a share of the epochs at most, until it has long got no better."""
 
-    def __init__(self, problem: Problem, network: Network, fold: Fold, ends: float, share: float):
-        super().__init__(problem, network, fold, ends)
+    def __init__(self, problem: Problem, name: str, network: Network, fold: Fold, ends: float, share: float):
+        super().__init__(problem, name, network, fold, ends)
         self.last = math.ceil(share * self.most)
         self.stopped = "time is up" if problem.is_over(ends) else ""
 
@@ -73,10 +74,19 @@ def scout(
     problem: Problem, fold: Fold, stream: tuple[int, int], input_scale: Array, ends: float, share: float
 ) -> Scouted:
     """What a network finds out with its inputs times `input_scale`, (inputs, 1)."""
-    network, fold = problem.network(fold.samples, HIDDEN, *stream, dropout=DROPOUT), fold.scaled(input_scale)
-    descent = Scout(problem, network, fold, ends, share)
-    descent.run()
-    return Scouted(descent.best.epoch, descent.best.cost, input_scale_of(network, fold.samples, problem.group))
+    name = "scout {}.{}".format(*stream)
+
+    def scouted() -> Scouted:
+        network, scaled = problem.network(fold.samples, HIDDEN, *stream, dropout=DROPOUT), fold.scaled(input_scale)
+        descent = Scout(problem, name, network, scaled, ends, share)
+        descent.run()
+        return Scouted(descent.best.epoch, descent.best.cost, input_scale_of(network, scaled.samples, problem.group))
+
+    def unpack(part: Part) -> Scouted:
+        epoch, cost, scale = (part.tensors[each] for each in Scouted._fields)
+        return Scouted(epoch.item(), cost.item(), scale.reshape(input_scale.shape))
+
+    return problem.once(name, scouted, lambda made: Part({k: np.asarray(v) for k, v in made._asdict().items()}), unpack)
 
 
 def pick_scouts(found: list[list[Scouted]]) -> list[Scouted]:

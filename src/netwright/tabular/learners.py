@@ -13,6 +13,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.losses import Loss, both_classes
 from netwright.network import Network
+from netwright.recipes.checkpoint import KIND, MixtureCheckpoint
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
 from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, untrained
@@ -120,6 +121,7 @@ class MixtureLearner:
     """The recipe's mixture of networks. `options` are its problem's. Ctrl-C mixes what is done."""
 
     options: dict[str, Any]
+    kept: MixtureCheckpoint
 
     def begin(self, problem: Problem) -> Begun:
         encoder = encode(problem.kept, problem.Y[:, problem.rows], problem.part, kinds=problem.kinds)
@@ -128,12 +130,23 @@ class MixtureLearner:
         return encoder, network, {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
 
     def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Mixture, History]:
-        Y, options = problem.Y[:, problem.rows], self.options | {"loss": problem.loss.name}
+        Y, options = problem.Y[:, problem.rows], self.options | {"loss": problem.loss.name, "kept": self.kept}
         try:
             return mixture_of(encoder, problem.kept, Y, problem.part, **options)
         except Interrupted as interrupted:
             mixture, history = interrupted.args
             return mixture, history
+
+
+def how_far(header: Any) -> list[str]:
+    """What a checkpoint of a mixture says, in lines: what is done, what is under way, and the settings."""
+    KIND.check(header)
+    settings, done = header["settings"], header["done"]
+    goal = f" of {settings['target']!r}" if "target" in settings else ""
+    counts = " and ".join(f"{sum(name.startswith(kind) for name in done)} {kind}s" for kind in ("scout", "network"))
+    lines = [f"a checkpoint of a mixture{goal} after {header['seconds']:.1f} s: {counts} done"]
+    lines += [f"  {name} is under way" for name in header["under_way"]]
+    return lines + [f"  {name}: {value}" for name, value in settings.items()]
 
 
 def _targets(goal: TargetEncoder, loss: Loss, frame: Frame) -> Array:

@@ -179,7 +179,7 @@ class TableModel:
             name: said,
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
-            "history": self.history.to_dict(),
+            "history": self._history(),
             "settings": self.settings,
             "scores": self.scores,
             "notes": self.notes,
@@ -192,6 +192,10 @@ class TableModel:
         if isinstance(self.network, Mixture):
             return "mixture", *self.network.to_json()
         return "network", self.network.settings(), {"theta": self.network.theta}
+
+    def _history(self) -> dict[str, Any]:
+        """As a file keeps it: of a mixture without the clock, so that the same training makes the same file."""
+        return self.history.to_dict() | ({"seconds": []} if isinstance(self.network, Mixture) else {})
 
     @property
     def nbytes(self) -> int:

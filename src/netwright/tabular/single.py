@@ -21,10 +21,7 @@ from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
 from netwright.training.options import TrainingOptions
 
-TRAINING = (
-    *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "patience", "clip_norm", "checkpoint"),
-    "resume",
-)
+TRAINING = (*("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "patience", "clip_norm"),)
 FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from
 
 
@@ -32,7 +29,7 @@ FOR_CLASSES = ("probability", "distribution")  # what the losses for classificat
 class OneNetwork:
     """What `train_table` may be asked about the network, with what it is when it is not asked.
 
-    training: what was asked of those of `TrainingOptions` that are in `TRAINING`.
+    training: what was asked of those of `TrainingOptions` that are in `TRAINING`, checkpoint and resume.
     """
 
     hidden: Sequence[int] = (64, 32)

@@ -17,11 +17,16 @@ from netwright.files.schema import FileKind, Shape, natural, plain
 from netwright.training.history import HISTORY, History
 
 SLOT = "optimizer."
+ROWS = 10_000  # hashed at a time, so that no copy of all is made
 
 # What must be the same again is compared; the engine and its threads are also what "auto" takes.
 SETTINGS: Shape = {"engine?": str, "threads?": (None, whole), "...": plain}
 STATE: Shape = {"steps": natural, "rng": (None, {"...": plain}), "picture?": natural}
-KIND = FileKind("checkpoint", {"network": NETWORK, "settings": SETTINGS, "history": HISTORY, "state": STATE})
+KIND = FileKind(
+    "checkpoint",
+    {"network": NETWORK, "settings": SETTINGS, "history": HISTORY, "state": STATE},
+    "checkpoint of one network",
+)
 
 
 @dataclass(frozen=True)
@@ -60,14 +65,7 @@ def read_checkpoint(
     """What `write_checkpoint` wrote; ValueError when a setting or the network, whose theta is given, is another."""
     tensors, header = KIND.read(path)
     try:
-        then = _named(header["network"]) | header["settings"]
-        for name, now in (_named(network) | settings).items():
-            if then.get(name) != now:
-                before, after = (cut(str(value), 160) for value in (then.get(name), now))
-                raise ValueError(
-                    f"cannot resume from {path}: {name} was {before} there and is {after} now; "
-                    f"make the same call on the same data, or start without resume"
-                )
+        check_same(path, _named(header["network"]) | header["settings"], _named(network) | settings)
         history = _history(path, header["history"])
         epochs, watched = len(history), settings["validation"] is not None
         scores = settings["scores"] if watched else []
@@ -105,20 +103,22 @@ def check_words(bits: Any) -> None:
 
 
 class Keeper:
-    """Keeps the file `path` up to date, at the cost of a twentieth of the time at most; `write` writes it.
+    """Keeps the file `path` up to date; `write` writes it.
+
+    rarely: to write it takes at most one part in so many of the time.
 
     The first must succeed: OSError. A later one that fails (the disk is full, the folder gone) costs the checkpoint and
     not the training: a RuntimeWarning says so once, it is tried again, and `end` says what has become of it.
     """
 
-    def __init__(self, path: Any, write: Callable[[Any], None]):
-        self.path, self.write = path, write
+    def __init__(self, path: Any, write: Callable[[Any], None], rarely: float = 20):
+        self.path, self.write, self.rarely = path, write, rarely
         self.tried, self.took = -math.inf, 0.0  # when it was last written, or not, and how long that took
         self.failed, self.told = "", False  # why the last could not be written, and whether that was told
 
     def write_if_due(self) -> None:
-        """Write it, unless that would take more than a twentieth of the time."""
-        if time.perf_counter() - self.tried > 20 * self.took:
+        """Write it, unless that would take too much of the time."""
+        if time.perf_counter() - self.tried > self.rarely * self.took:
             self.write_now()
 
     def write_now(self) -> None:
@@ -149,6 +149,17 @@ class Keeper:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
 
 
+def check_same(path: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """ValueError that names the first setting of those now that was another in the checkpoint."""
+    for name, value in now.items():
+        if then.get(name) != value:
+            before, after = (cut(str(each), 160) for each in (then.get(name), value))
+            raise ValueError(
+                f"cannot resume from {path}: {name} was {before} there and is {after} now; "
+                f"make the same call on the same data, or start without resume"
+            )
+
+
 def engine_of(path: Path) -> tuple[str, int | None]:
     """The engine that wrote a checkpoint, and its threads; ValueError for a file that is none."""
     settings = KIND.read(path)[1]["settings"]
@@ -160,7 +171,9 @@ def fingerprint(*arrays: Array | None) -> str | None:
     parts = []
     for array in arrays:
         if array is not None:
-            hashed = hashlib.blake2b(np.ascontiguousarray(array.T).data, digest_size=16)
+            rows, hashed = array.T, hashlib.blake2b(digest_size=16)
+            for first in range(0, len(rows), ROWS):
+                hashed.update(np.ascontiguousarray(rows[first : first + ROWS]).data)
             parts.append(f"{array.dtype} {array.shape} {hashed.hexdigest()}")
     return ", ".join(parts) or None
 
