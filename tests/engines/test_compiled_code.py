@@ -1,10 +1,14 @@
 """Compiled code: the same from the compiler and from the disk, whatever happened to the disk."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from netwright.engines.threads import interrupts_wait
 
 TRAIN = """
 import hashlib, sys
@@ -195,3 +199,78 @@ def test_without_numba_warmup_is_one_line(tmp_path):
     assert done.stderr.startswith("netwright: there is nothing to compile: the fused engine needs Numba")
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+# ── Ctrl-C while it compiles ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Going:
+    """LLVM's objects tidy up when they go; what is raised there Python swallows."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def __del__(self):
+        for _ in range(self.times):
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def handled():
+    """Ctrl-C as in a program of its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_while_it_compiles_comes_when_that_is_done(handled):
+    def compiling(*pressed):
+        with interrupts_wait():
+            for times in pressed:
+                Going(times)
+            done.append("compiled")
+            1 / len(pressed)
+
+    done = []
+    for pressed, error in (([1], KeyboardInterrupt), ([], ZeroDivisionError)):
+        with pytest.raises(error):
+            compiling(*pressed)
+        assert done == ["compiled"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        done.clear()
+
+
+def test_a_second_interrupt_comes_at_once(handled):
+    def compiling():
+        with interrupts_wait():
+            signal.raise_signal(signal.SIGINT)
+            done.append("once")
+            signal.raise_signal(signal.SIGINT)
+            done.append("never")
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        compiling()
+    assert done == ["once"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_somebodys_own_way_with_interrupts_is_left_alone(handled):
+    seen = []
+    signal.signal(signal.SIGINT, lambda *arguments: seen.append(1))
+    with interrupts_wait():
+        signal.raise_signal(signal.SIGINT)
+    assert seen == [1]
+
+
+def test_in_other_threads_nothing_waits(handled):
+    def enter():
+        with interrupts_wait():
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            done.append(1)
+
+    done = []
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert done == [1]

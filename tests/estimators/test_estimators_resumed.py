@@ -170,6 +170,20 @@ def test_a_fit_that_was_killed_and_is_resumed_ends_with_the_same_bits(case, tmp_
     assert whole.validation_scores_ == resumed.validation_scores_
 
 
+@pytest.mark.filterwarnings("always:cannot write")
+@pytest.mark.parametrize("case", ["adam", "lbfgs", "several networks"])
+def test_a_full_disk_under_the_checkpoint_costs_no_fit(case, tmp_path, monkeypatch):
+    def write(path, network, settings, state, history):
+        if state.epochs:
+            raise OSError(28, "cannot write checkpoint: No space left on device")
+
+    y = target(MLPClassifier)
+    whole = checkpointed(MLPClassifier, case, max_iter=8).fit(X, y)
+    monkeypatch.setattr("netwright.training.run.write_checkpoint", write)
+    with pytest.warns(RuntimeWarning, match="No space left on device, at the end of training too"):
+        same(whole, checkpointed(MLPClassifier, case, max_iter=8, checkpoint=tmp_path / "checkpoint").fit(X, y))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_of_something_else_is_refused(kind, tmp_path):
     path, y = tmp_path / "checkpoint", target(kind)

@@ -28,7 +28,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from netwright.engines.cache import SOURCES, cache_directory, doubt
-from netwright.engines.threads import Lock
+from netwright.engines.threads import Lock, interrupts_wait
 
 # Everything but `nnan` and `ninf`: a NaN must come through, since it is how a divergence is told.
 # INNER is what only compiled code calls: it has no wrappers for Python, which take as long to compile as the rest.
@@ -133,7 +133,8 @@ def compiled(function: Callable[..., Any], counts: int, key: str, result: Any = 
             code = None if file is None else _kept(file)
             if code is None:
                 started = time.perf_counter()
-                code, lasts = _machine_code(function, result(*[WHOLE] * counts), symbol, flags)
+                with interrupts_wait():
+                    code, lasts = _machine_code(function, result(*[WHOLE] * counts), symbol, flags)
                 seconds_compiling += time.perf_counter() - started
                 if file is not None and lasts:
                     _keep(file, code)
