@@ -404,6 +404,17 @@ FORGED = {
     "steps": ("networks.0.optimizer.$optimizer.t", -1, "optimizer.t must be a whole number"),
     "kind of labels": ("fitted._labels.$labels.kind", "several", "its labels are 'several'"),
     "classes": ("fitted._labels.$labels.classes", {"$array": ["U", ["a", "b", "c"]]}, "its labels are 'binary'"),
+    "classes in disorder": (
+        "fitted._labels.$labels.classes",
+        {"$array": ["U", ["yes", "no"]]},
+        "its labels are 'binary'",
+    ),
+    "classes of no order": ("fitted._labels.$labels.classes", {"$array": ["O", [1, "no"]]}, "its labels are 'binary'"),
+    "other classes": (
+        "fitted.classes_",
+        {"$array": ["U", ["no", "yet"]]},
+        "its labels and classes do not fit together",
+    ),
     "more classes than outputs": (
         "fitted._labels.$labels",
         {"kind": "multiclass", "classes": {"$array": ["U", ["a", "b", "c"]]}},

@@ -20,7 +20,7 @@ from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.estimators import parameters
 from netwright.estimators.codec import STREAM, Codec, array
 from netwright.estimators.fitting import Member, optimizer_parameters
-from netwright.estimators.labels import Labels
+from netwright.estimators.labels import Labels, are_classes
 from netwright.estimators.streams import Stream, stream_at
 from netwright.files.networks import NETWORK, rebuild
 from netwright.files.schema import (
@@ -214,7 +214,7 @@ def _check_fit(estimator: Any, networks: list[Network]) -> None:
         estimator._labels.check()
         labels, shown = estimator._labels.classes, estimator.classes_
         pairs = zip(labels, shown, strict=True) if isinstance(labels, list) else [(labels, shown)]
-        if type(labels) is not type(shown) or not all(np.array_equal(one, other) for one, other in pairs):
+        if type(labels) is not type(shown) or not all(are_classes(b) and np.array_equal(a, b) for a, b in pairs):
             raise ValueError("its labels and classes do not fit together")
     last = first.layers[-1].activation.name
     told = (estimator.n_outputs_, estimator.n_layers_, estimator.out_activation_)

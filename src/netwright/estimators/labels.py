@@ -74,8 +74,12 @@ class Labels:
     def check(self) -> None:
         """ValueError unless the classes are what the kind says; what comes from a file may be anything."""
         several = self.classes if self.kind == "multioutput" else [self.classes]
-        good = isinstance(several, list) and all(isinstance(c, np.ndarray) and c.ndim == 1 and c.size for c in several)
-        if not good or self.kind not in KINDS or (self.kind == "binary" and self.classes.size > 2):
+        if (
+            not isinstance(several, list)
+            or not all(map(are_classes, several))
+            or self.kind not in KINDS
+            or (self.kind == "binary" and self.classes.size > 2)
+        ):
             raise ValueError(f"its labels are {self.kind!r} of {self.classes!r}")
 
     def encode(self, y: Any, dtype: Any) -> Array:
@@ -160,6 +164,16 @@ def _weights_of(class_weight: Mapping[Any, Any], classes: Array) -> Array:
     if not weights.any():
         raise ValueError("class_weight is 0 for every class: nothing is left to learn from")
     return weights
+
+
+def are_classes(classes: Any) -> bool:
+    """Whether they are labels, (n_classes,), each once and in order."""
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1 or not classes.size:
+        return False
+    try:
+        return bool(np.all(classes[:-1] < classes[1:]))
+    except TypeError:  # of types without an order
+        return False
 
 
 def distinct(y: Array) -> Array:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from netwright.core.arguments import Array, whole
 from netwright.estimators import parameters
 from netwright.estimators.codec import Codec, array
+from netwright.estimators.labels import are_classes
 from netwright.files.schema import FileKind, Shape, all_finite, check, finite, one_of, plain, positive
 from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.features import ENCODER, TOLD, TableEncoder
@@ -76,8 +77,10 @@ def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, A
         raise ValueError(f"it says that {taken[0]!r} was fitted")
     estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_json(header["encoder"]))
     outputs = estimator._prior.size
-    if is_classifier(estimator) and outputs != (1 if len(estimator.classes_) <= 2 else len(estimator.classes_)):
-        raise ValueError("its classes and outputs do not fit together")
+    if is_classifier(estimator):
+        classes = estimator.classes_
+        if not are_classes(classes) or outputs != (1 if classes.size <= 2 else classes.size):
+            raise ValueError("its classes and outputs do not fit together")
     names = getattr(estimator, "feature_names_in_", [""] * estimator.n_features_in_)
     if len(names) != estimator.n_features_in_ or not all(isinstance(name, str) for name in names):
         raise ValueError("its columns and their names do not fit together")
