@@ -46,15 +46,14 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
     from netwright.tabular.predictions import chosen
 
     loaded, path = load_table_model(model), None if output in (None, "-") else output
-    form = "csv"
     if path is not None:
         check_outputs({"--output": path}, {"the table": table, "the model": model})
-        form, _ = format_of(Path(os.path.realpath(path)), (".gz",))
+    as_csv = path is None or format_of(Path(os.path.realpath(path)), (".gz",))[0] == "csv"
     loaded.reading |= how_to_read(options)
     notes: list[str] = []
     frame = loaded.read(table)
-    predictions = loaded.predictions(frame, keep=chosen(frame, keep), cased=form == "csv", notes=notes)
-    if form == "csv" and not raw:
+    predictions = loaded.predictions(frame, keep=chosen(frame, keep), spelled=as_csv, cased=as_csv, notes=notes)
+    if as_csv and not raw:
         predictions, shown = disarmed(predictions)
         if shown:
             notes.append(f"a spreadsheet would compute {shown!r}: such texts have a ' before them (not with --raw)")

@@ -34,16 +34,22 @@ PLAIN = rf"-(?:\d+\.?\d*|\.\d+){POWER}|[1-9]\d*\.?\d*{POWER}|0(?:\.\d*{POWER})?"
 ALL_PLAIN = re.compile(rf"(?:{PLAIN})(?:\n(?:{PLAIN}))*+", re.ASCII)
 
 
-def read_csv(texts: TextColumns, file: CsvFile, source: Path, nulls: Collection[str], scratch: Path) -> Frame:
-    """The file as a Frame; `source` is the same, unpacked. ValueError that names the line which does not fit."""
+def read_csv(
+    texts: TextColumns, file: CsvFile, source: Path, nulls: Collection[str], scratch: Path, *, spelled: bool = False
+) -> Frame:
+    """The file as a Frame; `source` is the same, unpacked. ValueError that names the line which does not fit.
+
+    `spelled`: all columns are texts, as the file has them.
+    """
     texts.place, texts.notes = file.place, file.notes
     # 20240131 may be a date.
-    doubtful = [bool(texts.formats.keys() & {name, ""}) for name in file.names]
+    doubtful = [spelled or bool(texts.formats.keys() & {name, ""}) for name in file.names]
     found = _small(file, texts, nulls, doubtful) or _large(file, texts, source, nulls, doubtful, scratch)
     columns = {}
     for name, values in zip(file.names, found, strict=True):
         try:
-            columns[name] = texts.decide(name, as_column(name, values))
+            column = as_column(name, values)
+            columns[name] = column if spelled else texts.decide(name, column)
         except ValueError as error:
             if not file.looks_like_units(name, nulls):
                 raise

@@ -7,6 +7,7 @@ FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet",
     ".jsonl": "json", ".ndjson": "json", ".json": "json",
 }  # fmt: skip
+PACKINGS = (".gz", ".zst")  # of text, that are read
 
 
 def format_of(path: Path, packings: Collection[str]) -> tuple[str, str]:

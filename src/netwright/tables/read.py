@@ -18,7 +18,7 @@ from netwright.files.schema import check, natural, plain
 from netwright.tables import sql
 from netwright.tables.csv_columns import read_csv
 from netwright.tables.csv_layout import find_layout
-from netwright.tables.formats import format_of
+from netwright.tables.formats import PACKINGS, format_of
 from netwright.tables.frame import Frame
 from netwright.tables.json_rows import read_json
 from netwright.tables.packed import unpacked
@@ -43,19 +43,21 @@ def read_table(
     header: bool | None = None,
     skip_lines: int = 0,
     units_line: bool = False,
+    spelled: bool = False,
 ) -> Frame:
     """A CSV, TSV, Parquet or JSON lines file, plain or (not Parquet) .gz or .zst, as a Frame.
 
     `nulls` are the spellings of a missing value (in Parquet only those beyond the usual ones); `date_format` is a
     strptime format, or one for each column; columns in `categorical` may mix numbers with text, and so may columns not
     in `needed`. Of a CSV file, `skip_lines` are lines at the top that are no part of the table, and `units_line` says
-    that the line below the header holds units. ValueError, or an OSError, of one sentence with file, column, line and
+    that the line below the header holds units; `spelled` makes every column text, as the file has it, with no value
+    missing but an empty one. ValueError, or an OSError, of one sentence with file, column, line and
     value; also for a packed file that unpacks to more than half of the memory, or grows a hundredfold beyond 128 MiB.
     """
     path = Path(path)
     _check_marks(delimiter, decimal, thousands, nulls)
     _check_there(path)
-    form, packed = format_of(path, (".gz", ".zst"))
+    form, packed = format_of(path, PACKINGS)
     whole("skip_lines", skip_lines, 0)
     for name, value in (("header", header), ("units_line", units_line)):
         if not isinstance(value, bool | np.bool_) and (value is not None or name != "header"):
@@ -77,7 +79,7 @@ def read_table(
                 again, encoding, delimiter=delimiter or "", usual="\t" if ".tsv" in path.name.lower() else "",
                 header=header, nulls=nulls, skip_lines=skip_lines, units_line=units_line,
             )  # fmt: skip
-            return read_csv(texts, file, source, nulls, Path(scratch))
+            return read_csv(texts, file, source, ("",) if spelled else nulls, Path(scratch), spelled=spelled)
     except sql.Refused as error:
         raise ValueError(f"{path} cannot be read as {form}: {error}") from None
     except UnicodeError as error:
@@ -88,7 +90,7 @@ def read_table(
 
 def check_reading(where: str, reading: Any) -> None:
     """ValueError for what `read_table` would not take as its options: what a model's file says of the next table."""
-    own = ("path", "categorical", "needed")  # which the model says by itself
+    own = ("path", "categorical", "needed", "spelled")  # which the model says by itself
     given = {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
     known = {
         "encoding?": str,

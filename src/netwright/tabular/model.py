@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.column import spelling
 from netwright.tables.encoders import numbers_of
 from netwright.tables.features import ENCODER, TableEncoder, Unseen, unseen_notes
+from netwright.tables.formats import PACKINGS, format_of
 from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
 from netwright.tables.read import check_reading, read_table
@@ -89,12 +91,14 @@ class TableModel:
         return self.probabilities(self.outputs(table))
 
     def predictions(
-        self, table: Any, *, keep: Collection[str] = (), cased: bool = True, notes: list[str] | None = None
-    ) -> Frame:
+        self, table: Any, *, keep: Collection[str] = (), spelled: bool = False, cased: bool = True,
+        notes: list[str] | None = None,
+    ) -> Frame:  # fmt: skip
         """A table of predictions: the columns `keep` of the table, then one named as the target with the class or value
         predicted, then of classes one for each, `probability CLASS`.
 
-        Where such a name is taken it is another; a sentence in `notes` or a warning says so. `cased`: A and a are two.
+        Where such a name is taken it is another; a sentence in `notes` or a warning says so. `spelled`: what is kept of
+        a CSV file is text, as the file has it. `cased`: A and a are two names.
         """
         frame = self.read(table)
         for name in keep:
@@ -102,6 +106,8 @@ class TableModel:
         unused = set(keep) - set(self.encoder.names())  # which needs no note, as it is what was asked for
         A = self.outputs(frame.drop(unused), notes=notes)
         P = None if self.target.task == "regression" else self.probabilities(A)
+        if keep and spelled and frame.path and format_of(Path(frame.path), PACKINGS)[0] == "csv":
+            frame = read_table(frame.path, **self.reading, spelled=True)
         kept = frame.drop(set(frame.names) - set(keep))
         made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
         if notes is None:
