@@ -23,7 +23,7 @@ from netwright.tables.frame import Frame
 from netwright.tables.lines import Unreadable, open_text
 from netwright.tables.text import TextColumns, grouped
 
-SMALL = 10**6  # characters of a file that Python reads sooner than DuckDB has begun
+SMALL = 10**6  # bytes of a file that Python reads sooner than DuckDB has begun
 WIDE = 50  # columns of a file from which on it does so up to WIDE_SMALL, and in a statement, whose planning takes long
 WIDE_SMALL = 2 * 10**7
 HELD = 10**8  # bytes of a wide file, up to which all its texts are held at once, rather than read again and again
@@ -44,7 +44,7 @@ def read_csv(
     texts.place, texts.notes = file.place, file.notes
     # 20240131 may be a date.
     doubtful = [spelled or bool(texts.formats.keys() & {name, ""}) for name in file.names]
-    found = _small(file, texts, nulls, doubtful) or _large(file, texts, source, nulls, doubtful, scratch)
+    found = _small(file, texts, source, nulls, doubtful) or _large(file, texts, source, nulls, doubtful, scratch)
     columns = {}
     for name, values in zip(file.names, found, strict=True):
         try:
@@ -60,20 +60,24 @@ def read_csv(
 # ── by Python ──
 
 
-def _small(file: CsvFile, texts: TextColumns, nulls: Collection[str], doubtful: Sequence[bool]) -> list[Array] | None:
+def _small(
+    file: CsvFile, texts: TextColumns, source: Path, nulls: Collection[str], doubtful: Sequence[bool]
+) -> list[Array] | None:
     """The columns, as numbers where that is beyond doubt; None for a large file, and for one with a fault."""
     width = len(file.fields)
-    most = WIDE_SMALL if width > WIDE else SMALL
     # With a thousands separator, SQL takes for numbers what may be categories too.
-    if width == 1 or file.path.stat().st_size > most or (texts.thousands and texts.categorical):
+    if width == 1 or (texts.thousands and texts.categorical):
+        return None
+    if source.stat().st_size > (WIDE_SMALL if width > WIDE else SMALL):
         return None
     rows: list[list[str]] = []
     try:
         for _, fields in file.records(strictly=True):
-            most -= sum(map(len, fields)) + width
-            if most < 0 or not file.fits(fields):
-                return None
-            rows.append(fields[:width])
+            if len(fields) != width:
+                if not file.fits(fields):
+                    return None
+                del fields[width:]
+            rows.append(fields)
     except (Unreadable, UnicodeError):
         return None
     del rows[: file.header + bool(file.units)]
@@ -87,14 +91,15 @@ def _small(file: CsvFile, texts: TextColumns, nulls: Collection[str], doubtful: 
 
 def _plain_numbers(cells: Sequence[str | None], decimal: str) -> Array | None:
     """The cells as numbers, where `_sure_numbers` would find them all to be some."""
-    given = [cell for cell in cells if cell is not None]
-    joined = "\n".join(given)
+    given: Any = cells if None not in cells else [cell for cell in cells if cell is not None]
     if decimal != ".":
-        joined = joined.translate({ord("."): "x", ord(decimal): "."})
-    plain = joined.split("\n") if given else []
-    if given and (len(plain) > len(given) or not ALL_PLAIN.fullmatch(joined)):
+        marks = {ord("."): "x", ord(decimal): "."}
+        given = [cell.translate(marks) for cell in given]
+    joined = "\n".join(given)
+    # No cell is more than one line.
+    if given and (joined.count("\n") != len(given) - 1 or not ALL_PLAIN.fullmatch(joined)):
         return None
-    values = np.array(list(map(float, plain)))
+    values = np.fromiter(map(float, given), float, len(given))
     if np.any(np.abs(values) >= EXACT):
         return None
     if len(given) == len(cells):

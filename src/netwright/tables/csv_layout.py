@@ -134,6 +134,7 @@ def find_layout(
     skip, above, said = _top(path, encoding, skip_lines)
     given = delimiter or said or usual
     files = [CsvFile(path, encoding, mark, skip) for mark in ([given] if given else DELIMITERS)]
+    files = [file for file in files if len(_sample(file, 1)[0][1]) > 1] or files  # the others are no match
     samples = [_sample(file) for file in files]
     ranks = [_rank(records) for records in samples]
     best = ranks.index(max(ranks))
@@ -177,11 +178,11 @@ def _top(path: Path, encoding: str, skip_lines: int) -> tuple[int, str, str]:
     raise ValueError(f"{path}: the file has no table, only blank lines or lines that begin with #")
 
 
-def _sample(file: CsvFile) -> list[Record]:
+def _sample(file: CsvFile, most: int = SAMPLE) -> list[Record]:
     """The first records, up to the one that cannot be read: the strict pass finds it again."""
     found: list[Record] = []
     with suppress(Unreadable):
-        found.extend(islice(file.records(), SAMPLE))
+        found.extend(islice(file.records(), most))
     return found or [(file.skip + 1, [""])]
 
 
