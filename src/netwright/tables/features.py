@@ -35,7 +35,7 @@ Unseen = dict[str, dict[str, int]]  # of a column the levels that training did n
 MANY = 20  # below this, values being distinct, or few, says nothing
 FEATURES = 256  # that the steps of all numbers may make together
 STEPS = 8  # of one number at most
-TOLD = ("number", "category", "keep", "drop")
+TOLD = ("number", "category", "drop", "keep")
 NAMES_ROWS = ("it numbers the rows", "it names the rows")
 
 
