@@ -416,7 +416,10 @@ def test_a_wide_file_is_read_as_its_parts_are_and_in_proportion_to_them(tmp_path
     narrow = [read_table(written("narrow.csv", columns[j : j + 20])) for j in range(0, 600, 20)]
     wide = written("wide.csv", columns)
     ways = [read_table(wide)]
+    monkeypatch.setattr(csv_columns, "BLOCK", 1800)  # three rows
+    ways.append(read_table(wide))
     monkeypatch.setattr(csv_columns, "WIDE_SMALL", 0)
+    monkeypatch.setattr(csv_columns, "WIDEST", 10**9)
     ways.append(read_table(wide))
     monkeypatch.setattr(csv_columns, "HELD", 0)
     ways.append(read_table(wide))

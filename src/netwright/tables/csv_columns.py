@@ -1,4 +1,4 @@
-"""A CSV file as a `Frame`: a small one by Python alone, a large one by DuckDB in the layout that it is told.
+"""A CSV file as a `Frame`: a small or a wide one by Python alone, others by DuckDB in the layout that it is told.
 
 DuckDB's reader guesses types from a sample and then rounds, drops or merges what disagrees further down, silently. So
 it reads everything as text: a first pass over all rows says which columns are plain numbers, a second fetches those as
@@ -8,7 +8,8 @@ where DuckDB's grows with the square of the columns.
 
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from netwright.tables.text import TextColumns, grouped
 SMALL = 10**6  # bytes of a file that Python reads sooner than DuckDB has begun
 WIDE = 50  # columns of a file from which on it does so up to WIDE_SMALL, and in a statement, whose planning takes long
 WIDE_SMALL = 2 * 10**7
+WIDEST = 500  # columns of a file from which on it does so in any case
+BLOCK = 10**6  # cells that it looks at together
 HELD = 10**8  # bytes of a wide file, up to which all its texts are held at once, rather than read again and again
 LINE = 2 * 10**6  # bytes of the longest line that DuckDB reads unless told
 SPACE = 32 * 2**20  # bytes of DuckDB's buffer unless told
@@ -44,7 +47,9 @@ def read_csv(
     texts.place, texts.notes = file.place, file.notes
     # 20240131 may be a date.
     doubtful = [spelled or bool(texts.formats.keys() & {name, ""}) for name in file.names]
-    found = _small(file, texts, source, nulls, doubtful) or _large(file, texts, source, nulls, doubtful, scratch)
+    found = _by_python(file, texts, source, nulls, doubtful) or _by_duckdb(
+        file, texts, source, nulls, doubtful, scratch
+    )
     columns = {}
     for name, values in zip(file.names, found, strict=True):
         try:
@@ -60,33 +65,47 @@ def read_csv(
 # ── by Python ──
 
 
-def _small(
+def _by_python(
     file: CsvFile, texts: TextColumns, source: Path, nulls: Collection[str], doubtful: Sequence[bool]
 ) -> list[Array] | None:
-    """The columns, as numbers where that is beyond doubt; None for a large file, and for one with a fault."""
-    width = len(file.fields)
+    """The columns, as numbers where that is beyond doubt; None for a file that DuckDB reads sooner, or with a fault."""
+    width, size = len(file.fields), source.stat().st_size
+    most = WIDE_SMALL if width > WIDE else SMALL
     # With a thousands separator, SQL takes for numbers what may be categories too.
-    if width == 1 or (texts.thousands and texts.categorical):
+    if width == 1 or (size > most and width < WIDEST) or (texts.thousands and texts.categorical):
         return None
-    if source.stat().st_size > (WIDE_SMALL if width > WIDE else SMALL):
-        return None
-    rows: list[list[str]] = []
+    missing, plain = dict.fromkeys(nulls), [not doubt for doubt in doubtful]
+    parts: list[list[Array]] = [[] for _ in plain]
     try:
-        for _, fields in file.records(strictly=True):
-            if len(fields) != width:
-                if not file.fits(fields):
-                    return None
-                del fields[width:]
-            rows.append(fields)
+        for rows in _blocks(file, max(BLOCK // width, 1)):
+            for j, below in enumerate(zip(*rows, strict=True)):
+                cells = below if missing.keys().isdisjoint(below) else [missing.get(cell, cell) for cell in below]
+                numbers = _plain_numbers(cells, texts.decimal) if plain[j] else None
+                plain[j] = numbers is not None
+                parts[j].append(np.fromiter(cells, dtype=object) if numbers is None else numbers)
+        late = [j for j, part in enumerate(parts) if not plain[j] and any(each.dtype != object for each in part)]
+        for j in late:
+            parts[j] = []
+        for rows in _blocks(file, max(BLOCK // width, 1)) if late else ():  # texts again, which began as numbers
+            for j in late:
+                parts[j].append(np.fromiter((missing.get(row[j], row[j]) for row in rows), dtype=object))
     except (Unreadable, UnicodeError):
+        if width > WIDE and (fault := file.fault()):
+            raise ValueError(f"{texts.path}: {fault}") from None
         return None
-    del rows[: file.header + bool(file.units)]
-    missing, columns = dict.fromkeys(nulls), []
-    for doubt, below in zip(doubtful, zip(*rows, strict=True), strict=bool(rows)):
-        cells = below if missing.keys().isdisjoint(below) else [missing.get(cell, cell) for cell in below]
-        numbers = None if doubt else _plain_numbers(cells, texts.decimal)
-        columns.append(np.fromiter(cells, dtype=object) if numbers is None else numbers)
-    return columns or None
+    return [np.concatenate(part) for part in parts] if all(parts) else None
+
+
+def _blocks(file: CsvFile, most: int) -> Iterator[list[list[str]]]:
+    """The fields of the rows, so many rows at a time. Unreadable where a line is wrong."""
+    rows = (fields for _, fields in islice(file.records(strictly=True), file.header + bool(file.units), None))
+    while block := list(islice(rows, most)):
+        for fields in block:
+            if len(fields) != len(file.fields):
+                if not file.fits(fields):
+                    raise Unreadable("a line of another number of fields")
+                del fields[len(file.fields) :]
+        yield block
 
 
 def _plain_numbers(cells: Sequence[str | None], decimal: str) -> Array | None:
@@ -112,7 +131,7 @@ def _plain_numbers(cells: Sequence[str | None], decimal: str) -> Array | None:
 # ── by DuckDB ──
 
 
-def _large(
+def _by_duckdb(
     file: CsvFile, texts: TextColumns, source: Path, nulls: Collection[str], doubtful: Sequence[bool], scratch: Path
 ) -> list[Array]:
     """The columns, as numbers where that is beyond doubt; ValueError for the first line that is wrong."""
