@@ -66,6 +66,12 @@ def test_cells_of_any_length(file, way, size, name, line, more):
     assert longest == "x" * size + more
 
 
+def test_a_long_cell_is_cut_in_a_message(file, way):
+    with pytest.raises(ValueError, match=r"column 'v': 11 numbers, then 'x+\.\.\. on line 5") as error:
+        read_table(file(table(line5=f"{'x' * LONG},a,1")))
+    assert len(str(error.value)) < 500
+
+
 def test_the_limit_of_the_csv_module_is_left_alone(file):
     before = csv.field_size_limit()
     read_table(file(table(line5=f"1,{'x' * LONG},1")))
@@ -190,6 +196,8 @@ def test_lines_to_skip(file, way, above):
         (table(), {"skip_lines": 1.5}, "skip_lines must be a whole number"),
         ("A title\n" + table(), {}, "line 2 has 3 fields where line 1 has 1; .*--skip-lines 1$"),
         ("A title, of\n\n" + table(), {}, "line 3 has 3 fields where line 1 has 2; .*--skip-lines 2$"),
+        ("A title, of\nmany\nlines\n" + table(), {}, "line 2 has 1 fields where line 1 has 2; .*--skip-lines 3$"),
+        (table(line2="1,2,3,4"), {}, "line 2 has 4 fields where line 1 has 3$"),
         ("A title\nand another\n\n" + table(), {}, "line 4 has 3 fields where line 1 has 1; .*--skip-lines 3$"),
     ],
 )  # fmt: skip

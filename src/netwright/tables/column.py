@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, brief, cut
 
 Place = Callable[[int], str]  # row number → where a person finds it: "line 30", "row 30", "index 29"
 
@@ -76,11 +76,12 @@ def counted(count: int, kind: str) -> str:
 
 def mixed(path: str, name: str, most: str, value: object, place: str, more: Sequence[object] = ()) -> ValueError:
     """What to say of a column that a few values keep from being of one kind, that of `most`."""
-    others = f" (and {', '.join(map(repr, more))})" if more else ""
-    null = f"--null {value}" if re.fullmatch(r"[\w.-]+", str(value)) else f"--null '{value}'"
+    others = f" (and {', '.join(map(brief, more))})" if more else ""
+    text = cut(str(value), 60)
+    null = f"--null {text}" if re.fullmatch(r"[\w.-]+", text) else f"--null '{text}'"
     return ValueError(
-        f"{path + ': ' if path else ''}column {name!r}: {most}, then {value!r} on {place}{others}; mend the value, "
-        f"name it as missing ({null}), or take the column as categories (--categorical {name})"
+        f"{path + ': ' if path else ''}column {name!r}: {most}, then {brief(value)} on {place}{others}; mend the "
+        f"value, name it as missing ({null}), or take the column as categories (--categorical {name})"
     )
 
 

@@ -103,7 +103,8 @@ class CsvFile:
                 top = top or line
                 if not self.fits(fields):
                     said = f"line {line} has {len(fields)} fields where line {top} has {len(self.fields)}"
-                    return f"{said}; {SKIP.format(line - 1)}" if above == top else said
+                    begins = _begins(_sample(self)) if above == top else None
+                    return f"{said}; {SKIP.format(begins - 1)}" if begins else said
                 above = line
         except Unreadable as error:
             return str(error)
@@ -194,13 +195,17 @@ def _rank(records: list[Record]) -> tuple[bool, int, int]:
     return alike, width, min((len(fields) for _, fields in rest), default=1)
 
 
-def _check_top(path: Path, sample: list[Record]) -> None:
-    """ValueError where a table of several columns begins further down, among what would be read as one column."""
+def _begins(sample: list[Record]) -> int | None:
+    """The line on which a table begins, if most records have as many fields as the last, and those above have not."""
     widths = [len(fields) for _, fields in sample]
     begins = len(widths) - len(list(takewhile(lambda width: width == widths[-1], reversed(widths))))
-    if widths[-1] > 1 and 0 < begins < len(widths) / 2:
-        line = sample[begins][0]
-        said = f"line {line} has {widths[-1]} fields where line {sample[0][0]} has {widths[0]}"
+    return sample[begins][0] if 1 < widths[-1] != widths[0] and begins < len(widths) / 2 else None
+
+
+def _check_top(path: Path, sample: list[Record]) -> None:
+    """ValueError where a table of several columns begins further down, among what would be read as one column."""
+    if line := _begins(sample):
+        said = f"line {line} has {len(sample[-1][1])} fields where line {sample[0][0]} has {len(sample[0][1])}"
         raise ValueError(f"{path}: {said}; {SKIP.format(line - 1)}")
 
 
