@@ -117,6 +117,27 @@ def test_what_is_long_or_deep_is_refused_at_once_and_in_short(name, where, tmp_p
     assert len(str(caught.value)) < 500
 
 
+LONG = ["cross_entropy:" + "1," * 100_000, "quantile:" + "0.5," * 100_000, "softmax:" + "1," * 100_000, "x" * 500_000]
+
+
+@pytest.mark.parametrize("name", LONG, ids=[name[:9] for name in LONG])
+def test_a_long_name_is_refused_at_once(name, tmp_path):
+    """A loss spells a number for each output, and to make sense of a megabyte of them takes a minute."""
+    kind, tensors, said = read(FROZEN / "classifier-float64.safetensors")
+    netwright.load(FROZEN / "classifier-float64.safetensors")  # imports what it needs
+    first = ("networks", 0, "network")
+    for way in (
+        (*first, "loss"), (*first, "layers", 0, "activation"), (*first, "layers", 0, "initializer"),
+        *(("parameters", each) for each in ("loss", "activation", "output_activation", "schedule", "solver")),
+    ):  # fmt: skip
+        forge(tmp_path / "m", changed(said, way, name), tensors, kind=kind)
+        begun = time.process_time()
+        loaded, sentence = loaded_or_why(tmp_path / "m")
+        assert time.process_time() - begun < 0.5
+        assert loaded is None
+        assert len(sentence) < 550
+
+
 @pytest.mark.parametrize("name", ["classifier-float64", "regressor-float64", "TabularClassifier", "TabularRegressor"])
 def test_engine_and_threads_are_for_whoever_loads_it_to_say(name, tmp_path):
     kind, tensors, said = read(FROZEN / f"{name}.safetensors")

@@ -22,7 +22,7 @@ from netwright.estimators.codec import STREAM, Codec, array
 from netwright.estimators.fitting import Member, optimizer_parameters
 from netwright.estimators.labels import Labels, are_classes
 from netwright.estimators.streams import Stream, stream_at
-from netwright.files.networks import NETWORK, rebuild
+from netwright.files.networks import NETWORK, check_name, rebuild
 from netwright.files.schema import (
     FileKind,
     Shape,
@@ -145,7 +145,7 @@ def from_header(
             f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
         )
     estimator = kind(**given | parameters.callers(kind))
-    check_usable(estimator)
+    check_usable(estimator, members[0].network)
     for member in members:
         member.made_from = None if member.optimizer is None else optimizer_parameters(estimator)
     fitted = _fitted(estimator, codec, header["fitted"])
@@ -181,16 +181,18 @@ def _member(codec: Codec, said: Mapping[str, Any], where: str) -> Member:
     return Member(network, optimizer=optimizer, **made)
 
 
-def check_usable(estimator: Any) -> None:
+def check_usable(estimator: Any, network: Network) -> None:
     """ValueError for parameters that `fit` would not take, as far as it can be said without data."""
     parameters.check(estimator)
+    given, last = estimator.activation, estimator.output_activation
     try:
         parameters.hidden_sizes(estimator)
-        given = estimator.activation
-        for one in [given] if isinstance(given, str | Activation) else given:
-            find_activation(parameters.activation(one))
-        if estimator.output_activation is not None:
-            find_activation(parameters.activation(estimator.output_activation))
+        names = [given] if isinstance(given, str | Activation) else [*given]
+        for name in [*names, last, estimator.loss]:
+            if isinstance(name, str):
+                check_name(name, max(layer.neurons for layer in network.dense))
+        for name in [*names, *[last] * (last is not None)]:
+            find_activation(parameters.activation(name))
         if estimator.loss != "log_loss":
             find_loss(estimator.loss)
         weights = getattr(estimator, "class_weight", None)

@@ -7,7 +7,7 @@ from netwright.core.arguments import Array, whole
 from netwright.core.initializers import INITIALIZERS
 from netwright.core.losses import LOSSES, Loss
 from netwright.core.network import FeedForward
-from netwright.files.schema import FileKind, Shape, all_finite, fraction, named, not_negative, one_of, tagged
+from netwright.files.schema import FileKind, Shape, all_finite, fraction, named, not_negative, one_of, tagged, text
 
 Made = TypeVar("Made", bound=FeedForward)
 
@@ -44,16 +44,26 @@ def rebuild(
 ) -> Made:
     """A network of that kind from `settings`, of the shape `NETWORK`, and theta, once it is sure that they fit and that
     every name is known."""
-    for layer in settings["layers"]:
-        name = layer.get("activation", "identity")
-        if name not in activations and name not in ACTIVATIONS:
-            raise ValueError(f"it uses an activation of its maker's own, {name!r}; pass it: load(path, [{name}])")
-    loss = settings["loss"]
-    if loss not in losses and loss.partition(":")[0] not in LOSSES:
-        raise ValueError(f"it uses a loss of its maker's own, {loss!r}; pass it: load(path, [{loss}])")
     dense = [layer for layer in settings["layers"] if "neurons" in layer]
     size = sum(layer["neurons"] * (layer["inputs"] + 1) for layer in dense)
     if theta.shape != (size,) or theta.dtype.name != settings["dtype"]:  # before memory is asked for
         raise ValueError(f"theta is {theta.dtype} {theta.shape}, which its layers do not fill in {settings['dtype']}")
     all_finite(theta=theta)
+    loss, widest = settings["loss"], max((layer["neurons"] for layer in dense), default=1)
+    for name in (loss, *(layer["activation"] for layer in dense)):
+        check_name(name, widest)
+    for layer in dense:
+        name = layer["activation"]
+        if name not in activations and name not in ACTIVATIONS:
+            raise ValueError(f"it uses an activation of its maker's own, {name!r}; pass it: load(path, [{name}])")
+    if loss not in losses and loss.partition(":")[0] not in LOSSES:
+        raise ValueError(f"it uses a loss of its maker's own, {loss!r}; pass it: load(path, [{loss}])")
     return kind.from_settings(settings, theta, activations, losses.get(loss, loss))
+
+
+def check_name(name: str, neurons: int) -> None:
+    """ValueError for the name of a loss or an activation that is longer than one of so many neurons can be.
+
+    It may spell a number for each of them ("cross_entropy:3,2,4"), and to make sense of it takes time.
+    """
+    text("the name of its loss or activation", name, 1000 + 40 * neurons)

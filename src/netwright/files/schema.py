@@ -108,6 +108,13 @@ def plain(where: str, said: Any, deep: int = DEEP) -> None:
         raise ValueError(f"{where} must be what JSON can say, got {brief(said)}")
 
 
+def text(where: str, said: Any, most: int = 1000) -> None:
+    """A text of at most so many characters."""
+    _must_be(str, said, where)
+    if len(said) > most:
+        raise ValueError(f"{where} is a text of {len(said):,} characters, {brief(said)}")
+
+
 def real(where: str, said: Any) -> None:
     """A number, which may be infinite or none."""
     if type(said) is not float and not is_whole(said):
@@ -136,6 +143,7 @@ def named(table: Any) -> Check:
     """A name in a table."""
 
     def checked(where: str, said: Any) -> None:
+        text(where, said)
         try:
             table.find(said)
         except ValueError as error:
