@@ -75,8 +75,11 @@ READERS = {
 def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
     """What `save` wrote: a Network, an estimator, or `netwright train`'s TableModel; of a checkpoint, its best network.
 
-    `own`: the activations and losses of your own that it was made with. ValueError for a file that is damaged, not
-    netwright's, from a newer version, or made with something of somebody's own that is not given; FileNotFoundError.
+    `own`: the activations and losses of your own that it was made with. An estimator's `checkpoint`, `resume`, `engine`
+    and `n_threads` are not taken from a file: they are the defaults until you set them.
+
+    ValueError, of one sentence, for a file that is damaged, not netwright's, from a newer version, says what no model
+    can have, or was made with something of somebody's own that is not given; FileNotFoundError.
     """
     rows = list(own)
     for row in rows:

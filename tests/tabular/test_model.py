@@ -237,6 +237,7 @@ def test_checkpoint_and_resume_end_with_the_same_bits(tmp_path):
 
 def test_lbfgs_and_linear_models_and_own_activations(tmp_path):
     linear = train_table(one_target("height"), "height", hidden=(), optimizer="lbfgs")
+    assert "lbfgs, seed 0" in linear.summary()
     assert linear.scores["r2"] > 0.99
     cube = netwright.Activation("cube", lambda Z: Z**3, lambda Z, A: 3 * Z**2)
     model = train_table(one_target("height"), "height", activation=cube, hidden=(4,), epochs=3)
