@@ -17,6 +17,7 @@ def targets(loss: str, outputs: int, samples: int, rng: np.random.Generator) -> 
     """Random Y, (outputs, samples), of the kind that the loss learns from."""
     kinds = {
         "real": lambda: rng.normal(size=(outputs, samples)),
+        "partial": lambda: np.where(rng.random((outputs, samples)) < 0.3, np.nan, rng.normal(size=(outputs, samples))),
         "count": lambda: rng.poisson(2.0, (outputs, samples)).astype(float),
         "probability": lambda: rng.integers(0, 2, (outputs, samples)).astype(float),
         "distribution": lambda: np.eye(outputs)[:, rng.integers(0, outputs, samples)],

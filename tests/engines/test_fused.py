@@ -47,6 +47,7 @@ def data(network, samples, seed=0):
         "distribution": np.vstack([np.eye(k)[:, classes % k] for k in network.loss.blocks or (network.outputs,)]),
         "count": rng.poisson(2, shape),
         "real": rng.normal(size=shape),
+        "partial": np.where(rng.random(shape) < 0.3, np.nan, rng.normal(size=shape)),
     }[network.loss.targets]
     weight = rng.random(samples) + 0.1
     return tuple(

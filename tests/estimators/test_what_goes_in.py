@@ -84,6 +84,14 @@ def test_labels_of_pandas_polars_and_arrow(dtype, who):
         assert type(model.classes_.tolist()[0]) is type(classes[0])
 
 
+def gapped(library):
+    values = either("a", None)
+    module = pytest.importorskip(library)
+    if library == "pyarrow":
+        return module.chunked_array([module.array(values).dictionary_encode()])
+    return module.Series(values, dtype="string") if library == "pandas" else module.Series(values)
+
+
 WRONG_LABELS = {
     "text and number": (either(1, "1"), r"y mixes whole numbers and texts: 1 in row 0, '1' in row 1"),
     "truth and number": (objects(True, 0), r"y mixes truth values and whole numbers: True in row 0, 0 in row 1"),
@@ -91,6 +99,9 @@ WRONG_LABELS = {
     "NaN among texts": (either("a", float("nan")), r"Input y contains NaN: row 1 .* has nan"),
     "NaN": (np.where(YES, 1.0, np.nan), r"Input y contains NaN: row 1 .* has nan"),
     "NaT": (np.where(YES, np.datetime64("2024-01-01"), np.datetime64("NaT")), "row 1 .* has None"),
+    "Arrow's dictionary": (lambda: gapped("pyarrow"), "Input y contains NaN: row 1 .* has None"),
+    "pandas.NA": (lambda: gapped("pandas"), "Input y contains NaN: row 1 .* has <NA>"),
+    "polars' null": (lambda: gapped("polars"), "Input y contains NaN: row 1 .* has None"),
     "masked": (np.ma.array(YES.astype(int), mask=YES), r"y has masked \(missing\) values, 20 of 60"),
     "masked in a list": (either(np.ma.masked, 1), r"y has masked \(missing\) values"),
     "bytes": (np.array(either(b"a", b"b")), r"y holds b'a' in row 0 .*, of type bytes"),
@@ -107,6 +118,7 @@ WRONG_LABELS = {
 @pytest.mark.parametrize("name", WRONG_LABELS)
 def test_what_is_wrong_with_labels_is_said(name, who):
     y, match = WRONG_LABELS[name]
+    y = y() if callable(y) else y
     with pytest.raises(ValueError, match=match):
         CLASSIFIERS[who]().fit(X60, y)
     with pytest.raises(ValueError, match=match):
@@ -327,3 +339,56 @@ def test_tabular_estimators_of_what_may_only_be_read(kind):
         given = dress(X60[:40]), dress(YES[:40].astype(int)), dress(np.linspace(1, 2, 40))
         results.append(kind(random_state=0).fit(*given).predict(dress(X60)))
     np.testing.assert_array_equal(*results)
+
+
+# ── several targets with gaps ──
+
+
+def gappy():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    Y = np.c_[X[:, 0] - X[:, 1], np.tanh(2 * X[:, 2])]
+    return X, Y, np.where(rng.random(Y.shape) < 0.4, np.nan, Y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "dress",
+    [np.array, np.ma.masked_invalid, lambda y: np.where(np.isnan(y), None, y), lambda y: y.tolist()],
+    ids=["NaN", "masked", "None", "lists"],
+)
+def test_targets_that_are_not_known_are_left_out(dress, solver):
+    X, Y, gaps = gappy()
+    options = {"hidden_layer_sizes": (16,), "max_iter": 150, "learning_rate_init": 0.02, "random_state": 0}
+    model = MLPRegressor(loss="masked_squared_error", solver=solver, **options).fit(X, dress(gaps))
+    assert model.score(X, Y) > 0.9
+    known, A = ~np.isnan(gaps).T, model.predict(X).T
+    each = [1 - np.mean((y[k] - a[k]) ** 2) / np.var(y[k]) for y, a, k in zip(gaps.T, A, known, strict=True)]
+    assert model.score(X, dress(gaps)) == pytest.approx(np.mean(each))
+    assert isinstance(str(model.diagnose()), str)
+    whole = [MLPRegressor(loss=loss, solver=solver, **options).fit(X, Y) for loss in ("squared_error", model.loss)]
+    np.testing.assert_array_equal(whole[0].predict(X), whole[1].predict(X))
+
+
+def test_a_target_that_is_not_known_moves_nothing():
+    """A row whose second target is unknown does what it does in a network of the first target alone."""
+    X, Y, _ = gappy()
+    network = Network([3, 4, 2], loss="masked_squared_error", rng=0)
+    first = Network([3, 4, 1], loss="squared_error", rng=0)
+    first.layers[0].W, first.layers[0].b = network.layers[0].W, network.layers[0].b
+    first.layers[1].W, first.layers[1].b = network.layers[1].W[:1], network.layers[1].b[:1]
+    unknown = np.where([[True], [False]], Y.T, np.nan)
+    assert network.gradient(X.T, unknown) == pytest.approx(first.gradient(X.T, Y.T[:1]))
+    np.testing.assert_allclose(network.layers[0].dW, first.layers[0].dW, rtol=1e-12)
+    np.testing.assert_array_equal(network.layers[1].dW[1], 0)
+    assert netwright.check_gradient(network, X.T, unknown) < 1e-6
+
+
+def test_gaps_that_nothing_can_be_learned_from():
+    X, Y, gaps = gappy()
+    with pytest.raises(ValueError, match=r"row \d+, column \d .* or take loss='masked_squared_error'"):
+        MLPRegressor().fit(X, gaps)
+    with pytest.raises(ValueError, match=r"y's column 1 \(counted from 0\) has no value in any row"):
+        MLPRegressor(loss="masked_squared_error").fit(X, np.c_[Y[:, 0], np.full(120, np.nan)])
+    with pytest.raises(ValueError, match="solver='auto' learns from whole targets only"):
+        MLPRegressor(loss="masked_squared_error", solver="auto").fit(X, gaps)

@@ -1,6 +1,6 @@
 """Frames: columns of four kinds from whatever Python calls a column, and what is refused."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
 
@@ -58,6 +58,8 @@ NA.__name__ = "NAType"
         (np.ma.array([1, 2], mask=[0, 1]), "number", [1, None]),
         (np.ma.array(["x", "y"], mask=[0, 1]), "text", ["x", None]),
         ([UUID(int=1)], "text", ["00000000-0000-0000-0000-000000000001"]),
+        ([time(1, 30), None], "text", ["01:30:00", None]),
+        ([np.ma.masked, 2.0], "number", [None, 2]),
     ],
 )
 def test_frames_from_arrays(values, kind, expected):
@@ -93,6 +95,12 @@ def test_frames_from_what_data_frames_offer():
         ({"c": ["x", "y", True]}, r"column 'c': 2 texts, then True on index 2"),
         ({"c": [[1], [2]]}, "column 'c', index 0: a list"),
         ({"c": np.array([1], "timedelta64[s]")}, "column 'c', index 0: a duration"),
+        ({"c": [b"x"]}, "column 'c', index 0: a bytes"),
+        ({"c": [{}]}, "column 'c', index 0: a dict"),
+        ({"c": "text"}, "column 'c' must be a sequence with a value for each row, got 'text'"),
+        ({"c": 1}, "column 'c' must be a sequence"),
+        ({"c": {1, 2}}, "column 'c' must be a sequence"),
+        ({"c": np.zeros((2, 2))}, "column 'c' has several values in a cell"),
         ({"c": [1j]}, "a complex"),
         ({"a": [1], "b": [1, 2]}, "different lengths"),
         ({"1": [1], 1: [1]}, "more than once"),

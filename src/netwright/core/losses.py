@@ -144,6 +144,7 @@ TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
         lambda Y: (Y >= 0) & (abs(np.ascontiguousarray(Y).sum(axis=0) - 1) < 1e-4),  # quicker with rows in one piece
     ),
     "count": ("targets of at least 0", lambda Y: Y >= 0),
+    "partial": ("finite numbers, or NaN for what is not known", lambda Y: ~np.isinf(Y)),
 }
 
 # ── from outputs back to pre-activations ─────────────────────────────────────────────────────────────────────────────
@@ -199,6 +200,14 @@ def _cross_entropy(Z: Array, Y: Array) -> Array:
 
 def _squared_error(Z: Array, Y: Array) -> Array:
     return 0.5 * np.square(Z - Y)
+
+
+def _masked_squared_error(Z: Array, Y: Array) -> Array:
+    return 0.5 * np.square(np.where(Y == Y, Z - Y, 0))
+
+
+def _masked_difference(Z: Array, A: Array, Y: Array) -> Array:
+    return np.where(Y == Y, A - Y, 0)
 
 
 def _poisson(Z: Array, Y: Array) -> Array:
@@ -290,6 +299,7 @@ def check_loss(loss: Loss) -> None:
     moving = min(rows, 20)  # more would take long, and show no more
     Z = np.linspace(-3.03, 3.01, 14 * rows).reshape(rows, 14)
     likely = {"real": np.cos(5 * Z), "count": np.round(4 + 4 * np.cos(5 * Z))}
+    likely["partial"] = np.where(np.sin(9 * Z) > 0, likely["real"], np.nan)
     Y = likely.get(loss.targets, ACTIVATIONS[spelt("softmax", loss.blocks)].f(7 * Z))
     h = 1e-5
     try:
@@ -330,6 +340,11 @@ LOSSES: Registry[Loss] = Registry(
             cross_entropy(),
             Loss(
                 *("squared_error", _squared_error, _difference),
+                formula=("½·({A} - {Y})²", "{A} - {Y}"),
+                scales=True,
+            ),
+            Loss(  # of the targets that are known: one that is NaN adds nothing, and moves nothing
+                *("masked_squared_error", _masked_squared_error, _masked_difference, "identity", "partial"),
                 formula=("½·({A} - {Y})²", "{A} - {Y}"),
                 scales=True,
             ),

@@ -298,7 +298,8 @@ class FeedForward:
         Y = arguments.numeric("Y", Y, self.dtype)
         if Y.ndim == 1 and self.outputs == 1:
             Y = Y.reshape(1, -1)
-        Y = arguments.columns("Y", Y, self.outputs, self.dtype, what="outputs")
+        checked = arguments.shaped if self.loss.targets == "partial" else arguments.columns
+        Y = checked("Y", Y, self.outputs, self.dtype, what="outputs")
         if Y.shape[1] != X.shape[1]:
             raise ValueError(f"X and Y must have a column for each sample: X has {X.shape[1]}, Y has {Y.shape[1]}")
         self.loss.check_targets(Y)

@@ -61,7 +61,13 @@ def mae(Y: Array, A: Array, weight: Array | None = None) -> float:
 
 
 def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
-    """1 - squared error / that of the mean: 1 is perfect, 0 the mean's; outputs averaged; NaN for constant targets."""
+    """1 - squared error / that of the mean: 1 is perfect, 0 the mean's; outputs averaged; NaN for constant targets.
+
+    A target that is NaN is left out.
+    """
+    if (gone := np.isnan(Y)).any():  # each output by the samples in which its target is known
+        known = [(~row, None if weight is None else weight[~row]) for row in gone]
+        return float(np.mean([r2(Y[k : k + 1, here], A[k : k + 1, here], w) for k, (here, w) in enumerate(known)]))
     error = np.average((Y - A) ** 2, axis=1, weights=weight)
     mean = np.average(Y, axis=1, weights=weight)[:, None]
     spread = np.average((Y - mean) ** 2, axis=1, weights=weight)

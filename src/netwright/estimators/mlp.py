@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_label
 
 from netwright.core.arguments import Array, unmasked
 from netwright.core.losses import find_loss
+from netwright.core.scores import r2
 from netwright.estimators import parameters
 from netwright.estimators.labels import Labels, class_weights, distinct
 from netwright.estimators.perceptron import Perceptron
@@ -107,6 +108,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             return super().score(X, y, sample_weight)
         return float(np.average(right.all(axis=1), weights=sample_weight))
 
+    def _targets_in(self, y: Any) -> Any:
+        return labels_in(y)
+
     def _learn_targets(self, y: Any, step: bool) -> None:
         if not hasattr(self, "_labels") or not (self.warm_start or step):
             self._labels = Labels.learn(y)
@@ -157,7 +161,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
     Parameters, beyond scikit-learn's, are those of `MLPClassifier` but for class_weight and label_smoothing, and:
 
     loss: "squared_error", "poisson", or any other of `netwright.LOSSES`, such as "huber:1.5"; "quantile:0.1,0.5,0.9"
-        has an output for each level. Or a `Loss` of your own.
+        has an output for each level; in "masked_squared_error" a y that is NaN is left out. Or a `Loss` of your own.
     output_activation: instead of the loss's own, to keep the predictions in its range.
     scoring: by default R²; for several quantile levels the mean D² of their pinball losses.
     """
@@ -190,8 +194,11 @@ class MLPRegressor(RegressorMixin, Perceptron):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R²; for several quantile levels the mean of their D², 1 - pinball loss / that of the constant quantile."""
-        y, sample_weight = numbers_in(y), unmasked("sample_weight", sample_weight)
+        y, sample_weight = self._targets_in(y), unmasked("sample_weight", sample_weight)
         if not self._levels:
+            if isinstance(y, np.ndarray) and y.dtype.kind == "f" and np.isnan(y).any():
+                Y, A = (np.atleast_2d(each.T) for each in (y, self.predict(X)))
+                return r2(Y, A, sample_weight)
             return super().score(X, y, sample_weight)
         predicted = self.predict(X)
         of_levels = [
@@ -200,7 +207,15 @@ class MLPRegressor(RegressorMixin, Perceptron):
         ]
         return float(np.mean(of_levels))
 
+    def _targets_in(self, y: Any) -> Any:
+        return numbers_in(y, partial=find_loss(self.loss).targets == "partial")
+
     def _learn_targets(self, y: Any, step: bool) -> None:
+        if y.dtype.kind == "f" and (gone := np.isnan(y).reshape(len(y), -1)).any():
+            if self.solver == "auto":
+                raise ValueError("solver='auto' learns from whole targets only: take another, or leave out rows of y")
+            if (empty := np.flatnonzero(gone.all(axis=0))).size and not step:
+                raise ValueError(f"y's column {empty[0]} (counted from 0) has no value in any row")
         targets = 1 if y.ndim == 1 else y.shape[1]
         if not hasattr(self, "_targets") or not (self.warm_start or step):
             numbers = find_loss(self.loss).numbers

@@ -16,13 +16,14 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite, ch
 from netwright.core.arguments import Array, unmasked, visible
 from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
-from netwright.estimators.frames import columns_of, frame_of
+from netwright.estimators.frames import checked_frame
 from netwright.estimators.labels import class_weights, codes_of
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of
+from netwright.tables.columns import columns_of
 from netwright.tables.features import Unseen, unseen_notes
 from netwright.tables.frame import Frame
 from netwright.tables.labels import class_targets, probabilities
@@ -79,8 +80,7 @@ class Tabular(BaseEstimator):
         self._check_parameters()
         resumed = TrainingOptions(checkpoint=self.checkpoint, resume=bool(self.resume)).resumed
         checkpoint = MixtureCheckpoint(self.checkpoint, resumed)
-        self._look(X)
-        frame = frame_of(X, self.columns or {}, {})
+        frame = checked_frame(self._look(X), X, self.columns or {}, {})
         targets, weight = self._learn_targets(y, frame), self._weigh(sample_weight, y, frame)
         kept = np.flatnonzero(weight > 0)
         frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]
@@ -125,13 +125,14 @@ class Tabular(BaseEstimator):
 
     # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(self, X: Any) -> None:
-        """n_features_in_, and feature_names_in_ where the table has names of its own."""
+    def _look(self, X: Any) -> dict[str, Any]:
+        """X's columns; leaves n_features_in_, and feature_names_in_ where the table has names of its own."""
         table, named = columns_of(X)
         self.n_features_in_ = len(table)
         self.__dict__.pop("feature_names_in_", None)
         if named:
             self.feature_names_in_ = np.array(list(table), dtype=object)
+        return table
 
     def _kinds(self, frame: Frame) -> dict[str, str]:
         """The user's decisions, by column; ValueError where a column told to hold numbers does not."""
@@ -161,7 +162,9 @@ class Tabular(BaseEstimator):
         used = encoder.names() or list(table)  # what is left out may hold anything, or be missing
         if absent := [name for name in used if name not in table]:
             raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which training had")
-        frame = frame_of({name: table[name] for name in used}, self.columns or {}, self._dates, encoder.categories)
+        frame = checked_frame(
+            {name: table[name] for name in used}, X, self.columns or {}, self._dates, encoder.categories
+        )
         return encoder.transform(frame, unseen)
 
     def _outputs(self, X: Any) -> Array:

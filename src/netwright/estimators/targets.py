@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from netwright.core.arguments import Array, brief, unmasked
+from netwright.tables.columns import numpy_of
 
 KINDS: dict[str, tuple[type[Any], ...]] = {  # of labels, in the order in which they are looked for
     "truth values": (bool, np.bool_),
@@ -16,6 +17,7 @@ KINDS: dict[str, tuple[type[Any], ...]] = {  # of labels, in the order in which 
     "numbers": (Real, Decimal),
     "texts": (str,),
 }
+LEFT_OUT = "leave out the rows whose target is missing"
 
 
 def labels_in(y: Any, name: str = "y") -> Any:
@@ -37,17 +39,23 @@ def labels_in(y: Any, name: str = "y") -> Any:
     return np.stack(columns, axis=1) if array.ndim == 2 else columns[0]
 
 
-def numbers_in(y: Any, name: str = "y") -> Any:
+def numbers_in(y: Any, name: str = "y", *, partial: bool = False) -> Any:
     """Numbers, (rows,) or (rows, outputs), as an array; what scikit-learn refuses well is handed back.
 
-    ValueError names the row whose number is missing, or none.
+    ValueError names the row whose number is missing, or none. If `partial`, those that are missing become NaN.
     """
+    if partial and isinstance(y, np.ma.MaskedArray):
+        y = np.ma.filled(y.astype(np.float64), np.nan)
     array = _as_array(name, y)
     if array is None:
         return y
-    _check_known(name, array)
+    if not partial:
+        several = array.ndim == 2 and array.shape[1] > 1
+        _check_known(name, array, f"{LEFT_OUT}, or take loss='masked_squared_error'" if several else LEFT_OUT)
     if array.dtype.kind not in "OUSM":
         return array
+    if partial:
+        array = np.array([np.nan if _is_missing(each) else each for each in array.flat], object).reshape(array.shape)
     numbers = np.empty(array.shape, np.float64)
     for place, value in np.ndenumerate(array):
         try:
@@ -65,7 +73,7 @@ def _as_array(name: str, y: Any) -> Array | None:
         return None
     y = unmasked(name, y)
     if hasattr(y, "to_numpy"):
-        y = y.to_numpy(zero_copy_only=False) if hasattr(y, "buffers") else y.to_numpy()  # the former is Arrow's
+        y = numpy_of(y)
     if isinstance(y, np.ndarray):
         return y if y.ndim in (1, 2) and y.size else None
     try:
@@ -81,7 +89,7 @@ def _as_array(name: str, y: Any) -> Array | None:
     return array if len(types) == 1 and (array.dtype.kind not in "US" or types <= {str, np.str_}) else objects
 
 
-def _check_known(name: str, array: Array) -> None:
+def _check_known(name: str, array: Array, hint: str = LEFT_OUT) -> None:
     """ValueError where a value is missing."""
     if array.dtype == object:
         gone = np.array([_is_missing(value) for value in array.flat], bool).reshape(array.shape)
@@ -93,7 +101,7 @@ def _check_known(name: str, array: Array) -> None:
         rows = int(gone.reshape(len(gone), -1).any(axis=1).sum())
         raise ValueError(
             f"Input {name} contains NaN: row {place[0]}{column} (counted from 0) has {_shown(array[place])}"
-            f"{f', the first of {rows} such rows' if rows > 1 else ''}; leave out the rows whose target is missing"
+            f"{f', the first of {rows} such rows' if rows > 1 else ''}; {hint}"
         )
 
 

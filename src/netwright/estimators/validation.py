@@ -9,7 +9,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from netwright.core.arguments import Array, unmasked
-from netwright.estimators.targets import labels_in, numbers_in
+from netwright.tables.columns import collected
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -23,7 +23,10 @@ def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         estimator.n_features_in_ = X.shape[1]
         estimator.__dict__.pop("feature_names_in_", None)
         return X, y
-    X, y = _in_order(X), labels_in(y) if isinstance(estimator, ClassifierMixin) else numbers_in(y)
+    X, y = _in_order(X), estimator._targets_in(y)
+    gaps = np.isnan(y) if isinstance(y, np.ndarray) and y.dtype.kind == "f" else False
+    if np.any(gaps):  # which are allowed, but scikit-learn knows of none
+        y = np.where(gaps, 0, y)
     try:
         X, y = validate_data(
             estimator,
@@ -37,6 +40,8 @@ def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         )
     except ValueError as error:
         raise _with_column(error, X) from None
+    if np.any(gaps):
+        y = np.where(gaps, np.nan, y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return X if isinstance(X, np.ndarray) else X.toarray(), y
@@ -103,7 +108,8 @@ def check_weight(weight: Any, X: Array) -> Array | None:
 
 
 def _in_order(X: Any) -> Any:
-    """X as it is; ValueError for what scikit-learn would not see: masked values, a column's name given twice."""
+    """X, of a lazy frame its rows; ValueError for what scikit-learn would not see: masked values, one name twice."""
+    X = collected("X", X)
     names = Counter(getattr(X, "column_names", getattr(X, "columns", ())))  # Arrow's, or anybody else's
     for name, count in names.most_common(1):
         if count > 1:

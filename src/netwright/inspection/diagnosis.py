@@ -145,6 +145,8 @@ def diagnose(
     if face not in FACES:
         raise ValueError(f"face must be one of {', '.join(FACES)}, got {face!r}")
     X, Y, weight = network.check(X, Y, weight)
+    if np.isnan(Y).any(axis=0).all():
+        raise ValueError("no sample has all of its targets: give diagnose some that do")
     if start is not None:
         assign("start", np.empty_like(network.theta), start)
     history = History() if history is None else history  # one without epochs may tell why it has none

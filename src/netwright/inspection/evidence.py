@@ -33,7 +33,7 @@ class Fall(NamedTuple):
 
 @dataclass
 class Evidence:
-    """A network, samples it learnt from (columns of X and Y, those of weight 0 left out), and its history."""
+    """A network, samples it learnt from (columns of X and Y, none of weight 0 or with a gap in Y), and its history."""
 
     network: FeedForward
     X: Array
@@ -50,7 +50,8 @@ class Evidence:
     labels: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        take = np.arange(self.X.shape[1]) if self.weight is None else np.flatnonzero(self.weight)
+        known = ~np.isnan(self.Y).any(axis=0)  # of partial targets those that are whole
+        take = np.flatnonzero(known if self.weight is None else known & (self.weight > 0))
         self.samples = take.size
         take = take[np.linspace(0, take.size - 1, min(take.size, SAMPLES)).astype(int)]
         self.X, self.Y, self.weight = self.part(take)

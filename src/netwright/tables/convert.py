@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -13,6 +13,10 @@ import numpy as np
 
 from netwright.core.arguments import Array
 from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, in_utc, mixed, spelling
+
+
+class OddCell(ValueError):
+    """Something in a cell that no column holds."""
 
 
 def as_column(
@@ -38,7 +42,7 @@ def as_column(
                 return numbers
     elif types <= {str, type(None)}:
         return given
-    kinds = {each: _kind_of_type(each) for each in types}
+    kinds = {each: kind_of_type(each) for each in types}
     # NaN and NaT differ from themselves; pandas.NA, which does not like to be compared, is missing by its type.
     found = [held if (held := kinds[type(v)]) not in ("number", "date") or v == v else None for v in given]
     counts = Counter(held for held in found if held)
@@ -46,7 +50,7 @@ def as_column(
     for row, held in enumerate(found if len(counts) > 1 or usual not in _STORED else ()):
         if held and held not in _STORED:
             where = f"{path + ': ' if path else ''}column {name!r}, {place(row)}"
-            raise ValueError(f"{where}: a {held} in a cell; it holds a number, a text, true or false, or a date")
+            raise OddCell(f"{where}: a {held} in a cell; it holds a number, a text, true or false, or a date")
         if held and held != usual and name not in categorical:
             raise mixed(path, name, counted(counts[usual], usual), given[row], place(row))
     if len(counts) > 1:
@@ -59,13 +63,20 @@ def as_column(
     return np.array([convert(v) if held else empty for v, held in zip(given, found, strict=True)], dtype=dtype)
 
 
-def _kind_of_type(kind: type) -> str | None:
+def kind_of_type(kind: type) -> str | None:
     """'number' and so on, None for a missing value, the type's own name for what no column holds."""
-    if kind.__name__ in ("NoneType", "NAType", "NaTType"):  # by name, so that pandas need not be imported
+    if kind.__name__ in ("NoneType", "NAType", "NaTType", "MaskedConstant"):  # by name: pandas need not be imported
         return None
+    if kind.__name__ in ("Interval", "Period"):  # pandas' too, which have a spelling
+        return "text"
     if issubclass(kind, np.timedelta64):  # which NumPy counts among the integers
         return "duration"
-    known = {(bool, np.bool_): "truth", (Real, Decimal): "number", (str, UUID): "text", (date, np.datetime64): "date"}
+    known = {
+        (bool, np.bool_): "truth",
+        (Real, Decimal): "number",
+        (str, UUID, time): "text",
+        (date, np.datetime64): "date",
+    }
     return next((name for types, name in known.items() if issubclass(kind, types)), kind.__name__)
 
 

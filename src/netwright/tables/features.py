@@ -29,6 +29,7 @@ from netwright.tables.encoders import (
     weights_of,
 )
 from netwright.tables.frame import Frame
+from netwright.tables.text import NULLS
 
 Unseen = dict[str, dict[str, int]]  # of a column the levels that training did not have, and the rows of each
 
@@ -97,6 +98,16 @@ def unseen_notes(unseen: Unseen) -> list[str]:
         shown += f" (in {rows} row{'s' if rows > 1 else ''})"
         notes.append(f"column {name!r} has categories that training did not have: {shown}")
     return notes
+
+
+def _with_gaps(column: Column, encoder: Encoder) -> Column:
+    """The column, of a category with gaps; texts that spell one, and were no levels in training, are gaps."""
+    if not isinstance(encoder, Category | Levels) or not encoder.marked or column.kind != "text":
+        return column
+    gaps = set(NULLS).intersection(column.values) - set(encoder.levels)
+    if not gaps or (isinstance(encoder, Category) and encoder.other):
+        return column
+    return Column(np.array([None if value in gaps else value for value in column.values], dtype=object))
 
 
 # ── all of them ──
@@ -232,7 +243,7 @@ class TableEncoder:
             raise ValueError(f"{known}; {did_you_mean(absent[0], free)}".rstrip("; "))
         out, start = np.zeros((frame.n_rows, len(self.feature_names))), 0
         for encoder in self.columns:
-            column, stop = frame[encoder.name], start + len(features_of(encoder))
+            column, stop = _with_gaps(frame[encoder.name], encoder), start + len(features_of(encoder))
             new = encoder.fill(column, out[:, start:stop], frame.place)
             if encoder.marked:
                 out[:, stop - 1] = column.missing

@@ -3,7 +3,6 @@
 Whatever comes from files, lists, arrays or data frames becomes one of these here, or is refused in one sentence.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.registry import did_you_mean
 from netwright.tables.column import Column, Place
+from netwright.tables.columns import columns_of, plain_values
 from netwright.tables.convert import as_column
 
 
@@ -79,25 +79,24 @@ class Frame:
 
     @classmethod
     def from_arrays(cls, data: Any, *, categorical: Collection[str] = ()) -> "Frame":
-        """From a 2-D array (rows, columns x0, x1, …), a mapping of sequences, or a pandas or polars data frame.
+        """The columns as they are of a 2-D array (rows, columns x0, x1, …), of a mapping of sequences, or of a table of
+        pandas, polars or Arrow; `memory.frame_of` decides what texts are besides.
 
-        Every kind of missing value is understood (None, NaN, NaT, pandas.NA). ValueError for a column that mixes kinds
-        (unless it is named in `categorical`), for lists of different lengths and for nested values.
+        Every kind of missing value is understood (None, NaN, NaT, pandas.NA, masked). ValueError for a column that
+        mixes kinds (unless it is named in `categorical`), for lists of different lengths and for nested values.
         """
-        if isinstance(data, Mapping):
-            pairs = [(str(name), values) for name, values in data.items()]
-        elif hasattr(data, "columns"):
-            pairs = [(str(name), data[name]) for name in data.columns]
-        else:
-            table = data if isinstance(data, np.ndarray) else np.array(data, dtype=object)
-            if table.ndim != 2:
-                raise ValueError(f"a table has two dimensions, rows and columns; this array has shape {table.shape}")
-            pairs = [(f"x{j}", table[:, j]) for j in range(table.shape[1])]
-        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-            raise ValueError(f"column {twice[0]!r} is there more than once; give every column a name of its own")
+        table, _ = columns_of(data)
         notes: list[str] = []
-        columns = {name: as_column(name, values, categorical=categorical, notes=notes) for name, values in pairs}
-        lengths = {name: len(values) for name, values in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"the columns have different lengths: {lengths}")
+        columns = {
+            name: as_column(name, plain_values(name, values)[0], categorical=categorical, notes=notes)
+            for name, values in table.items()
+        }
+        check_lengths(columns)
         return cls(columns, notes)
+
+
+def check_lengths(columns: Mapping[str, Array]) -> None:
+    """ValueError unless all have as many rows."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"the columns have different lengths: {lengths}")

@@ -21,6 +21,7 @@ from netwright.tables.csv_layout import find_layout
 from netwright.tables.formats import PACKINGS, format_of
 from netwright.tables.frame import Frame
 from netwright.tables.json_rows import read_json
+from netwright.tables.memory import with_words
 from netwright.tables.packed import unpacked
 from netwright.tables.parquet import read_parquet
 from netwright.tables.text import NULLS, TextColumns
@@ -69,12 +70,12 @@ def read_table(
     try:
         with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
             if form == "parquet":
-                return read_parquet(path, set(nulls) - set(NULLS))
+                return with_words(read_parquet(path, set(nulls) - set(NULLS)), formats, categorical)
             source = unpacked(path, packed, Path(scratch))
             again = source if packed == ".zst" else path  # what can be read again, by Python
             texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands)
             if form == "json":
-                return read_json(texts, source, encoding, set(nulls))
+                return with_words(read_json(texts, source, encoding, set(nulls)), formats, categorical)
             file = find_layout(
                 again, encoding, delimiter=delimiter or "", usual="\t" if ".tsv" in path.name.lower() else "",
                 header=header, nulls=nulls, skip_lines=skip_lines, units_line=units_line,

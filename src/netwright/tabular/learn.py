@@ -73,7 +73,8 @@ def train_table(
 
     What holds for both:
 
-    table: a path (CSV, TSV, Parquet, JSON lines), a `Frame`, a mapping of columns, a data frame or a 2-D array.
+    table: a path (CSV, TSV, Parquet, JSON lines), a `Frame`, a mapping of columns, a data frame of pandas or polars, an
+        Arrow table, rows (dicts, or a structured array) or a 2-D array.
     task: "classification" or "regression"; by default what the target's values say.
     weights: the column with each row's weight, not negative; weight k counts as k copies of the row, 0 as none.
     drop: columns not to learn from. categorical: columns that are categories, whatever they look like.
@@ -107,7 +108,8 @@ def train_table(
         ENGINES.find(engine)
     reading, rng = dict(reading or {}), np.random.default_rng(seed)
     # What is dropped need not be in order: as categories any values will do.
-    frame = as_frame(table, categorical={*_names("categorical", categorical), *_names("drop", drop)}, **reading)
+    named = {"categorical": _names("categorical", categorical), "ignored": _names("drop", drop)}
+    frame = as_frame(table, target=target, **named, **reading)
     kinds = dict.fromkeys(_names("keep_columns", keep_columns), "keep") | dict.fromkeys(categorical, "category")
     names = _input_columns(frame, target, weights, drop, kinds)
     weight = None if weights is None else weights_in(frame, weights)

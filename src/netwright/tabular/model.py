@@ -22,11 +22,13 @@ from netwright.files.schema import FileKind, Shape, check, fraction, natural, pl
 from netwright.network import Network
 from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.column import spelling
+from netwright.tables.columns import columns_of
 from netwright.tables.encoders import numbers_of
 from netwright.tables.features import ENCODER, TableEncoder, Unseen, unseen_notes
 from netwright.tables.formats import PACKINGS, format_of
 from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
+from netwright.tables.memory import frame_of
 from netwright.tables.read import check_reading, read_table
 from netwright.tables.target import TARGET, TargetEncoder
 from netwright.tabular.predictions import as_table
@@ -174,7 +176,7 @@ class TableModel:
             needed.append(self.target.name)
             if self.target.classes and isinstance(self.target.classes[0], str):
                 categories.append(self.target.name)
-        return as_frame(table, categorical=categories, needed=needed, **self.reading)
+        return as_frame(table, categorical=categories, needed=needed, target=self.target.name, **self.reading)
 
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,13 +284,29 @@ class TableModel:
         return "-".join(map(str, [self.network.inputs, *self.settings["hidden"], self.network.outputs]))
 
 
-def as_frame(table: Any, *, categorical: Collection[str] = (), **reading: Any) -> Frame:
-    """The table as a Frame, whatever it is; `reading` are `read_table`'s options, for a path."""
+def as_frame(
+    table: Any, *, target: str, categorical: Collection[str] = (), ignored: Collection[str] = (),
+    needed: Collection[str] | None = None, **reading: Any,
+) -> Frame:  # fmt: skip
+    """The table as a Frame, whatever it is; `reading` are `read_table`'s options, for a path.
+
+    The classes in `target` keep their type. Columns in `ignored` may hold anything, and so may those not in `needed`.
+    """
     if isinstance(table, Frame):
         return replace(table)  # which looks at its columns anew: they may have changed since
     if isinstance(table, str | os.PathLike):
-        return read_table(table, categorical=categorical, **reading)
-    return Frame.from_arrays(table, categorical=categorical)
+        return read_table(table, categorical={*categorical, *ignored}, needed=needed, **reading)
+    columns, _ = columns_of(table)
+    if needed is not None:
+        ignored = columns.keys() - needed
+    formats = reading.get("date_format") or {}
+    return frame_of(
+        columns,
+        categorical={*categorical, *ignored},
+        exact=[target],
+        ignored=ignored,
+        date_formats={"": formats} if isinstance(formats, str) else formats,
+    )
 
 
 def weights_in(frame: Frame, name: str) -> Array:
