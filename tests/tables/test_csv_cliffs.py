@@ -339,6 +339,14 @@ def test_packed_files_that_swell_are_refused_with_their_sizes(tmp_path, monkeypa
         read_table(path)
 
 
+def test_a_text_that_parquet_holds_once_and_a_table_in_every_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "memory", lambda: 2**23)
+    path = tmp_path / "t.parquet"
+    duckdb.connect().execute(f"copy (select repeat('x', 1000) as a from range(10000)) to '{path}'")
+    with pytest.raises(ValueError, match=r"become a table of 10.1 MiB or more, above half of the memory, 4 MiB"):
+        read_table(path)
+
+
 # ── names in Parquet ──
 
 

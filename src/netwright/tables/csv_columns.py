@@ -51,7 +51,9 @@ def read_csv(
         file, texts, source, nulls, doubtful, scratch
     )
     columns = {}
-    for name, values in zip(file.names, found, strict=True):
+    found.reverse()
+    for name in file.names:
+        values = found.pop()  # so that no column is held twice for long
         try:
             column = as_column(name, values)
             columns[name] = column if spelled else texts.decide(name, column)

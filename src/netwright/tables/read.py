@@ -1,6 +1,7 @@
 """Files in and out: CSV, JSON lines and Parquet as a `Frame`, and a `Frame` as any of them."""
 
 import codecs
+import errno
 import gzip
 import os
 import tempfile
@@ -87,6 +88,10 @@ def read_table(
         raise ValueError(f"{path} cannot be read as {encoding.removesuffix('-sig')}: {error}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be decompressed: {error}") from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise OSError(f"{tempfile.gettempdir()} has no room to unpack {path}; name another place with TMPDIR") from None
 
 
 def check_reading(where: str, reading: Any) -> None:
