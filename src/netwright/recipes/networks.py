@@ -142,8 +142,8 @@ class Descent:
         self.network.rng.bit_generator.state = dict(said["rng"])
         self.costs, seen = arrays["costs"].tolist(), arrays["seen"].tolist()
         self.looks = dict(zip(seen, arrays["looks"].tolist(), strict=True))
-        if max(seen) != len(self.costs):
-            raise ValueError(f"{len(self.costs)} epochs of which the last look saw {max(seen)}")
+        if max(seen) != len(self.costs) or said["steps"] != self.steps * len(self.costs):
+            raise ValueError(f"{len(self.costs)} epochs, {said['steps']} steps, and a last look after {max(seen)}")
         epoch = said["best"]
         self.best = Best(arrays["best"], self.looks[epoch] if epoch else math.inf, epoch)
         self.begun = time.perf_counter() - said["seconds"]

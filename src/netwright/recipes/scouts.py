@@ -84,6 +84,8 @@ def scout(
 
     def unpack(part: Part) -> Scouted:
         epoch, cost, scale = (part.tensors[each] for each in Scouted._fields)
+        if epoch.dtype != np.int64 or epoch < 0 or scale.dtype != np.float32:
+            raise ValueError("no epoch and scale that a scout can have found")
         return Scouted(epoch.item(), cost.item(), scale.reshape(input_scale.shape))
 
     return problem.once(name, scouted, lambda made: Part({k: np.asarray(v) for k, v in made._asdict().items()}), unpack)

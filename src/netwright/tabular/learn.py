@@ -132,7 +132,8 @@ def train_table(
     settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
     settings |= {"keep_columns": sorted(keep_columns)} if keep_columns else {}
     settings |= {"drop": sorted(drop), "categorical": sorted(categorical), "rows": len(rows), "held_out": len(held)}
-    kept.about = {"target": target, **settings, "max_seconds": None, "columns": encoder.names()}
+    kept.about = {"target": target, **settings, "columns": encoder.names()}
+    del kept.about["max_seconds"]  # which may be another
     model = TableModel(
         network=network,
         encoder=encoder,
