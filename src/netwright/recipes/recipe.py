@@ -120,7 +120,7 @@ def _settings(problem: Problem, samples: Samples, held_out: Samples | None) -> d
         "loss": problem.loss,
         "seed": problem.seed,
         "engine": problem.engine,
-        "weights": fingerprint(samples.weight),
+        "sample weights": fingerprint(samples.weight),
         "targets": fingerprint(samples.Y),
         "inputs": fingerprint(samples.X),
         "features": fingerprint(problem.group, problem.steps),
