@@ -108,8 +108,8 @@ def test_estimators_too(target, tmp_path, always, kill_after):
     for name in {"predict", "predict_proba"} & set(dir(model)):
         np.testing.assert_array_equal(getattr(model, name)(X), getattr(whole, name)(X))
     assert bytes_of(model, tmp_path / "part") == bytes_of(whole, tmp_path / "whole")
-    with pytest.raises(ValueError, match="sample weights was .* there and is None now"):
-        estimator(target)(**options).fit(X, y)
+    with pytest.raises(ValueError, match=r"sample weights was .* there and is None now"):
+        estimator(target)(**options).fit(X, y, weight > 0)
     loaded = netwright.load(tmp_path / "part")
     assert (loaded.checkpoint, loaded.resume) == (None, False)
 
