@@ -21,7 +21,7 @@ from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
 from netwright.training.options import TrainingOptions
 
-TRAINING = (*("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "patience", "clip_norm"),)
+TRAINING = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "patience", "clip_norm")
 FOR_CLASSES = ("probability", "distribution")  # what the losses for classification learn from
 
 
