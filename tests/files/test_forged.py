@@ -181,6 +181,7 @@ SAID = {
     "with what may be missing": ({"rate": 0.5, "mode": 1, "rest": {"any": [{"thing": None}]}}, None),
     "an integer for a number": ({"rate": 1}, None),
     "another type": ({"name": 1}, "name must be a text, got 1"),
+    "an integer that no float holds": ({"rate": -(10**30)}, r"rate must be at most 2\^53, got -1000"),
     "true for a number": ({"rate": True}, "rate must be a finite number between 0 and 1, got True"),
     "a list of something else": ({"sizes": [1, "2"]}, r"sizes\[1\] must be a whole number of at least 0, got '2'"),
     "no list": ({"sizes": {"0": 1}}, "sizes must be a list, got"),

@@ -16,7 +16,7 @@ from netwright.core.optimizers import OPTIMIZERS, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant
 from netwright.estimators.labels import Labels
 from netwright.estimators.streams import Stream, stream_at
-from netwright.files.schema import DEEP, Check, Shape, check, finite, named, natural, one_of, real, row
+from netwright.files.schema import DEEP, Check, Shape, check, count, finite, named, natural, one_of, real, row
 from netwright.training.checkpoint import check_words
 from netwright.training.history import HISTORY, History
 
@@ -132,7 +132,7 @@ WORDS: Shape = {"bit_generator": str, "state": {"key": array("u", 624), "pos": n
 STREAM: Shape = {"bits": WORDS, "order": (None, array("iu"))}
 OPTIMIZER: Shape = {
     "settings": {"name": named(OPTIMIZERS), "memory?": partial(number, low=1, high=1000), "...": (None, finite)},
-    "t": natural,
+    "t": count,
     "slots": {"...": array("f")},
 }
 

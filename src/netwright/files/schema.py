@@ -19,6 +19,7 @@ A new key of a kind that is there is "key?" in its shape, so that files from bef
 netwright that has a key which this one does not know is refused: it might mean something.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
@@ -33,14 +34,9 @@ from netwright.files.container import read, write
 Shape: TypeAlias = Any
 Check: TypeAlias = Callable[[str, Any], Any]
 
+EXACT = 2**53
 DEEP = 40  # objects and lists in each other
 WORDS: dict[Any, str] = {str: "a text", bool: "true or false", list: "a list", dict: "an object", None: "null"}
-
-natural: Check = partial(whole, at_least=0)
-finite: Check = number
-positive: Check = partial(number, low=0, above=True)
-not_negative: Check = partial(number, low=0)
-fraction: Check = partial(number, low=0, high=1)
 
 
 def check(shape: Shape, said: Any, where: str = "") -> None:
@@ -93,6 +89,29 @@ def _must_be(kind: Any, said: Any, where: str) -> None:
 # ── checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def finite(where: str, said: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> None:
+    """A number as `arguments.number`'s, that a float holds: of larger integers NumPy makes objects."""
+    _must_fit(where, said)
+    number(where, said, low, high, above=above)
+
+
+def count(where: str, said: Any, at_least: int = 0) -> None:
+    """A whole number that was counted up to."""
+    _must_fit(where, said)
+    whole(where, said, at_least)
+
+
+def _must_fit(where: str, said: Any) -> None:
+    if type(said) is int and abs(said) > EXACT:
+        raise ValueError(f"{where} must be at most 2^53, got {said}")
+
+
+positive: Check = partial(finite, low=0, above=True)
+not_negative: Check = partial(finite, low=0)
+fraction: Check = partial(finite, low=0, high=1)
+natural: Check = partial(whole, at_least=0)  # a seed may be as long as its owner likes
+
+
 def plain(where: str, said: Any, deep: int = DEEP) -> None:
     """Anything that JSON can say, no deeper than `DEEP`."""
     if not deep:
@@ -117,6 +136,7 @@ def text(where: str, said: Any, most: int = 1000) -> None:
 
 def real(where: str, said: Any) -> None:
     """A number, which may be infinite or none."""
+    _must_fit(where, said)
     if type(said) is not float and not is_whole(said):
         raise ValueError(f"{where} must be a number, got {brief(said)}")
 
@@ -188,7 +208,7 @@ def tagged(key: str, shapes: Mapping[str, Shape], what: str) -> Check:
     return checked
 
 
-TYPES: dict[Any, Shape] = {int: natural, float: finite}
+TYPES: dict[Any, Shape] = {int: count, float: finite}
 
 
 def object_of(cls: type[Any], **shapes: Shape) -> dict[str, Shape]:

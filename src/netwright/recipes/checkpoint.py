@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, whole
+from netwright.core.arguments import Array
 from netwright.files.atomic import check_writable
 from netwright.files.container import read
-from netwright.files.schema import FileKind, Shape, natural, not_negative, plain
+from netwright.files.schema import FileKind, Shape, count, natural, not_negative, plain
 from netwright.network import Network
 from netwright.training.checkpoint import Keeper, check_same
 
 OF_ONE = "checkpoint"  # the kind of file of one network
-RUN: Shape = {"best": natural, "steps": whole, "rng": {"...": plain}, "engine": str, "seconds": not_negative}
+RUN: Shape = {"best": natural, "steps": count, "rng": {"...": plain}, "engine": str, "seconds": not_negative}
 KIND = FileKind(
     "checkpoint of a mixture",
     {

@@ -13,7 +13,7 @@ import numpy as np
 
 from netwright.core.arguments import Array, cut, whole
 from netwright.files.networks import NETWORK
-from netwright.files.schema import FileKind, Shape, natural, plain
+from netwright.files.schema import FileKind, Shape, count, plain
 from netwright.training.history import HISTORY, History
 
 SLOT = "optimizer."
@@ -21,7 +21,7 @@ ROWS = 10_000  # hashed at a time, so that no copy of all is made
 
 # What must be the same again is compared; the engine and its threads are also what "auto" takes.
 SETTINGS: Shape = {"engine?": str, "threads?": (None, whole), "...": plain}
-STATE: Shape = {"steps": natural, "rng": (None, {"...": plain}), "picture?": natural}
+STATE: Shape = {"steps": count, "rng": (None, {"...": plain}), "picture?": count}
 KIND = FileKind(
     "checkpoint",
     {"network": NETWORK, "settings": SETTINGS, "history": HISTORY, "state": STATE},
