@@ -279,6 +279,24 @@ def test_missing_in_nullable_columns_is_said(kind):
                 model.predict(X)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_number_in_X_is_said_with_its_place(kind):
+    pd, pa = frames("pandas", "pyarrow")
+    cells = np.full((60, 2), 1.5, dtype=object)
+    for odd, match in (
+        (pd.NA, r"contains NaN\.\nThe first"),
+        ("many", r"'many'\nThe first"),
+        (None, "NaN.*\nThe first"),
+    ):
+        cells[4, 1] = odd
+        dresses = {"column 1": cells, "column 'b'": pd.DataFrame(cells, columns=["a", "b"])}
+        for where, X in dresses.items():
+            with pytest.raises(ValueError, match=rf"(?s){match} is in {where}, row 4 \(counted from 0\)"):
+                kind(**QUICK).fit(X, YES.astype(int))
+    with pytest.raises(ValueError, match="is in column 'b', row 1"):
+        kind(**QUICK).fit(pa.table({"a": X60[:, 0], "b": ["1", "x"] * 30}), YES.astype(int))
+
+
 @pytest.mark.parametrize("kind", [*KINDS, TabularClassifier, TabularRegressor])
 def test_columns_of_one_name_are_refused(kind):
     pd, pa = frames("pandas", "pyarrow")

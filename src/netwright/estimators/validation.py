@@ -1,6 +1,8 @@
 """What goes into an estimator: X, y and weights, as scikit-learn checks them, with the column's name where it helps."""
 
+import math
 from collections import Counter
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,7 @@ def check_X_y(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
             dtype=(np.float64, np.float32),
             reset=reset,
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _with_column(error, X) from None
     if np.any(gaps):
         y = np.where(gaps, np.nan, y)
@@ -56,7 +58,7 @@ def check_X(estimator: Any, X: Any) -> Array:
     X = _in_order(X)
     try:
         checked = validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _with_column(error, X) from None
     return checked if isinstance(checked, np.ndarray) else checked.toarray()
 
@@ -117,15 +119,28 @@ def _in_order(X: Any) -> Any:
     return unmasked("X", X)
 
 
-def _with_column(error: ValueError, X: Any) -> ValueError:
-    """The error, and where the first missing or infinite value of X stands, if that is what it is about."""
-    if "NaN" not in str(error) and "infinity" not in str(error):
+def _with_column(error: ValueError | TypeError, X: Any) -> ValueError | TypeError:
+    """The error, and where the first value of X stands that is missing, infinite or a text, if it is about that."""
+    about = ("NaN", "infinity", "NAType", "could not convert string")
+    if not any(word in str(error) for word in about):
         return error
     try:
-        values = np.asarray(X, dtype=np.float64)
-        row, column = np.argwhere(~np.isfinite(values))[0]
+        values = np.asarray(X)
+        if values.dtype.kind in "OU":
+            good = np.array([_is_finite(value) for value in values.flat]).reshape(values.shape)
+        else:
+            good = np.isfinite(values)
+        row, column = np.argwhere(~good)[0]
     except (ValueError, TypeError, IndexError):  # it is not X that the error is about
         return error
-    names = list(getattr(X, "columns", []))
+    names = list(getattr(X, "column_names", getattr(X, "columns", ())))
     name = f"column {names[column]!r}" if names else f"column {column}"
-    return ValueError(f"{error}\nThe first is in {name}, row {row} (counted from 0).")
+    said = "Input X contains NaN." if "NAType" in str(error) else error
+    return ValueError(f"{said}\nThe first is in {name}, row {row} (counted from 0).")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value if isinstance(value, Real) else float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
