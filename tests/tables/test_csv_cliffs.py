@@ -122,9 +122,18 @@ def test_other_encodings_and_a_long_cell(file, way, encoding):
     assert frame.place(3) == "line 5"
 
 
-def test_text_in_utf_16_without_a_mark_is_told(file):
-    with pytest.raises(ValueError, match=r"line 1 holds NULs, as UTF-16 does; try --encoding utf-16-le"):
-        read_table(file("v,t\n1,x\n".encode("utf-16-le")))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_is_told(file, encoding):
+    path = file("v,t\n1,x\n".encode(encoding))
+    with pytest.raises(ValueError, match=rf"line 1 .*; try --encoding {encoding}$"):
+        read_table(path)
+    assert read_table(path, encoding=encoding).names == ["v", "t"]
+
+
+def test_a_packed_file_of_nothing(file):
+    for text in ("", "\n\n"):
+        with pytest.raises(ValueError, match=r"t.csv.gz: the file has no table"):
+            read_table(file(text, "t.csv.gz"))
 
 
 @pytest.mark.parametrize(

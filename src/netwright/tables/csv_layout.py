@@ -170,11 +170,13 @@ def _top(path: Path, encoding: str, skip_lines: int) -> tuple[int, str, str]:
                 if not said and (found := SAYS.fullmatch(line[:50].rstrip("\r\n"))):
                     said = found[1].replace("\\t", "\t")
                 elif line.count("\0") > len(line) // 3:
-                    raise ValueError(f"{path}: line {number + 1} holds NULs, as UTF-16 does; try --encoding utf-16-le")
+                    marked = line.startswith(("\udcff\udcfe", "\udcfe\udcff"))
+                    other = "utf-16" if marked else "utf-16-be" if line.startswith("\0") else "utf-16-le"
+                    raise ValueError(f"{path}: line {number + 1} holds NULs, as UTF-16 does; try --encoding {other}")
                 elif line.strip() and not line.startswith("#"):
                     return number, above, said
             above = line
-    if number < skip_lines:
+    if skip_lines and number < skip_lines:
         raise ValueError(f"{path}: the file has {number + 1} lines, and skip_lines={skip_lines} leaves none of them")
     raise ValueError(f"{path}: the file has no table, only blank lines or lines that begin with #")
 
