@@ -234,13 +234,24 @@ class FeedForward:
     def evaluate(self, X: Array, Y: Array, weight: Array | None = None) -> tuple[float, Array]:
         """`cost` and the predictions from one pass, without checks."""
         A, Y, weight = X, arguments.unmasked("Y", Y), arguments.unmasked("weight", weight)
-        *before, last = self.layers
+        *before, _ = self.layers
         for layer in before:
             A = layer(A)
+        return self.evaluate_last(A, Y, weight)
+
+    def evaluate_last(self, A: Array, Y: Array, weight: Array | None = None) -> tuple[float, Array]:
+        """`evaluate` from what the last layer takes, A."""
+        last = self.layers[-1]
         Z = last.pre_activation(A)
         A = last.activation.f(Z)
         values = self.loss.value(Z if self.linked else LINKS[self.loss.link].back(A)[0], Y)
         return float(np.average(values.sum(axis=0), weights=weight)), A
+
+    def forget(self) -> None:
+        """Let go of the last batch, which the layers keep for the way back: it may be all that was learned from."""
+        for layer in self.layers:
+            for name in ("A1", "Z", "A", "dA1", "mask"):
+                vars(layer).pop(name, None)
 
     def backpropagate(self, X: Array, Y: Array, weight: Array | None = None, total: float | None = None) -> float:
         """`gradient` without its checks, for engines. `total` is what the weighted sum is divided by: Σ weight."""

@@ -16,14 +16,16 @@ from netwright.core.samples import Samples
 class Steps:
     """Some epochs of updates: one for each `batch_size` samples, with its rate of `rates`, (epochs, steps).
 
-    orders: (epochs, n), in which the samples are taken; None: as they stand. A gradient longer than `clip_norm` is cut
-    to that length, unless it is None. The last batch of an epoch is what is left.
+    orders: (epochs, n), the numbers of the samples that an epoch takes, in that order; None: all, as they stand.
+    A gradient longer than `clip_norm` is cut to that length, unless it is None. The last batch of an epoch is what is
+    left. input_scale: (inputs,), of X's dtype, by which a batch's inputs are multiplied; None: they are not.
     """
 
     batch_size: int
     rates: Array
     orders: Array | None
     clip_norm: float | None
+    input_scale: Array | None = None
 
     @classmethod
     def drawn(
@@ -36,6 +38,10 @@ class Steps:
     def __len__(self) -> int:
         """Epochs."""
         return len(self.rates)
+
+    def samples_of(self, samples: Samples) -> int:
+        """How many of them an epoch takes."""
+        return len(samples) if self.orders is None else int(self.orders.shape[1])
 
 
 @runtime_checkable

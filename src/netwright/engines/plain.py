@@ -30,36 +30,45 @@ class Plain(Engine):
 
     def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
         orders = [None] * len(steps) if steps.orders is None else steps.orders
-        costs = []
+        n, costs = steps.samples_of(samples), []
         with reusing(network):
             for order, rates in zip(orders, steps.rates.tolist(), strict=True):
                 cost = 0.0
-                for rate, (X, Y, weight) in zip(rates, batches(samples, order, steps.batch_size), strict=True):
+                parts = batches(samples, order, steps.batch_size, steps.input_scale)
+                for rate, (X, Y, weight) in zip(rates, parts, strict=True):
                     m = X.shape[1]
                     cost += network.backpropagate(X, Y, weight, total=m) * m
                     if steps.clip_norm is not None:
                         clip(network.grad, steps.clip_norm)
                     optimizer.step(network.theta, network.grad, rate)
-                costs.append(cost / len(samples))
+                costs.append(cost / n)
         return np.array(costs)
 
 
-def batches(samples: Samples, order: Array | None, size: int) -> Iterator[tuple[Array, Array, Array | None]]:
-    """(X, Y, weight) of `size` columns at a time, views where they stand in order, else gathered into one memory."""
-    X, Y, weight, n = samples.X, samples.Y, samples.weight, len(samples)
+def batches(
+    samples: Samples, order: Array | None, size: int, scale: Array | None = None
+) -> Iterator[tuple[Array, Array, Array | None]]:
+    """(X, Y, weight) of `size` columns at a time, views where they stand in order, else gathered into one memory.
+
+    scale: (inputs,), by which X is multiplied; None: as it is.
+    """
+    X, Y, weight, n = samples.X, samples.Y, samples.weight, len(samples) if order is None else len(order)
     if order is None:
         for low in range(0, n, size):
             part = slice(low, low + size)
-            yield X[:, part], Y[:, part], None if weight is None else weight[part]
+            Xb = X[:, part] if scale is None else X[:, part] * scale[:, np.newaxis]
+            yield Xb, Y[:, part], None if weight is None else weight[part]
         return
     given = [X.T, Y.T] if weight is None else [X.T, Y.T, weight]  # samples as rows: each lies in one piece
     memory = [np.empty((min(size, n), *values.shape[1:]), values.dtype) for values in given]
     for low in range(0, n, size):
         rows = order[low : low + size]
-        # mode="clip" makes take write straight into `out`; the rows are a permutation, so nothing is ever clipped
+        # mode="clip" makes take write straight into `out`; all of the rows are there, so nothing is ever clipped
         for values, out in zip(given, memory, strict=True):
             np.take(values, rows, axis=0, out=out[: rows.size], mode="clip")
         Xb, Yb, *wb = (out[: rows.size] for out in memory)
+        if scale is not None:
+            Xb *= scale
         yield Xb.T, Yb.T, wb[0] if wb else None
 
 

@@ -22,7 +22,7 @@ from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.recipes.folds import in_float32
-from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of
+from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of, samples_of
 from netwright.tables.columns import columns_of
 from netwright.tables.features import Unseen, unseen_notes
 from netwright.tables.frame import Frame
@@ -97,8 +97,10 @@ class Tabular(BaseEstimator):
         held_out = None if X_val is None else self._held_out(X_val, y_val, sample_weight_val)
         options = {"engine": self.engine, "n_threads": self.n_threads, "max_seconds": self.max_time, "begun": begun}
         options |= {"loss": self._loss(targets), "seed": seed, "kept": checkpoint}
+        samples = samples_of(self.encoder_, frame, targets, weight, seed)
+        del frame  # learning takes long, and memory
         try:
-            self.mixture_, _ = mixture_of(self.encoder_, frame, targets, weight, held_out, **options)
+            self.mixture_, _ = mixture_of(self.encoder_, samples, held_out, **options)
         except Interrupted as interrupted:
             self.mixture_, history = interrupted.args
             warnings.warn(f"Training interrupted by user: {history.stopped}.", stacklevel=3)

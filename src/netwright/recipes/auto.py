@@ -21,7 +21,7 @@ from netwright.core.optimizers import LBFGS
 from netwright.core.registry import Registry
 from netwright.core.samples import Samples, batch_size_for
 from netwright.network import Network
-from netwright.recipes.folds import Fold, holding_out
+from netwright.recipes.folds import Chosen, Fold, holding_out
 from netwright.recipes.scaling import Scaling, fold
 from netwright.tables.split import set_aside, stratified
 from netwright.training.history import Callback, History
@@ -197,7 +197,7 @@ def solve(
         held_out, samples = samples.take(spared), samples.take(rows)
         why = f"the epoch with the lowest cost on {len(spared):,} rows held out"
     else:
-        folds = folds_of(samples, loss, rng) if held_out is None else [Fold(samples, held_out)]
+        folds = folds_of(samples, loss, rng) if held_out is None else [Fold(Chosen(samples), Chosen(held_out))]
         decay, why, hard = choose_decay(task, own, folds, seeds[-1])
         if task.base and hard:  # it may take longer before anything shows
             decay, why, _ = choose_decay(task, own, folds[:1], seeds[-1], LONGER)
@@ -294,7 +294,7 @@ def choose_decay(task: Task, own: float, folds: list[Fold], seed: int, trial: in
 
     Also how it was found, and whether they are `HARD` to predict.
     """
-    pairs = [(fold.samples, fold.held_out) for fold in folds if fold.held_out is not None]
+    pairs = [(fold.samples.copy(), fold.held_out.copy()) for fold in folds if fold.held_out is not None]
     ladder = [own, *(decay for decay in DECAYS if decay > own)]
     shares = [float(len(each) if each.weight is None else each.weight.sum()) for _, each in pairs]
 

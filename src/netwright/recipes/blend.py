@@ -8,10 +8,9 @@ import numpy as np
 
 from netwright.core.arguments import Array
 from netwright.core.optimizers import LBFGS
-from netwright.core.samples import Samples
 from netwright.network import Network
 from netwright.recipes.checkpoint import pack_network, unpack_network
-from netwright.recipes.folds import Fold, held_out_rows, out_of_fold
+from netwright.recipes.folds import Fold, Truth, held_out_rows, out_of_fold
 from netwright.recipes.mixture import tempered
 from netwright.recipes.problem import Problem
 
@@ -21,12 +20,13 @@ PENALTIES = (0.1, 0.01, 0.001)  # ½·l2·ΣW² of the linear networks
 def linear(problem: Problem, folds: list[Fold]) -> list[Network]:
     """A linear network for each fold, with the penalty that predicts best: weaker ones as long as they get better."""
 
-    def fit(samples: Samples, place: int, penalty: float) -> Network:
-        network = problem.network(samples, (), 0, l2=penalty)
+    def fit(fold: Fold, place: int, penalty: float) -> Network:
+        network = problem.network(fold.samples.all, (), 0, l2=penalty)
 
         def fitted() -> Network:
             network.theta = np.zeros_like(network.theta)
             options: Any = {"epochs": 60, "optimizer": LBFGS(restart=None), "scores": (), "engine": "plain"}
+            samples = fold.samples.copy()
             network.train(samples.X, samples.Y, weight=samples.weight, **options)
             return network
 
@@ -34,26 +34,25 @@ def linear(problem: Problem, folds: list[Fold]) -> list[Network]:
 
     truth, lowest, best = held_out_rows(folds), math.inf, list[Network]()
     for penalty in PENALTIES:
-        made = problem.run_tasks(
-            None, [partial(fit, fold.samples, place, penalty) for place, fold in enumerate(folds)], {}
-        )
+        tasks = [partial(fit, fold, place, penalty) for place, fold in enumerate(folds)]
+        made = problem.run_tasks(None, tasks, {})
         networks = [made[place] for place in range(len(folds))]
-        if (cost := problem.cost(out_of_fold(folds, networks), truth.Y, truth.weight)) >= lowest:
+        if (cost := problem.cost(out_of_fold(folds, networks, problem.judge), truth.Y, truth.weight)) >= lowest:
             break
         lowest, best = cost, networks
     return best
 
 
-def linear_share(problem: Problem, deep: Array, linear: Array, truth: Samples) -> float:
+def linear_share(problem: Problem, deep: Array, linear: Array, truth: Truth) -> float:
     """The linear networks' share of the mixture that predicts best, in twentieths."""
     shares = np.linspace(0, 1, 21)
     costs = [problem.cost((1 - share) * deep + share * linear, truth.Y, truth.weight) for share in shares]
     return float(shares[int(np.argmin(costs))])
 
 
-def calibrate(problem: Problem, P: Array, truth: Samples) -> float:
+def calibrate(problem: Problem, P: Array, truth: Truth) -> float:
     """The exponent of probabilities P that predicts best; a penalty lets few rows move it little (Guo et al. 2017)."""
     exponents = np.exp(np.linspace(-1, 1, 41))
-    n = len(truth)
+    n = truth.Y.shape[1]
     costs = [problem.cost(tempered(P, each), truth.Y, truth.weight) + 6 * math.log(each) ** 2 / n for each in exponents]
     return float(exponents[int(np.argmin(costs))])

@@ -14,7 +14,7 @@ from netwright.core.schedules import warmup_and_cosine
 from netwright.engines import ENGINES, Job, Steps
 from netwright.network import Network
 from netwright.recipes.checkpoint import Part, pack_network, unpack_network
-from netwright.recipes.folds import Fold
+from netwright.recipes.folds import Chosen, Fold
 from netwright.recipes.problem import DROPOUT, HIDDEN, Problem
 from netwright.training.solvers.descent import descend
 
@@ -65,8 +65,10 @@ class Descent:
         if self.before is not None and engine == "auto":
             engine = self.before.said["engine"]
         self.engine = ENGINES.find(engine)(job)
-        weight = samples.normalised().weight
-        self.samples = replace(samples, weight=None if weight is None else weight.astype(np.float32))
+        weight, chosen = samples.all.weight, samples.weight
+        if weight is not None and chosen is not None:  # of mean 1 for those learned from
+            weight = (weight / chosen.mean()).astype(np.float32)
+        self.samples = replace(samples.all, weight=weight)
         self.costs, self.best, self.stopped = list[float](), Best(self.network.theta.copy()), ""
         self.looks, self.begun = dict[int, float](), time.perf_counter()
 
@@ -80,7 +82,10 @@ class Descent:
 
     def next_steps(self) -> Steps:
         """An epoch for each row of the factors."""
-        return Steps.drawn(len(self.samples), self.batch_size, RATE * self.next_factors(), self.network.rng, None)
+        chosen = self.fold.samples
+        steps = Steps.drawn(len(chosen), self.batch_size, RATE * self.next_factors(), self.network.rng, None)
+        orders = steps.orders if chosen.rows is None else chosen.rows[steps.orders]
+        return replace(steps, orders=orders, input_scale=None if chosen.scale is None else chosen.scale[:, 0])
 
     def next_factors(self) -> Array:
         """Of the rate, (epochs, steps), in the epochs before the next look."""
@@ -95,13 +100,16 @@ class Descent:
         raise NotImplementedError
 
     def look(self) -> float:
-        """The cost of the rows held out, or else of those learned from; infinite if it is no number.
+        """The cost of the rows held out, or else the worst of those learned from; infinite if it is no number.
 
         The parameters are kept if that is the lowest so far; with no rows held out, always unless it is infinite.
         """
-        seen = self.fold.held_out or self.fold.samples
+        held_out, network = self.fold.held_out, self.network
         with np.errstate(all="ignore"):
-            cost = self.network.evaluate(*seen.arrays)[0]
+            if held_out is not None:
+                cost = self.problem.judge.cost(network, held_out)
+            else:
+                cost = worst_of_blocks(network, self.fold.samples)
         self.looks[len(self.costs)] = cost = cost if math.isfinite(cost) else math.inf
         if cost < self.best.cost or (self.fold.held_out is None and cost < math.inf):
             self.best = Best(self.network.theta.copy(), cost, len(self.costs))
@@ -193,7 +201,7 @@ def train(problem: Problem, fold: Fold, place: int, ends: float, input_scale: Ar
 
     The scale is folded into W in the end.
     """
-    network, name = problem.network(fold.samples, HIDDEN, place, NETWORK, dropout=DROPOUT), f"network {place}"
+    network, name = problem.network(fold.samples.all, HIDDEN, place, NETWORK, dropout=DROPOUT), f"network {place}"
 
     def trained() -> Trained:
         descent = Annealed(problem, name, network, fold.scaled(input_scale), ends, epochs)
@@ -210,3 +218,9 @@ def train(problem: Problem, fold: Fold, place: int, ends: float, input_scale: Ar
         return Trained(unpack_network(network, part), costs, dict(zip(seen, looks, strict=True)))
 
     return problem.once(name, trained, pack, unpack)
+
+
+def worst_of_blocks(network: Network, samples: Chosen) -> float:
+    """The highest cost of a block of samples: infinite, or no number, if one of them is."""
+    Y = samples.Y
+    return float(np.max([network.evaluate(samples.inputs(part), Y[:, part])[0] for part in samples.blocks()]))

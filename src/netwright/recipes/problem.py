@@ -16,6 +16,7 @@ from netwright.core.samples import Samples
 from netwright.engines.threads import bounded, cores, one_thread
 from netwright.network import Network
 from netwright.recipes.checkpoint import MixtureCheckpoint, Part
+from netwright.recipes.folds import Judge
 
 Made = TypeVar("Made")
 
@@ -46,6 +47,7 @@ class Problem:
     begun: float = field(default_factory=time.perf_counter)
     stop: Event = field(default_factory=Event)
     kept: MixtureCheckpoint = field(default_factory=lambda: MixtureCheckpoint(None, None))
+    judge: Judge = field(default_factory=Judge)
 
     @property
     def workers(self) -> int:

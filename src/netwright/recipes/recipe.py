@@ -25,7 +25,7 @@ from netwright.core.arguments import Array
 from netwright.core.samples import Samples
 from netwright.network import Network
 from netwright.recipes.blend import calibrate, linear, linear_share
-from netwright.recipes.folds import Fold, held_out_rows, in_float32, out_of_fold, stratified_folds
+from netwright.recipes.folds import Chosen, Fold, held_out_rows, in_float32, out_of_fold, stratified_folds
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.networks import Trained, train
 from netwright.recipes.problem import ACTIVATION, DROPOUT, HIDDEN, PARTS, SCOUTING, Problem
@@ -54,19 +54,18 @@ def encode(
     return TableEncoder.fit(frame, weight=weight, max_levels=max_levels, kinds=kinds, targets=_encoded(targets))
 
 
+def samples_of(encoder: TableEncoder, frame: Frame, targets: Array, weight: Array | None, seed: int) -> Samples:
+    """The rows that the encoder was fitted to, as networks learn from them."""
+    fold = np.random.default_rng(seed).integers(FOLDS, size=frame.n_rows)
+    inputs = encoder.training_features(frame, fold, weight, _encoded(targets), np.float32)
+    return in_float32(inputs, targets, weight)
+
+
 def mixture_of(
-    encoder: TableEncoder,
-    frame: Frame,
-    targets: Array,
-    weight: Array | None,
-    held_out: Samples | None = None,
-    **options: Any,
+    encoder: TableEncoder, samples: Samples, held_out: Samples | None = None, **options: Any
 ) -> tuple[Mixture, History]:
-    """What `learn` makes of the rows that the encoder was fitted to; `options` are those of `Problem`."""
-    problem = Problem(group=encoder.sources, steps=encoder.is_step, **options)
-    fold = np.random.default_rng(problem.seed).integers(FOLDS, size=frame.n_rows)
-    inputs = encoder.training_features(frame, fold, weight, _encoded(targets))
-    return learn(problem, in_float32(inputs, targets, weight), held_out)
+    """What `learn` makes of `samples_of` the encoder; `options` are those of `Problem`."""
+    return learn(Problem(group=encoder.sources, steps=encoder.is_step, **options), samples, held_out)
 
 
 def _encoded(targets: Array) -> Array:
@@ -87,8 +86,8 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
     """
     problem.kept.begin(_settings(problem, samples, held_out), problem.seconds)
     rng = np.random.default_rng(problem.seed)
-    folds = [Fold(samples, held_out)] * PARTS if held_out else stratified_folds(samples, PARTS, rng)
-    sets = folds + [Fold(samples)] * (0 if held_out else REFITS)
+    folds = [Fold(Chosen(samples), Chosen(held_out))] * PARTS if held_out else stratified_folds(samples, PARTS, rng)
+    sets = folds + [Fold(Chosen(samples))] * (0 if held_out else REFITS)
     trained: dict[int, Trained] = {}
     try:
         ends = problem.deadlines("scouts", len(folds), SCOUTING)
@@ -101,6 +100,7 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
         ends = problem.deadlines("networks", len(sets))
         tasks = [partial(train, problem, fold, i, ends[i], scales[i], epochs) for i, fold in enumerate(sets)]
         problem.run_tasks("networks", tasks, trained)
+        problem.judge.forget()
         straight = [] if problem.is_over() else linear(problem, folds)
         problem.kept.write()
     except KeyboardInterrupt:
@@ -136,9 +136,9 @@ def blend(
     networks = [trained[place].network for place in places]
     own = [place for place in places if place < len(folds)]
     folds = [folds[place] for place in own]
-    truth, A = held_out_rows(folds), out_of_fold(folds, networks[: len(own)])
+    truth, A = held_out_rows(folds), out_of_fold(folds, networks[: len(own)], problem.judge)
     if straight:
-        A_straight = out_of_fold(folds, straight)
+        A_straight = out_of_fold(folds, straight, problem.judge)
         share = linear_share(problem, A, A_straight, truth)
         A = (1 - share) * A + share * A_straight
     shares = [(1 - share) / len(networks)] * len(networks) + [share / max(1, len(straight))] * len(straight)

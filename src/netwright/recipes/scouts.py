@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.core.samples import Samples
 from netwright.inspection.gradients import input_gradient
 from netwright.network import Network
 from netwright.recipes.checkpoint import Part
-from netwright.recipes.folds import Fold
+from netwright.recipes.folds import Chosen, Fold
 from netwright.recipes.networks import Descent
 from netwright.recipes.problem import DROPOUT, HIDDEN, Problem
 
@@ -77,7 +76,8 @@ def scout(
     name = "scout {}.{}".format(*stream)
 
     def scouted() -> Scouted:
-        network, scaled = problem.network(fold.samples, HIDDEN, *stream, dropout=DROPOUT), fold.scaled(input_scale)
+        network = problem.network(fold.samples.all, HIDDEN, *stream, dropout=DROPOUT)
+        scaled = fold.scaled(input_scale)
         descent = Scout(problem, name, network, scaled, ends, share)
         descent.run()
         return Scouted(descent.best.epoch, descent.best.cost, input_scale_of(network, scaled.samples, problem.group))
@@ -99,15 +99,15 @@ def pick_scouts(found: list[list[Scouted]]) -> list[Scouted]:
     return smooth if clearly else second
 
 
-def input_scale_of(network: Network, samples: Samples, group: Array) -> Array:
+def input_scale_of(network: Network, samples: Chosen, group: Array) -> Array:
     """A factor for each input, (inputs, 1): how much its group moves the outputs, against an average one.
 
     The root mean square of ∂A/∂x times the spread of x: the diagonal of the average gradient outer product, by which
     recursive feature machines scale their inputs (Radhakrishnan et al. 2024).
     """
-    shown = samples.X[:, :: math.ceil(len(samples) / SHOWN)]
+    shown = samples.inputs(slice(None, None, math.ceil(len(samples) / SHOWN)))
     gradient = input_gradient(network, shown).reshape(-1, *shown.shape)
-    moved = (gradient**2).mean(axis=(0, 2)) * samples.X.var(axis=1)
+    moved = (gradient**2).mean(axis=(0, 2)) * samples.variance()
     moved = (np.bincount(group, moved) / np.bincount(group))[group]
     trust = len(samples) / (len(samples) + DOUBT * (group.max() + 1))  # few rows cannot tell many columns apart
     scale = (moved / (moved.mean() or 1.0)) ** (trust / 2)

@@ -158,12 +158,14 @@ class TableEncoder:
             raise ValueError(f"no column can be learned from ({reasons})")
         return cls(columns, dropped)
 
-    def training_features(self, frame: Frame, parts: Array, weight: Any, targets: Array) -> Array:
+    def training_features(
+        self, frame: Frame, parts: Array, weight: Any, targets: Array, dtype: Any = np.float64
+    ) -> Array:
         """`transform` of the rows that were fitted to, such that no row knows its own target.
 
         What a level's targets say to the rows of a part, (n_rows,) of numbers, is told by the rows of other parts.
         """
-        X, weight, start = self.transform(frame).T, weights_of(frame.n_rows, weight), 0
+        X, weight, start = self.transform(frame, dtype=dtype).T, weights_of(frame.n_rows, weight), 0
         for encoder in self.columns:
             stop = start + len(encoder.features)
             if isinstance(encoder, Levels):
@@ -230,8 +232,8 @@ class TableEncoder:
         known = {*self.names(), *(name for name, _ in self.dropped)}
         return [f"column {name!r} is new, and not used" for name in frame.names if name not in known]
 
-    def transform(self, frame: Frame, unseen: Unseen | None = None) -> Array:
-        """The features, shape (n_features, n_rows), float64, Fortran-ordered: a sample's features lie side by side.
+    def transform(self, frame: Frame, unseen: Unseen | None = None, dtype: Any = np.float64) -> Array:
+        """The features, shape (n_features, n_rows), Fortran-ordered: a sample's features lie side by side.
 
         Columns are matched by name. Levels that training did not have are added to `unseen`. ValueError for missing
         columns, for texts or infinities among numbers, and for anything but dates among dates.
@@ -241,7 +243,7 @@ class TableEncoder:
             called = ("column " if len(absent) == 1 else "columns ") + ", ".join(map(repr, absent))
             known = f"{frame.path or 'the table'} has no {called}, which training had"
             raise ValueError(f"{known}; {did_you_mean(absent[0], free)}".rstrip("; "))
-        out, start = np.zeros((frame.n_rows, len(self.feature_names))), 0
+        out, start = np.zeros((frame.n_rows, len(self.feature_names)), dtype), 0
         for encoder in self.columns:
             column, stop = _with_gaps(frame[encoder.name], encoder), start + len(features_of(encoder))
             new = encoder.fill(column, out[:, start:stop], frame.place)

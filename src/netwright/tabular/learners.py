@@ -16,7 +16,7 @@ from netwright.network import Network
 from netwright.recipes.checkpoint import KIND, MixtureCheckpoint
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.problem import DROPOUT, HIDDEN, PARTS
-from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, untrained
+from netwright.recipes.recipe import REFITS, Interrupted, encode, mixture_of, samples_of, untrained
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
@@ -132,7 +132,8 @@ class MixtureLearner:
     def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Mixture, History]:
         Y, options = problem.Y[:, problem.rows], self.options | {"loss": problem.loss.name, "kept": self.kept}
         try:
-            return mixture_of(encoder, problem.kept, Y, problem.part, **options)
+            samples = samples_of(encoder, problem.kept, Y, problem.part, self.options["seed"])
+            return mixture_of(encoder, samples, **options)
         except Interrupted as interrupted:
             mixture, history = interrupted.args
             return mixture, history

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ class Fused(Engine):
         return float(self._run(program, network, samples, steps, {})[0])
 
     def run_epochs(self, network: FeedForward, optimizer: Optimizer, samples: Samples, steps: Steps) -> Array:
-        size = min(steps.batch_size, len(samples))
+        size = min(steps.batch_size, steps.samples_of(samples))
         program = self.prepare(network, size, updates=True, clips=steps.clip_norm is not None)
         program.floats[Float.CLIP] = steps.clip_norm or 0
         if not optimizer.fits(network.theta):
@@ -134,7 +135,7 @@ class Fused(Engine):
             **{f"SLOT{i}": slot for i, slot in enumerate(optimizer.slots.values())},
         }
         rule = self.rule_of(optimizer, program.F)
-        steps = Steps(size, rates, steps.orders, steps.clip_norm)
+        steps = replace(steps, batch_size=size)
         costs = self._run(program, network, samples, steps, descent, rule)
         optimizer.t += rates.size
         return costs
@@ -149,7 +150,7 @@ class Fused(Engine):
         rule: int = 0,
     ) -> Array:
         """The costs of the epochs; with a rule theta changes, without one only the gradient."""
-        n, epochs, batch_size = len(samples), len(steps), steps.batch_size
+        n, epochs, batch_size = steps.samples_of(samples), len(steps), steps.batch_size
         X, Y, weight, orders = samples.X, samples.Y, samples.weight, steps.orders
         seeds = None
         if program.dropouts:
@@ -158,6 +159,8 @@ class Fused(Engine):
         arrays = {"X": np.ascontiguousarray(X.T), "Y": np.ascontiguousarray(Y.T), "SEEDS": seeds}
         arrays |= {"WEIGHT": None if weight is None else np.ascontiguousarray(weight, program.F)}
         arrays |= {"ORDER": None if orders is None else np.ascontiguousarray(orders, np.int64)}
+        scale = steps.input_scale
+        arrays |= {"INPUT_SCALE": None if scale is None else np.ascontiguousarray(scale, program.F)}
         arrays |= {"BARRIER": np.zeros(1, np.int64)}  # a worker of an interrupted run may still look at its
         costs = np.zeros((epochs, program.threads))
         plan = program.plan(n, COSTS=costs, **arrays, **descent)

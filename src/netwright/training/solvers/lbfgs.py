@@ -62,6 +62,7 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
                     },
                 )
         finally:
+            network.forget()
             training.roll_back(reached)
         if not history.stopped and (len(history) % part or len(history) == before):
             why = str(result.message).strip().lower() if result.status != 2 else "no step lowers the cost"

@@ -32,6 +32,7 @@ def train_by_neurons(F: Any) -> Any:
         d, k, last, multiply = P[Plan.INPUTS], P[Plan.OUTPUTS], P[Plan.LAYERS] - 1, P[Plan.MULTIPLY]
         shared, own = P[Plan.ARENA], P[Plan.ARENA] + w * P[Plan.ARENA_BYTES]
         space, x, D = own + places[Place.SPACE], shared + table[0, Column.TURNED], padded_to(d, one) * width
+        scale = carray(pointer(P[Plan.INPUT_SCALE], item), d)
         step, arrivals = 0, 0
         carray(pointer(own + CROWDED, types.int64), 1)[0] = 0
         for epoch in range(P[Plan.EPOCHS]):
@@ -48,8 +49,12 @@ def train_by_neurons(F: Any) -> Any:
                     row = order[epoch * n + row] if P[Plan.ORDER] != 0 else row
                     source = carray(pointer(P[Plan.X] + row * d * width, item), d)
                     target = carray(pointer(x + r * D, item), d)
-                    for i in range(d):
-                        target[i] = source[i]
+                    if P[Plan.INPUT_SCALE] != 0:
+                        for i in range(d):
+                            target[i] = source[i] * scale[i]
+                    else:
+                        for i in range(d):
+                            target[i] = source[i]
                 call(P[Plan.TURN], (c1 - c0, d, x + c0 * D, D, shared + table[0, Column.A1] + c0 * width, stride))
                 call(P[Plan.GATHER_TARGETS], (plan, own, epoch, begin, m, m))
 

@@ -93,7 +93,10 @@ def gather_targets(F: Any) -> Any:
 
 
 def gather_inputs(F: Any) -> Any:
-    """R columns of a batch of m, from its `first`, into the arena, and turned; with dropout, if it comes first."""
+    """R columns of a batch of m, from its `first`, into the arena, and turned; with dropout, if it comes first.
+
+    Each input is multiplied by its factor, if there are any.
+    """
     item, width, one = TYPES[F], np.dtype(F).itemsize, lanes(F)
 
     def gather_inputs(plan: int, arena: int, epoch: int, begin: int, R: int, first: int, m: int, step: int) -> None:
@@ -102,6 +105,7 @@ def gather_inputs(F: Any) -> Any:
         n, d, C = P[Plan.SAMPLES], P[Plan.INPUTS], padded_to(R, one)
         D, x, A1 = padded_to(d, one), arena + table[Column.TURNED], arena + table[Column.A1]
         order = carray(pointer(P[Plan.ORDER] + (epoch * n + begin) * 8, types.int64), R)
+        scale = carray(pointer(P[Plan.INPUT_SCALE], item), d)
         if step < 0 and C == R and d == D:  # to predict, x is needed in one form alone
             call(P[Plan.TURN], (R, d, P[Plan.X] + begin * d * width, d * width, A1, C * width))
             return
@@ -110,8 +114,12 @@ def gather_inputs(F: Any) -> Any:
             row = order[place] if P[Plan.ORDER] != 0 else begin + place
             source = carray(pointer(P[Plan.X] + row * d * width, item), d)
             target = carray(pointer(x + r * D * width, item), d)
-            for i in range(d):
-                target[i] = source[i]
+            if P[Plan.INPUT_SCALE] != 0:
+                for i in range(d):
+                    target[i] = source[i] * scale[i]
+            else:
+                for i in range(d):
+                    target[i] = source[i]
         call(P[Plan.TURN], (C, d, x, D * width, A1, C * width))
         if step >= 0 and table[Column.MASK] >= 0:
             call(P[Plan.DROP], (plan, arena, 0, d, 0, R, first, m, step, A1))
