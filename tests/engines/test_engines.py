@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -185,6 +186,24 @@ def test_an_error_in_an_epoch_does_not_leave_the_layers_writing_over_their_memor
     with pytest.raises(ZeroDivisionError):
         Plain().run_epochs(network, Failing(), Samples(X, Y), STILL)
     assert not any(layer.reuse for layer in network.layers)
+
+
+@pytest.mark.parametrize("hidden", [[6, 4], [400, 600]])  # so many parameters are divided by neurons
+@pytest.mark.parametrize("engine", [Plain, partial(fused.Fused, 1), partial(fused.Fused, 2)])
+def test_some_samples_are_taken_and_scaled_as_copies_of_them_would_be(engine, hidden):
+    X, Y = data(dtype=np.float32)
+    weight, scale = np.linspace(0.5, 1.5, 50, dtype=np.float32), np.array([0.3, 1.7, 2], np.float32)
+    rows = np.random.default_rng(3).permutation(50)[:33]
+    orders = np.array([np.random.default_rng(seed).permutation(33) for seed in (4, 5)])
+    steps = Steps(10, np.full((2, 4), 0.01), orders, None)
+    scaled = np.asarray(X[:, rows] * scale[:, np.newaxis], order="F")
+    copies, shared = (Network([3, *hidden, 2], "relu", loss="squared_error", rng=1, dtype="float32") for _ in range(2))
+    costs = engine().run_epochs(copies, OPTIMIZERS["adam"](), Samples(scaled, Y[:, rows], weight[rows]), steps)
+    steps = replace(steps, orders=rows[orders], input_scale=scale)
+    np.testing.assert_array_equal(
+        engine().run_epochs(shared, OPTIMIZERS["adam"](), Samples(np.asfortranarray(X), Y, weight), steps), costs
+    )
+    np.testing.assert_array_equal(shared.theta, copies.theta)
 
 
 def test_an_engine_of_ones_own_does_the_work():

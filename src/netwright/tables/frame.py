@@ -63,6 +63,8 @@ class Frame:
     def take(self, rows: Array) -> "Frame":
         """The rows of these numbers, or where this mask is true, in that order; they keep their place in the file."""
         kept, place = np.arange(self.n_rows)[rows], self.place
+        if np.array_equal(kept, np.arange(self.n_rows)):  # all: no copy
+            return self._of({name: self[name] for name in self.columns}, place)
         return self._of({name: self[name].take(kept) for name in self.columns}, lambda row: place(int(kept[row])))
 
     def drop(self, names: Collection[str]) -> "Frame":
