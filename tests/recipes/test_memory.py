@@ -33,7 +33,7 @@ def peak(work):
 @pytest.mark.parametrize("validated", [False, True])
 @pytest.mark.parametrize("kind", [TabularRegressor, TabularClassifier])
 def test_a_fit_takes_a_few_times_the_encoded_table(kind, validated):
-    X, y = table(12_000)
+    X, y = table(20_000)
     y = y > 1 if kind is TabularClassifier else y
     model = kind(random_state=0, max_time=0.8, n_threads=2)
     model.fit(X[:300], y[:300])  # what is compiled and imported is no matter
