@@ -41,7 +41,7 @@ def test_a_fit_takes_a_few_times_the_encoded_table(kind, validated):
     _, most, left = peak(lambda: model.fit(X, y, **given))
     encoded = 4 * len(X) * len(model.encoder_.feature_names)
     assert most < MOST * encoded
-    assert left < encoded / 4
+    assert left < encoded / 2  # the networks
 
 
 def test_linear_networks_let_go_of_their_rows():

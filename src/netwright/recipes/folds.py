@@ -15,7 +15,7 @@ from netwright.core.samples import Samples
 from netwright.network import Network
 from netwright.tables.split import stratified
 
-BLOCK, SOME, FEW = 1024, 32, 8  # samples, inputs, neurons: as many of all as are copied at a time
+BLOCK, SOME, FEW = 1024, 16, 8  # samples, inputs, neurons: as many of all as are copied at a time
 
 
 @dataclass(frozen=True)

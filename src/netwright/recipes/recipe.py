@@ -26,6 +26,7 @@ from netwright.core.samples import Samples
 from netwright.network import Network
 from netwright.recipes.blend import calibrate, linear, linear_share
 from netwright.recipes.folds import Chosen, Fold, held_out_rows, in_float32, out_of_fold, stratified_folds
+from netwright.recipes.memory import give_back
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.networks import Trained, train
 from netwright.recipes.problem import ACTIVATION, DROPOUT, HIDDEN, PARTS, SCOUTING, Problem
@@ -85,6 +86,7 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
     The history is the mean of the networks'. Ctrl-C is `Interrupted` as soon as the network of one fold is done.
     """
     problem.kept.begin(_settings(problem, samples, held_out), problem.seconds)
+    give_back()
     rng = np.random.default_rng(problem.seed)
     folds = [Fold(Chosen(samples), Chosen(held_out))] * PARTS if held_out else stratified_folds(samples, PARTS, rng)
     sets = folds + [Fold(Chosen(samples))] * (0 if held_out else REFITS)
@@ -101,6 +103,7 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
         tasks = [partial(train, problem, fold, i, ends[i], scales[i], epochs) for i, fold in enumerate(sets)]
         problem.run_tasks("networks", tasks, trained)
         problem.judge.forget()
+        give_back()
         straight = [] if problem.is_over() else linear(problem, folds)
         problem.kept.write()
     except KeyboardInterrupt:
