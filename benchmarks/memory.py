@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def child(way, rows, columns, seconds):
             features, learned = len(model.encoder_.feature_names), rows
         else:
             limit = ["--time-limit", f"{seconds:g}s"] if seconds else []
-            command(["train", path, "-t", "y", "-o", out, "--quiet", *limit], standalone_mode=False)
+            with suppress(SystemExit):
+                command(["train", path, "-t", "y", "-o", out, "--quiet", *limit], standalone_mode=False)
             features, learned = len(netwright.load(out).encoder.feature_names), rows - round(rows / 5)
     peak = of_the_process("VmHWM") - resting
     print(f"{4 * features * learned / 2**20} {peak} {time.perf_counter() - began}")
