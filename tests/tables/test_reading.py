@@ -458,6 +458,11 @@ def test_the_time_is_in_proportion_to_the_columns(tmp_path):
         ({"thousands": "12"}, "thousands must be one character, got '12'"),
         ({"nulls": "NA"}, r"nulls must be a list of texts such as \['NA', '-'\], got 'NA'"),
         ({"nulls": [5]}, "nulls must be a list of texts"),
+        ({"date_format": 5}, "date_format must be a text such as '%d/%m/%Y', or one by column, got 5"),
+        ({"date_format": {"a": 5}}, "a date_format is a text such as '%d/%m/%Y', got 5"),
+        ({"header": "x"}, "header must be True or False, got 'x'"),
+        ({"delimiter": "\n"}, "delimiter must be a mark between fields"),
+        ({"encoding": "idna"}, "unknown encoding 'idna'"),
         *(({"encoding": name}, f"unknown encoding '{name}'") for name in ("hex", "rot13", "zlib", "base64", "x")),
     ],
 )

@@ -117,6 +117,8 @@ def check_reading(where: str, reading: Any) -> None:
 
 def _date_formats(date_format: str | Mapping[str, str] | None) -> Mapping[str, str]:
     """Each column's format, "" for all of them; ValueError for one that is none."""
+    if not isinstance(date_format, str | Mapping | None):
+        raise ValueError(f"date_format must be a text such as '%d/%m/%Y', or one by column, got {date_format!r}")
     formats = {"": date_format} if isinstance(date_format, str) else date_format or {}
     for each in formats.values():
         _check_date_format(each)
@@ -151,7 +153,9 @@ def _check_marks(delimiter: Any, decimal: Any, thousands: Any, nulls: Any) -> No
         raise ValueError(f"nulls must be a list of texts such as ['NA', '-'], got {nulls!r}")
 
 
-def _check_date_format(form: str) -> None:
+def _check_date_format(form: Any) -> None:
+    if not isinstance(form, str):
+        raise ValueError(f"a date_format is a text such as '%d/%m/%Y', got {form!r}")
     try:
         datetime.strptime("", form)
     except ValueError as error:
