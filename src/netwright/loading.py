@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from netwright.core import arguments
 from netwright.core.activations import Activation
-from netwright.core.arguments import brief, cut
+from netwright.core.arguments import brief, cut, several
 from netwright.core.losses import Loss
 from netwright.files.container import read
 from netwright.files.networks import rebuild
@@ -81,11 +82,12 @@ def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
     ValueError, of one sentence, for a file that is damaged, not netwright's, from a newer version, says what no model
     can have, or was made with something of somebody's own that is not given; FileNotFoundError.
     """
-    rows = list(own)
+    what = "a list of Activations and Losses"
+    rows = [own] if isinstance(own, Activation | Loss) else several("own", own, what, ordered=False)
     for row in rows:
         if not isinstance(row, Activation | Loss):
-            raise ValueError(f"own must be a list of Activations and Losses, got {row!r}")
-    kind, tensors, header = read(path)
+            raise ValueError(f"own must be {what}, got {row!r}")
+    kind, tensors, header = read(arguments.path("path", path))
     activations = {row.name: row for row in rows if isinstance(row, Activation)}
     losses = {row.name: row for row in rows if isinstance(row, Loss)}
 

@@ -6,6 +6,7 @@ Training, engines, files and pictures are loaded when they are asked for.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from netwright.core import arguments
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
 
@@ -52,13 +53,15 @@ class Network(FeedForward):
         """
         from netwright.engines import predictor
 
+        if n_threads is not None:
+            arguments.whole("n_threads", n_threads)
         return predictor(self, n_threads)
 
     def save(self, path: Any) -> None:
         """Write the network to one safetensors file, atomically; `netwright.load(path)` brings it back."""
         from netwright.files.networks import save
 
-        save(self, path)
+        save(self, arguments.path("path", path))
 
     def _repr_html_(self) -> str:
         from netwright.draw.diagram import html

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from netwright.core.arguments import whole
+from netwright.core.arguments import path, whole
 from netwright.training.options import CHECKS, TrainingOptions
 
 ONE = "(*)"  # what an option of one network begins with in the help
@@ -54,7 +54,8 @@ def training_option(
     """
     name = flag.strip("-").replace("-", "_")
     words, check, usual = TrainingOptions.words(name), CHECKS.get(name), getattr(TrainingOptions, name)
-    kind = None if check is None else int if check is whole else float
+    kinds: dict[Any, type] = {whole: int, path: str}
+    kind = None if check is None else kinds.get(check, float)
     shown = "" if default is None else f" [default: {default or ('no' if usual is None else usual)}]"
     text = f"{whose}{words[0].upper()}{words[1:]}.{shown}"
     return click.option(flag, **{"type": kind, "help": text} | attributes)

@@ -1,7 +1,10 @@
 """What is wrong with an argument is said here: the argument, the value seen, what would be right."""
 
+import inspect
 import math
+import os
 import re
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -17,11 +20,12 @@ Rng: TypeAlias = Any  # int | np.random.Generator | np.random.RandomState | None
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def whole(name: str, value: Any, at_least: int = 1) -> int:
-    """`value` as an int of at least `at_least`; ValueError otherwise."""
-    if is_whole(value) and int(value) >= at_least:
+def whole(name: str, value: Any, at_least: int = 1, at_most: float = math.inf) -> int:
+    """`value` as an int of at least `at_least` and at most `at_most`; ValueError otherwise."""
+    if is_whole(value) and at_least <= int(value) <= at_most:
         return int(value)
-    raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+    limit = f"at most {at_most:,}" if is_whole(value) and value > at_most else f"at least {at_least}"
+    raise ValueError(f"{name} must be a whole number of {limit}, got {brief(value)}")
 
 
 def is_whole(value: Any) -> bool:
@@ -40,7 +44,89 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
         limits = "" if low == -math.inf else f" {'above' if above else 'of at least'} {low:g}"
     else:
         limits = f" between {low:g} and {high:g}" + (", both excluded" if above else "")
-    raise ValueError(f"{name} must be a finite number{limits}, got {value!r}")
+    raise ValueError(f"{name} must be a finite number{limits}, got {brief(value)}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value`, True or False, as a bool; ValueError otherwise: "no" would count as yes."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ValueError(f"{name} must be True or False, got {brief(value)}")
+
+
+def path(name: str, value: Any) -> Any:
+    """`value` as it is, a text or a Path that a file can be called by; ValueError otherwise."""
+    spelt = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if isinstance(spelt, str) and spelt and "\0" not in spelt:
+        return value
+    raise ValueError(f"{name} must be the path of a file, got {brief(value)}")
+
+
+def text(name: str, value: Any) -> str:
+    """`value` as it is, a text; ValueError otherwise."""
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{name} must be a text, got {brief(value)}")
+
+
+def several(name: str, values: Any, what: str, *, ordered: bool = True) -> list[Any]:
+    """`values` as a list; ValueError for a text, a mapping, what is none at all, and a set where it is `ordered`."""
+    single = isinstance(values, str | bytes | bytearray | Mapping) or (ordered and isinstance(values, set | frozenset))
+    if isinstance(values, Iterable) and getattr(values, "ndim", True) and not single:
+        return list(values)
+    raise ValueError(f"{name} must be {what}, got {brief(values)}")
+
+
+def named_inputs(name: str, values: Any, inputs: int) -> list[Any]:
+    """`values` as a list of as many names as there are inputs; ValueError otherwise."""
+    what = f"{inputs} words, one for each input"
+    found = several(name, values, what)
+    if len(found) != inputs:
+        raise ValueError(f"{name} must be {what}, got {brief(values)}")
+    return found
+
+
+def function(name: str, value: Any, call: str) -> Callable[..., Any]:
+    """`value` as it is, a function that can be called as `call`, such as "f(Z, A)"; ValueError otherwise."""
+    if not callable(value) or isinstance(value, type):
+        raise ValueError(f"{name} must be a function {call}, got {brief(value)}")
+    names = call[call.index("(") + 1 : -1].split(", ")
+    try:
+        takes = inspect.signature(value)
+    except (TypeError, ValueError):  # some of C's tell no signature
+        return value
+    try:
+        takes.bind(*names)
+    except TypeError:
+        raise ValueError(f"{name} is called as {call}, but {name.rpartition(': ')[2]} takes {takes}") from None
+    return value
+
+
+def as_number(name: str, value: Any) -> float:
+    """`value`, which somebody's own function gave, as a float; ValueError when it is no number."""
+    with suppress(TypeError, ValueError, OverflowError):
+        if not isinstance(value, str | bytes):
+            return float(value)
+    raise ValueError(f"{name} must give a number, got {brief(value)}")
+
+
+def room(first: tuple[str, int], second: tuple[str, int]) -> None:
+    """ValueError when W between layers of these (name, size) does not fit into any memory that this machine has."""
+    (one, inputs), (other, neurons) = first, second
+    needed = 8 * inputs * neurons
+    if needed > 2**30 and needed > (there := memory()):
+        raise ValueError(
+            f"{one}={inputs} and {other}={neurons} make a W of {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{there / 2**30:,.0f} GiB of memory"
+        )
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has, or as many as addresses tell apart where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**47
 
 
 def generator(rng: Rng) -> "np.random.Generator":  # quoted, so that importing does not load numpy.random
@@ -52,7 +138,7 @@ def generator(rng: Rng) -> "np.random.Generator":  # quoted, so that importing d
     if isinstance(rng, np.random.RandomState):
         # Shares the bit generator, so that draws here and there come from one stream.
         return np.random.Generator(rng._bit_generator)
-    raise ValueError(f"rng must be None, a seed of at least 0 or a numpy.random.Generator, got {rng!r}")
+    raise ValueError(f"rng must be None, a seed of at least 0 or a numpy.random.Generator, got {brief(rng)}")
 
 
 def float_type(dtype: Any) -> np.dtype[Any]:
@@ -61,9 +147,9 @@ def float_type(dtype: Any) -> np.dtype[Any]:
         found = np.dtype(dtype)
         if found in (np.dtype(np.float64), np.dtype(np.float32)):
             return found
-    except TypeError:  # no dtype at all
+    except (TypeError, ValueError, SyntaxError):  # no dtype at all
         pass
-    raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
+    raise ValueError(f"dtype must be float64 or float32, got {brief(dtype)}")
 
 
 def columns(name: str, values: Any, rows: int | None, dtype: Any, *, what: str = "features") -> Array:
@@ -72,11 +158,21 @@ def columns(name: str, values: Any, rows: int | None, dtype: Any, *, what: str =
     ValueError for text or objects, for complex numbers, for another number of dimensions or rows, for no samples, and
     for NaN or infinity, naming the first such place.
     """
-    array = shaped(name, values, rows, dtype, what=what)
+    return finite(name, shaped(name, values, rows, dtype, what=what))
+
+
+def finite(name: str, array: Array) -> Array:
+    """The array as it is; ValueError for NaN or infinity, naming the first place of one."""
     if not _is_finite(array):
-        row, column = np.argwhere(~np.isfinite(array))[0]
-        raise ValueError(f"{name} must be finite: {name}[{row}, {column}] is {array[row, column]}")
+        place, seen = _first(array, ~np.isfinite(array))
+        raise ValueError(f"{name} must be finite: {name}{place} is {seen}")
     return array
+
+
+def _first(array: Array, there: Array) -> tuple[str, Any]:
+    """The first place that is meant, as "[1, 2]", and the number there."""
+    place = tuple(map(int, np.argwhere(there)[0]))
+    return str(list(place)), array[place]
 
 
 def _is_finite(array: Array) -> bool:
@@ -84,7 +180,7 @@ def _is_finite(array: Array) -> bool:
     if array.size <= PIECE:
         return bool(np.isfinite(array).all())
     rows = array.T if array.flags.f_contiguous else array
-    step = max(1, PIECE // rows.shape[1])
+    step = max(1, PIECE // rows[0].size)
     return all(np.isfinite(rows[start : start + step]).all() for start in range(0, len(rows), step))
 
 
@@ -106,12 +202,15 @@ def weights(weight: Any, samples: int, dtype: Any) -> Array | None:
     """`weight` as (samples,) of non-negative finite numbers with a sum above 0, or None when it is None."""
     if weight is None:
         return None
-    array = numeric("weight", weight, np.float64).reshape(-1)
-    if array.size != samples:
-        raise ValueError(f"weight must have one number a sample ({samples}), got {array.size}")
-    bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
-    if bad.size:
-        raise ValueError(f"weight must be finite and not negative: weight[{bad[0]}] is {array[bad[0]]}")
+    array = numeric("weight", weight, np.float64)
+    if array.size != samples or (array.ndim > 1 and samples not in array.shape):  # a row or a column of them will do
+        got = f"shape {array.shape}" if array.ndim > 1 else str(array.size)
+        raise ValueError(f"weight must have one number a sample ({samples}), got {got}")
+    array = array.reshape(-1)
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        place, seen = _first(array, bad)
+        raise ValueError(f"weight must be finite and not negative: weight{place} is {seen}")
     if not array.any():
         raise ValueError("weight is 0 for every sample: nothing is left to learn from")
     if not 1e-30 < array.max() < 1e30:  # only ratios count, and float32 could not hold the sum or its inverse
@@ -131,12 +230,20 @@ def numeric(name: str, values: Any, dtype: Any) -> Array:
                 raise TypeError  # float("1.5") would be taken for a number
             gone = np.array([type(value).__name__ == "NAType" for value in array.flat], bool).reshape(array.shape)
             array = np.where(gone, np.nan, array).astype(np.float64)  # pandas.NA, as None is one
+    except OverflowError:
+        raise ValueError(f"{name} has a whole number that is too large for float64") from None
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be an array of numbers, its rows of one length, got {brief(values)}") from None
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got dtype {array.dtype}")
-    with np.errstate(over="ignore"):  # too large for float32: infinite, which `columns` and `weights` say
-        return array.astype(dtype, copy=False)
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype, copy=False)
+    except FloatingPointError:
+        dtype = np.dtype(dtype)
+        place, seen = _first(array, np.isfinite(array) & (np.abs(array) > np.finfo(dtype).max))
+        sign = "-" if seen < 0 else ""
+        raise ValueError(f"{name} must be finite: {name}{place} is {sign}inf in {dtype}, made of {seen}") from None
 
 
 def unmasked(name: str, values: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.core.network import FeedForward
+from netwright.core.network import FeedForward, check_network
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -18,7 +18,7 @@ def numeric_gradient(network: FeedForward, X: Array, Y: Array, weight: Array | N
     (a relu's Z is exactly 0, as for inputs of 0 and a fresh b): there is no derivative. Dropout's masks are the same in
     every evaluation. Takes 6 to 32 evaluations of the cost for each parameter, so keep the network small.
     """
-    X, Y, weight = network.check(X, Y, weight)
+    X, Y, weight = check_network(network).check(X, Y, weight)
     theta, state = network.theta, network.rng.bit_generator.state
     kept = network.grad.copy()
 
@@ -51,7 +51,7 @@ def numeric_gradient(network: FeedForward, X: Array, Y: Array, weight: Array | N
             if error < 1e-10 * (1 + abs(best)):
                 break
     network.rng.bit_generator.state = state
-    network.grad = kept
+    network.grad[...] = kept
     return numeric
 
 
@@ -66,7 +66,7 @@ def check_gradient(network: FeedForward, X: Array, Y: Array, weight: Array | Non
     >>> check_gradient(Network([2, 3, 1], rng=0), np.eye(2), np.array([[0, 1]])) < 1e-7
     True
     """
-    if network.dtype != np.float64:
+    if check_network(network).dtype != np.float64:
         raise ValueError("check_gradient needs a float64 network, got float32: its rounding hides errors below 1e-3")
     X, Y, weight = network.check(X, Y, weight)
     state: Any = network.rng.bit_generator.state

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, Activation, find_activation
-from netwright.core.arguments import Array, Rng, float_type, generator, numeric, unmasked, whole
+from netwright.core.arguments import Array, Rng, finite, float_type, generator, number, numeric, room, whole
 from netwright.core.initializers import INITIALIZERS
 
 
@@ -28,10 +28,22 @@ class Parameter:
 
     def __set__(self, layer: Any, value: Any) -> None:
         view = layer.views[self.name]
-        value = numeric(self.name, value, view.dtype)
+        if value is view:  # of `layer.W -= step`, which has written already
+            return
+        value = finite(self.name, numeric(self.name, value, view.dtype))
         if value.shape != view.shape:
             raise ValueError(f"{self.name} must have shape {view.shape} {self.shape}, got {value.shape}")
         view[...] = value
+
+
+class Rate:
+    """`learning_rate` of the article's step: 0.1 until another number, of at least 0, is assigned."""
+
+    def __get__(self, layer: Any, owner: type | None = None) -> float:
+        return 0.1 if layer is None else vars(layer).get("learning_rate", 0.1)
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        vars(layer)["learning_rate"] = number("learning_rate", value, 0)
 
 
 class Layer:
@@ -47,7 +59,7 @@ class Layer:
     """
 
     kind = "dense"
-    learning_rate = 0.1
+    learning_rate = Rate()
     reuse = False  # an engine sets it while it trains: nobody else then holds the last batch's Z and dA1
 
     W = Parameter("theta", "(neurons, inputs)")
@@ -66,6 +78,7 @@ class Layer:
         dtype: Any = np.float64,
     ):
         self.inputs, self.neurons = whole("inputs", inputs), whole("neurons", neurons)
+        room(("inputs", self.inputs), ("neurons", self.neurons))
         self.activation = find_activation(activation)
         self.activation.check_neurons(self.neurons)
         self.initializer = initializer
@@ -101,7 +114,8 @@ class Layer:
         Without `back`, dA1 is left out: a network's first layer has nobody to hand it to. ValueError when dA is not of
         A's shape, or before any feedforward.
         """
-        dA = unmasked("dA", dA)
+        if type(dA) is not np.ndarray or dA.dtype.kind not in "fiub":
+            dA = numeric("dA", dA, np.float64)
         if np.shape(dA) != self.last("Z").shape:
             raise ValueError(f"dA must have A's shape {self.Z.shape}, got {np.shape(dA)}")
         return self.gradient_from(self.activation.dZ(dA, self.Z, self.A), back)
@@ -128,7 +142,9 @@ class Layer:
 
     def as_input(self, A1: Any) -> Array:
         """A1 as an array of the layer's dtype; ValueError unless its shape is (inputs, samples)."""
-        A1 = numeric("A1", A1, self.dtype)
+        given, A1 = A1, numeric("A1", A1, self.dtype)
+        if A1 is not given:  # what training hands on is, and goes on unread
+            finite("A1", A1)
         if A1.ndim != 2 or A1.shape[0] != self.inputs:
             raise ValueError(
                 f"{self!r} takes {self.inputs} inputs, a column a sample: A1 must have shape "

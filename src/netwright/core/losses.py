@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, EXP_MAX, Softmax, by_blocks, differences, softplus, spelt
-from netwright.core.arguments import Array, number, whole
+from netwright.core.arguments import Array, brief, number, numeric, whole
 from netwright.core.registry import Registry
 
 MANY = 1000  # outputs of a family's loss, whose code has been checked with fewer
@@ -23,20 +23,31 @@ MANY = 1000  # outputs of a family's loss, whose code has been checked with fewe
 
 def logloss(y: Any, a: Any) -> Array:
     """-(y·log a + (1 - y)·log(1 - a)) for outputs a of a sigmoid; finite at a = 0 and a = 1. Elementwise."""
-    a = _inside(a)
+    y, a = _pair(y, a)
     return -(y * np.log(a) + (1 - y) * np.log(1 - a))
 
 
 def d_logloss(y: Any, a: Any) -> Array:
     """The derivative of logloss by a, (a - y) / (a·(1 - a)); finite at a = 0 and a = 1. Elementwise."""
-    a = _inside(a)
+    y, a = _pair(y, a)
     return (a - y) / (a * (1 - a))
 
 
-def _inside(a: Any) -> Array:
-    """a, kept one rounding step away from 0 and 1."""
-    a = np.asarray(a)
-    return _within(a if a.dtype.kind == "f" else a.astype(np.float64))
+def _pair(y: Any, a: Any) -> tuple[Array, Array]:
+    """y and a, kept one rounding step away from 0 and 1; ValueError when they are no numbers, or not as many."""
+    y, a = _numbers("y", y), np.asarray(_numbers("a", a))
+    try:
+        np.broadcast_shapes(np.shape(y), a.shape)
+    except ValueError:
+        raise ValueError(f"y and a must go together: y has shape {np.shape(y)}, a {a.shape}") from None
+    return y, _within(a if a.dtype.kind == "f" else a.astype(np.float64))
+
+
+def _numbers(name: str, value: Any) -> Any:
+    known = isinstance(value, int | float) or getattr(getattr(value, "dtype", None), "kind", "") in tuple("fiub")
+    if value is None:
+        raise ValueError(f"{name} must be numbers, got None")
+    return value if known else numeric(name, value, np.float64)
 
 
 def _within(A: Array) -> Array:
@@ -93,7 +104,10 @@ class Loss:
 
     def check_outputs(self, outputs: int) -> None:
         """ValueError when a network with so many outputs cannot have this loss."""
-        ACTIVATIONS[self.link].check_neurons(outputs)
+        try:
+            ACTIVATIONS[self.link].check_neurons(outputs)
+        except ValueError as error:
+            raise ValueError(f"the loss {self.name!r}: {error}") from None
         if self.numbers and outputs % len(self.numbers):
             raise ValueError(
                 f"the loss {self.name!r} has {len(self.numbers)} numbers, an output for each in turn: the outputs must "
@@ -289,10 +303,13 @@ def _quantile_of(levels: tuple[float, ...]) -> Loss:
 def check_loss(loss: Loss) -> None:
     """ValueError unless the link exists and dZ is the derivative of the summed value by Z (kinks are left out)."""
     if not (isinstance(loss.name, str) and loss.name):
-        raise ValueError(f"a loss's name must be a word, got {loss.name!r}")
-    link = ACTIVATIONS.find(loss.link)
-    if loss.targets not in TARGETS:
-        raise ValueError(f"loss {loss.name!r}: targets must be one of {', '.join(TARGETS)}, got {loss.targets!r}")
+        raise ValueError(f"a loss's name must be a word, got {brief(loss.name)}")
+    try:
+        link = ACTIVATIONS.find(loss.link)
+    except ValueError as error:
+        raise ValueError(f"loss {loss.name!r}: link: {error}") from None
+    if not isinstance(loss.targets, str) or loss.targets not in TARGETS:
+        raise ValueError(f"loss {loss.name!r}: targets must be one of {', '.join(TARGETS)}, got {brief(loss.targets)}")
     rows = sum(loss.blocks) or max(3, len(loss.numbers))
     if rows > MANY:  # a name such as "cross_entropy:20000000" must not take gigabytes before it is refused
         return

@@ -9,6 +9,7 @@ import copy
 import warnings
 import weakref
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -66,13 +67,9 @@ class FeedForward:
         self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
         if self.label_smoothing and not (self.loss.link in LINKS and LINKS[self.loss.link].classes(2)):
             raise ValueError(f"label_smoothing is for classes; the loss {self.loss.name!r} has none")
-        if not isinstance(penalty_per_batch, bool | np.bool_):
-            raise ValueError(f"penalty_per_batch must be True or False, got {penalty_per_batch!r}")
-        self.penalty_per_batch = bool(penalty_per_batch)
+        self.penalty_per_batch = arguments.flag("penalty_per_batch", penalty_per_batch)
         self.rng = generator(rng)
-        if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
-            raise ValueError(f"layers must be sizes such as [2, 3, 1] or a list of layers, got {layers!r}")
-        layers = list(layers)
+        layers = arguments.several("layers", layers, "sizes such as [2, 3, 1] or a list of layers")
         if layers and all(isinstance(layer, tuple(KINDS.values())) for layer in layers):
             given = {"activation": activation, "initializer": initializer, "dropout": dropout or None, "dtype": dtype}
             for name, value in given.items():
@@ -80,7 +77,7 @@ class FeedForward:
                     raise ValueError(f"{name} is each layer's own when layers are given; leave out {name}={value!r}")
             self.layers = tuple(layers)
         else:
-            self.layers = tuple(self._from_sizes(layers, activation, initializer, dropout, dtype or np.float64))
+            self.layers = tuple(self._from_sizes(layers, activation, initializer, dropout, dtype))
         self._check_layers()
         self._gather()
 
@@ -91,13 +88,14 @@ class FeedForward:
     ) -> Iterable[Any]:
         if len(sizes) < 2:
             raise ValueError(f"layers must be at least two sizes (inputs, outputs) or a list of layers, got {sizes!r}")
-        for i, size in enumerate(sizes):
-            arguments.whole(f"layers[{i}]", size)
+        named = [(f"layers[{i}]", arguments.whole(f"layers[{i}]", size)) for i, size in enumerate(sizes)]
+        for pair in pairwise(named):
+            arguments.room(*pair)
         hidden = len(sizes) - 2
         if activation is None or isinstance(activation, str | Activation):
             names = ["tanh" if activation is None else activation] * hidden
         else:
-            names = list(activation)
+            names = arguments.several("activation", activation, "a name, an Activation, or a list of them")
         if len(names) == hidden:
             names.append(self.loss.link)
         if len(names) != hidden + 1:
@@ -106,6 +104,7 @@ class FeedForward:
                 f"too), got {len(names)}"
             )
         number("dropout", dropout, 0, 1)
+        self.loss.check_outputs(sizes[-1])  # before its link says the same in words of its own
         for i, name in enumerate(names):
             start = find_activation(name).initializer if initializer is None else initializer
             yield Layer(sizes[i], sizes[i + 1], name, initializer=start, rng=self.rng, dtype=dtype)
@@ -188,7 +187,7 @@ class FeedForward:
 
     @theta.setter
     def theta(self, value: Any) -> None:
-        assign("theta", self._theta, value)
+        assign("theta", self._theta, arguments.finite("theta", arguments.numeric("theta", value, self.dtype)))
 
     @property
     def grad(self) -> Array:
@@ -210,7 +209,10 @@ class FeedForward:
 
     def predict(self, X: Array) -> Array:
         """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it."""
-        return self.apply(arguments.columns("X", X, self.inputs, self.dtype))
+        A = self.apply(arguments.columns("X", X, self.inputs, self.dtype))
+        if A[0, 0] != A[0, 0]:  # one NaN in theta makes every output NaN
+            arguments.finite("theta", self._theta)
+        return A
 
     def apply(self, A: Array) -> Array:
         """`predict` without its checks."""
@@ -383,6 +385,13 @@ class FeedForward:
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)  # two networks cannot share layers: a layer lives in one theta
+
+
+def check_network(network: Any) -> Any:
+    """`network` as it is; ValueError when it is none."""
+    if isinstance(network, FeedForward):
+        return network
+    raise ValueError(f"network must be a Network (of an estimator it is `network_`), got {arguments.brief(network)}")
 
 
 def assign(name: str, vector: Array, value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from netwright.core.arguments import Array, number, whole
+from netwright.core.arguments import Array, brief, number, whole
 from netwright.core.registry import Registry
 
 BLOCK = 16_384  # numbers updated at a time: theta, gradient and slots of a block stay in the cache
@@ -50,11 +50,19 @@ class Optimizer:
 
     def step(self, theta: Array, grad: Array, rate: float | None = None) -> None:
         """One update of theta in place, from the gradient and the learning rate (default: its own)."""
+        if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f" or theta.ndim != 1:
+            raise ValueError(
+                f"theta must be a vector, an array of floats, which is changed in place, got {brief(theta)}"
+            )
+        if not isinstance(grad, np.ndarray) or grad.shape != theta.shape:
+            raise ValueError(f"grad must be an array of theta's shape {theta.shape}, got {brief(grad)}")
         if not self.fits(theta):
             self.start(theta)
         self.t += 1
         # a float, since a NumPy number would make float64 of float32
-        numbers = self.coefficients(self.t, self.learning_rate if rate is None else float(rate))
+        rate = self.learning_rate if rate is None else rate
+        known = type(rate) is float and rate >= 0
+        numbers = self.coefficients(self.t, rate if known else number("rate", rate, 0))
         for low in range(0, theta.size, BLOCK):
             block = slice(low, low + BLOCK)
             slots = [slot[block] for slot in self.slots.values()]
@@ -191,6 +199,11 @@ class AdamW(Adam):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.weight_decay = number("weight_decay", self.weight_decay, 0)
+        if self.weight_decay * self.learning_rate > 1:
+            raise ValueError(
+                f"weight_decay must be at most 1 / learning_rate, {1 / self.learning_rate:g}, got "
+                f"{self.weight_decay:g}: a step would take more than all of theta off"
+            )
 
     def decay(self, rate: Any) -> Any:
         return rate * self.weight_decay
@@ -223,7 +236,7 @@ class LBFGS(WholeBatch):
     evaluations: int | None = None
 
     def __post_init__(self) -> None:
-        self.memory = whole("memory", self.memory)
+        self.memory = whole("memory", self.memory, at_most=10_000)
         self.tolerance = number("tolerance", self.tolerance, 0)
         if self.restart is not None:
             self.restart = whole("restart", self.restart)

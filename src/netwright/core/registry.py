@@ -7,6 +7,8 @@ reads it from there.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from netwright.core.arguments import brief
+
 Row = TypeVar("Row")
 
 
@@ -35,9 +37,8 @@ class Registry(dict[str, Row]):
         word, colon, numbers = name.partition(":") if isinstance(name, str) else ("", "", "")
         if not super().__contains__(word):
             asked = word if colon else name
-            raise ValueError(
-                f"unknown {self.kind} {asked!r}; {did_you_mean(asked, self)}choose one of {', '.join(sorted(self))}"
-            )
+            known = f"{did_you_mean(asked, self)}choose one of {', '.join(sorted(self))}"
+            raise ValueError(f"unknown {self.kind} {brief(asked)}; {known}")
         if not colon:
             return self[word]
         if word not in self.families:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from netwright.core.arguments import Array, number
+from netwright.core.arguments import Array, function, number
 from netwright.core.registry import Registry
 
 Schedule: TypeAlias = Callable[[float, float], float]
@@ -79,6 +79,10 @@ class Cosine(Constant):
 
     final: float = 0.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("Cosine's final", self.final, 0, 1)
+
     def factor(self, e: float, E: float) -> float:
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * min(e / E, 1))) / 2
 
@@ -137,8 +141,10 @@ SCHEDULES: Registry[type[Constant]] = Registry(
 
 def find_schedule(schedule: str | Schedule) -> Schedule:
     """The table's schedule of that name with its defaults, or the one given; ValueError for anything else."""
-    if callable(schedule) and not isinstance(schedule, type):
+    if isinstance(schedule, Constant):
         return schedule
+    if callable(schedule) and not isinstance(schedule, type):
+        return function("schedule", schedule, "schedule(e, E)")
     return _usual(schedule) if isinstance(schedule, str) else SCHEDULES.find(schedule)()
 
 

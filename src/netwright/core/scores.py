@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from netwright.core.activations import by_blocks
-from netwright.core.arguments import Array, whole
+from netwright.core.arguments import Array, shaped, weights, whole
 from netwright.core.registry import Registry
 
 Score: TypeAlias = Callable[[Array, Array, Array | None], float]  # (Y, A, weight) -> number
@@ -24,6 +24,12 @@ class NamedScore:
 
     def __call__(self, Y: Array, A: Array, weight: Array | None = None) -> float:
         """The number for targets Y and outputs A, (outputs, samples); weight, (samples,), counts a sample as copies."""
+        if not (type(Y) is type(A) is np.ndarray and Y.shape == A.shape and Y.ndim == 2):
+            Y, A = shaped("Y", Y, None, np.float64, what="outputs"), shaped("A", A, None, np.float64, what="outputs")
+            if Y.shape != A.shape:
+                raise ValueError(f"Y and A must have one shape, got {Y.shape} and {A.shape}")
+        if getattr(weight, "shape", None) != Y.shape[1:]:
+            weight = weights(weight, Y.shape[1], np.float64)
         return self.function(Y, A, weight)
 
 

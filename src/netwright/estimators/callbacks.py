@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, as_number, function
 from netwright.core.optimizers import Optimizer
 from netwright.core.samples import Samples
 from netwright.core.scores import SCORES, Score
@@ -71,13 +71,15 @@ def scoring(estimator: Any, held_out: Samples, y_val: Any) -> Callable[[Member],
             return 0.0 if np.isnan(value) and np.isfinite(A).all() else value  # R² of constant targets, as there
 
         return lambda member: {"score": natural}
+    if callable(estimator.scoring):
+        function("scoring", estimator.scoring, "scoring(estimator, X, y)")
     scorer = get_scorer(estimator.scoring) if estimator.scoring is not None else type(estimator).score
     X_val, _, weight = held_out.arrays
     given = {} if weight is None else {"sample_weight": weight}
 
     def scores(member: Member) -> Mapping[str, Score]:
         seen = estimator._with([member])
-        return {"score": lambda Y, A, weight: float(scorer(seen, X_val.T, y_val, **given))}
+        return {"score": lambda Y, A, weight: as_number("scoring", scorer(seen, X_val.T, y_val, **given))}
 
     return scores
 

@@ -14,7 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.model_selection import check_cv, train_test_split
 
 from netwright.core.activations import ACTIVATIONS
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, as_number, brief, finite, is_whole, several
 from netwright.core.losses import is_known
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.samples import Samples
@@ -57,12 +57,16 @@ class Member:
     def predict(self, X: Array, compiled: bool) -> Array:
         """The network's outputs A for X, (inputs, samples) and checked, by compiled code or the layers' own NumPy."""
         if not compiled:
+            A = X
             for layer in self.network.layers:
-                X = layer(X)
-            return X
-        if self.predictor is None:
-            self.predictor = self.network.predictor()
-        return self.predictor(X)
+                A = layer(A)
+        else:
+            if self.predictor is None:
+                self.predictor = self.network.predictor()
+            A = self.predictor(X)
+        if A[0, 0] != A[0, 0]:  # one NaN among the weights makes every output NaN
+            finite("theta (coefs_ and intercepts_)", self.network.theta)
+        return A
 
     def snapshot(self, draws: bool) -> dict[str, Any]:
         """Where it stands, to be restored: the random numbers only if training `draws` some, since that takes long."""
@@ -170,6 +174,7 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
         if isinstance(optimizer, Optimizer):
             member.rate = training.learning_rate * training.rate_factor
             factor = training.schedule(len(training.history), training.epochs)
+            as_number("schedule", factor)
             optimizer.learning_rate = float(member.rate * factor)  # the next epoch's: scikit-learn shows it there
 
 
@@ -246,20 +251,47 @@ def split(estimator: Any, samples: Samples, y: Any, groups: Any) -> tuple[Array,
     """(places to learn from, places held out) for early stopping: the splitter's first, or scikit-learn's draw."""
     X, Y = samples.X, samples.Y
     if estimator.validation_splitter is not None:
-        splitter = check_cv(estimator.validation_splitter, y, classifier=isinstance(estimator, ClassifierMixin))
-        learned, held = next(iter(splitter.split(X.T, y, groups)))
+        learned, held = _places(next(iter(_pairs(estimator, X, y, groups)), ()), len(samples))
     else:
-        learned, held = train_test_split(
-            np.arange(len(samples)),
-            random_state=split_state(estimator),
-            test_size=estimator.validation_fraction,
-            stratify=np.where(Y[0] > 0, "True", "False")
-            if isinstance(estimator, ClassifierMixin) and len(Y) == 1
-            else None,
-        )
+        fraction, rows = estimator.validation_fraction, np.arange(len(samples))
+        one_of_two = isinstance(estimator, ClassifierMixin) and len(Y) == 1
+        strata = np.where(Y[0] > 0, "True", "False") if one_of_two else None
+        try:
+            learned, held = train_test_split(
+                rows, random_state=split_state(estimator), test_size=fraction, stratify=strata
+            )
+        except ValueError as error:
+            raise ValueError(f"validation_fraction={fraction!r} of {len(samples)} rows: {error}") from None
     if len(held) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
     return learned, held
+
+
+def _pairs(estimator: Any, X: Array, y: Any, groups: Any) -> Any:
+    """What `validation_splitter` has to give: a splitter's pairs, those of so many folds, or pairs as they are."""
+    splitter = estimator.validation_splitter
+    if not is_whole(splitter):
+        if hasattr(splitter, "split") and not isinstance(splitter, str | bytes):
+            return splitter.split(X.T, y, groups)
+        return several("validation_splitter", splitter, "a splitter, a number of folds, or pairs of places")
+    if not 2 <= splitter <= X.shape[1]:
+        raise ValueError(f"validation_splitter must be from 2 to {X.shape[1]} folds of so many rows, got {splitter}")
+    return check_cv(splitter, y, classifier=isinstance(estimator, ClassifierMixin)).split(X.T, y, groups)
+
+
+def _places(pair: Any, rows: int) -> tuple[Array, Array]:
+    """What a splitter gave, as places among so many rows; ValueError when that is none."""
+    what = "validation_splitter must give pairs of places, (to learn from, held out)"
+    if not isinstance(pair, Sequence) or len(pair) != 2:
+        raise ValueError(f"{what}, got {brief(pair)}")
+    for places in (found := [np.asarray(each) for each in pair]):
+        right = places.ndim == 1 and places.size and (places.dtype.kind in "iu" or places.dtype == bool)
+        if not right or (places.dtype == bool and places.size != rows):
+            raise ValueError(f"{what}, got {brief(places)}")
+        if places.dtype != bool and not (-rows <= places.min() and places.max() < rows):
+            wrong = places[(places < -rows) | (places >= rows)][0]
+            raise ValueError(f"validation_splitter names row {wrong}, and there are {rows}")
+    return found[0], found[1]
 
 
 def split_state(estimator: Any) -> np.random.RandomState:

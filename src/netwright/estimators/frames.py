@@ -21,7 +21,9 @@ def checked_frame(
     scikit-learn's words.
     """
     if not columns:
-        raise ValueError(f"0 feature(s) (shape=({_num_samples(X)}, 0)) while a minimum of 1 is required.")
+        raise ValueError(
+            f"X has no columns: 0 feature(s) (shape=({_num_samples(X)}, 0)) while a minimum of 1 is required."
+        )
     told = {name for name, kind in kinds.items() if kind == "category"}
     dropped = {name for name, kind in kinds.items() if kind == "drop"}
     try:

@@ -4,12 +4,15 @@ import copy
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.core.arguments import Array, numeric, unmasked, visible
+from netwright.core import arguments
+from netwright.core.arguments import Array, brief, numeric, unmasked, visible
 from netwright.estimators.fitting import Member
+from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.validation import check_X, check_X_y
 from netwright.network import Network
 from netwright.recipes.scaling import Scaling, fold
@@ -68,6 +71,7 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         from netwright.inspection.importance import permutation_importance
 
+        validate_parameter_constraints({"random_state": ["random_state"]}, {"random_state": random_state}, "importance")
         X, y = check_X_y(self, X, y, reset=False)
         seed = check_random_state(random_state).randint(2**31)
         found = [
@@ -92,7 +96,10 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         x = np.atleast_2d(numeric("x", x, np.float64))
         network = self.as_network()
-        Y = self._encode(np.asarray(unmasked("y", y)).reshape(1, *np.shape(y)), network.dtype)
+        row = (labels_in if isinstance(self, ClassifierMixin) else numbers_in)([y])
+        if not isinstance(row, np.ndarray) or not row.size:
+            raise ValueError(f"y must be the target of one sample, got {brief(y)}")
+        Y = self._encode(row, network.dtype)
         names = getattr(self, "feature_names_in_", None)
         return worked_step(
             network,
@@ -161,7 +168,7 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         from netwright.estimators.files import save
 
         self._fitted()
-        save(self, path)
+        save(self, arguments.path("path", path))
 
     def _fitted(self) -> Any:
         check_is_fitted(self)

@@ -12,7 +12,7 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
 
-from netwright.core.arguments import Array, unmasked
+from netwright.core.arguments import Array, brief, unmasked
 from netwright.core.losses import find_loss
 from netwright.core.scores import r2
 from netwright.estimators import parameters
@@ -71,6 +71,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         with whole_or_nothing(self):
             parameters.check(self)
             y, classes = labels_in(y), labels_in(classes, "classes")
+            if (classes is not None and np.ndim(classes) != 1) or np.size(classes) == 0:
+                raise ValueError(f"classes must be a list of all classes that will come, got {brief(classes)}")
             if _check_partial_fit_first_call(self, classes):
                 self._labels = Labels.of(y, self.classes_)
             self._step(X, y, sample_weight)

@@ -1,14 +1,23 @@
 """From scikit-learn's parameters, and ours beside them, to the core's: activations, loss, optimizer, schedule."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from netwright.core.activations import ACTIVATIONS, Activation
+from netwright.core.arguments import brief, is_whole, path, room, several
 from netwright.core.losses import Loss
 from netwright.core.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant, Plateau, Schedule
@@ -53,7 +62,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "schedule": [StrOptions(set(SCHEDULES)), callable, None],
     "scoring": [str, callable, None],
     "validation_splitter": ["cv_object", None],
-    "n_networks": [Interval(Integral, 1, None, closed="left")],
+    "n_networks": [Interval(Integral, 1, 100_000, closed="both")],
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "checkpoint": "no_validation",  # type: ignore[dict-item]  # the core says what is wrong with a path
     "resume": ["boolean"],
@@ -86,6 +95,7 @@ def check(estimator: Any) -> None:
     plain = all(isinstance(value, PLAIN) for value in given.values())  # what is written alike is alike
     written = (type(estimator), *((name, repr(value)) for name, value in given.items())) if plain else ()
     if not plain or written not in _right:  # scikit-learn's check takes longer than a small partial_fit
+        check_numbers(CONSTRAINTS, given, type(estimator).__name__)
         validate_parameter_constraints(CONSTRAINTS, given, type(estimator).__name__)
         if plain and len(_right) < 1000:
             _right.add(written)
@@ -98,8 +108,20 @@ def check(estimator: Any) -> None:
         for name in ("warm_start", "checkpoint"):
             if getattr(estimator, name):
                 raise ValueError(f"solver='auto' begins anew each time: leave out {name}={getattr(estimator, name)!r}")
+    if estimator.checkpoint is not None:
+        path("checkpoint", estimator.checkpoint)
     if estimator.resume and estimator.checkpoint is None:
         raise ValueError("resume=True goes on from `checkpoint`; give that too")
+
+
+def check_numbers(constraints: Mapping[str, list[Any]], given: Mapping[str, Any], caller: str) -> None:
+    """InvalidParameterError where a truth value was given for a number; to scikit-learn True is the number 1."""
+    for name, value in given.items():
+        kinds = constraints.get(name, "no_validation")
+        numeric = any(isinstance(kind, Interval) for kind in kinds)
+        if numeric and isinstance(value, bool | np.bool_) and "boolean" not in kinds:
+            limits = " or ".join(str(kind) for kind in kinds if isinstance(kind, Interval))
+            raise InvalidParameterError(f"The {name!r} parameter of {caller} must be {limits}. Got {value!r} instead.")
 
 
 def check_same(name: str, now: Any, then: Any) -> None:
@@ -112,9 +134,11 @@ def check_same(name: str, now: Any, then: Any) -> None:
 
 
 def hidden_sizes(estimator: Any) -> list[int]:
-    """The hidden layers' sizes; ValueError for one below 1."""
+    """The hidden layers' sizes; ValueError for one that is no whole number, or below 1."""
     sizes = estimator.hidden_layer_sizes
-    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    sizes = several("hidden_layer_sizes", sizes, "sizes such as (100,)") if hasattr(sizes, "__iter__") else [sizes]
+    if not all(map(is_whole, sizes)):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {brief(estimator.hidden_layer_sizes)}")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
@@ -130,15 +154,16 @@ def make_network(
 ) -> Network:
     """The network that the parameters describe, its weights still to be drawn."""
     sizes = hidden_sizes(estimator)
+    for pair in pairwise([("the features of X", inputs), *(("hidden_layer_sizes", size) for size in sizes)]):
+        room(*pair)
     given = estimator.activation
     if isinstance(given, str | Activation):
         hidden = [activation(given)] * len(sizes)
     else:
-        hidden = [activation(one) for one in given]
+        what = f"one, or one for each of the {len(sizes)} hidden layers"
+        hidden = [activation(one) for one in several("activation", given, what)]
         if len(hidden) != len(sizes):
-            raise ValueError(
-                f"activation must be one, or one for each of the {len(sizes)} hidden layers, got {given!r}"
-            )
+            raise ValueError(f"activation must be {what}, got {brief(given)}")
     return Network(
         [inputs, *sizes, outputs],
         [*hidden, last],

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from netwright.core.arguments import Array
+from netwright.core.arguments import Array, finite, numeric, several
 from netwright.core.optimizers import Optimizer
 from netwright.core.samples import Samples
 from netwright.engines import warmed_up
@@ -113,6 +113,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         ValueError names what is wrong with an argument, before anything is learnt. A fit that an exception ends leaves
         the estimator as it was. Ctrl-C keeps what was learnt by then, and warns; before an epoch is done it is one.
         """
+        parameters.check(self)
         with whole_or_nothing(self, vars(self).get("_members", ()) if self.warm_start else (), self._draws(X)):
             self._train(self._prepare(X, y, sample_weight, (X_val, y_val, sample_weight_val), groups))
         return self
@@ -121,7 +122,6 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, held_out: Any = (None,) * 3, groups: Any = None, *, step: bool = False
     ) -> Task:
         """What `fit` is to do, or with `step` one epoch of it: everything is checked, the networks are there."""
-        parameters.check(self)
         if self.early_stopping and step:
             raise ValueError("partial_fit does not support early_stopping=True")
         sizes = parameters.hidden_sizes(self)
@@ -190,7 +190,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
             raise ValueError("groups are for validation_splitter, which says how to split by them; give that too")
         if X_val is not None:
             X_val, y_val = check_X_y(self, X_val, y_val, reset=False)
-            return rows, columns(X_val, y_val, check_weight(weight_val, X_val)), y_val
+            return rows, columns(X_val, y_val, check_weight(weight_val, X_val, "sample_weight_val")), y_val
         if not self.early_stopping or self.solver == "lbfgs":  # which ignores it, as there
             return rows, None, None
         learned, held = split(self, rows, y, groups)
@@ -243,6 +243,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
 
     def _step(self, X: Any, y: Any, sample_weight: Any) -> None:
         """One epoch of all rows, for `partial_fit`."""
+        parameters.check(self)
         with whole_or_nothing(self, vars(self).get("_members", ()), self._draws(X)):
             self._train(self._prepare(X, y, sample_weight, step=True))
 
@@ -348,13 +349,31 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
 
     def _synced(self) -> list[Member]:
         """The networks; what the user has put into `coefs_` or `intercepts_` is copied into the first."""
-        given = (*self.coefs_, *self.intercepts_)
+        try:
+            given = (*self.coefs_, *self.intercepts_)
+        except TypeError:  # one is no list
+            given = ()
         if len(given) != len(self._shown) or not all(map(is_, given, self._shown)):
-            dense = self._members[0].network.dense
-            for layer, W, b in zip(dense, self.coefs_, self.intercepts_, strict=True):
-                layer.W, layer.b = np.asarray(W).T, np.reshape(b, (-1, 1))
-            self._show_weights()
+            self._take_weights()
         return self._members
+
+    def _take_weights(self) -> None:
+        """Copy `coefs_` and `intercepts_` into the first network; ValueError, before any is, where one is wrong."""
+        dense, taken = self._members[0].network.dense, []
+        views = {"coefs_": [layer.W.T for layer in dense], "intercepts_": [layer.b[:, 0] for layer in dense]}
+        for name, here in views.items():
+            given = several(name, getattr(self, name), f"a list of {len(here)} arrays")
+            if len(given) != len(here):
+                raise ValueError(f"{name} must be a list of {len(here)} arrays, got {len(given)}")
+            for i, (view, value) in enumerate(zip(here, given, strict=True)):
+                array = numeric(f"{name}[{i}]", value, view.dtype)
+                array = array.reshape(-1) if name == "intercepts_" else array
+                if array.shape != view.shape:
+                    raise ValueError(f"{name}[{i}] must have shape {view.shape}, got {array.shape}")
+                taken.append((view, finite(f"{name}[{i}]", array)))
+        for view, array in taken:
+            view[...] = array
+        self._show_weights()
 
     def _loss_grad_lbfgs(self, packed: Array, X: Array, y: Array, sample_weight: Any, *unused: Any) -> Any:
         """(loss, gradient) at scikit-learn's packed parameters: its name, for those who check gradients by it."""

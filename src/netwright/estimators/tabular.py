@@ -11,15 +11,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
+from netwright.core import arguments
 from netwright.core.arguments import Array, unmasked, visible
 from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
 from netwright.estimators.frames import checked_frame
 from netwright.estimators.labels import class_weights, codes_of
+from netwright.estimators.parameters import check_numbers
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
+from netwright.estimators.validation import weights_of
 from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of, samples_of
@@ -123,7 +126,7 @@ class Tabular(BaseEstimator):
         """
         from netwright.estimators.tabular_files import save
 
-        save(self, path)
+        save(self, arguments.path("path", path))
 
     # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,20 +186,12 @@ class Tabular(BaseEstimator):
     def _held_out(self, X: Any, y: Any, weight: Any) -> Samples:
         """The rows to validate on, as the networks take them."""
         inputs = self._features(X)
-        weight = (
-            None
-            if weight is None
-            else _check_sample_weight(unmasked("sample_weight_val", weight), inputs.T, ensure_non_negative=True)
-        )
+        weight = None if weight is None else weights_of("sample_weight_val", weight, inputs.T)
         return in_float32(inputs, self._encode(y), weight)
 
     def _weigh(self, sample_weight: Any, y: Any, frame: Frame) -> Array:
         rows = np.zeros((frame.n_rows, 1))
-        weight = np.asarray(
-            _check_sample_weight(
-                unmasked("sample_weight", sample_weight), rows, dtype=np.float64, ensure_non_negative=True
-            )
-        )
+        weight = weights_of("sample_weight", sample_weight, rows, dtype=np.float64)
         if not weight.any():
             raise ValueError("Sample weights must contain at least one number above zero: every weight is zero.")
         return weight
@@ -211,12 +206,14 @@ class Tabular(BaseEstimator):
             "resume": ["boolean"],
             "class_weight": [dict, StrOptions({"balanced"}), None],
         }
-        if self.resume and self.checkpoint is None:
-            raise ValueError("resume=True goes on from `checkpoint`; give that too")
         given = self.get_params(deep=False)
-        validate_parameter_constraints(
-            {name: kinds for name, kinds in constraints.items() if name in given}, given, type(self).__name__
-        )
+        constraints = {name: kinds for name, kinds in constraints.items() if name in given}
+        check_numbers(constraints, given, type(self).__name__)
+        validate_parameter_constraints(constraints, given, type(self).__name__)
+        if self.checkpoint is not None:
+            arguments.path("checkpoint", self.checkpoint)
+        elif self.resume:
+            raise ValueError("resume=True goes on from `checkpoint`; give that too")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from netwright.core.arguments import Array, unmasked
+from netwright.core.arguments import Array, brief, unmasked
 from netwright.tables.columns import collected
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -99,19 +100,38 @@ def has_width(estimator: Any, X: Array) -> bool:
     return bool(X.shape[1] == fitted.get("n_features_in_")) and "feature_names_in_" not in fitted
 
 
-def check_weight(weight: Any, X: Array) -> Array | None:
+def check_weight(weight: Any, X: Array, name: str = "sample_weight") -> Array | None:
     """(samples,) of weights, None if there are none; ValueError for a wrong shape, a negative one, or only zeros."""
     if weight is None:
         return None
-    weight = _check_sample_weight(unmasked("sample_weight", weight), X, ensure_non_negative=True)
+    weight = weights_of(name, weight, X)
     if not weight.any():
         raise ValueError("Sample weights must contain at least one number above zero: every sample's weight is zero.")
     return weight
 
 
+def weights_of(name: str, weight: Any, X: Array, **options: Any) -> Array:
+    """(samples,) of weights, as scikit-learn checks them; ValueError in its words, or ours where the name lacks."""
+    weight = unmasked(name, weight)
+    try:
+        if isinstance(weight, complex):
+            raise TypeError
+        found = np.asarray(_check_sample_weight(weight, X, ensure_non_negative=True, **options))
+        if np.isfinite(found).all():  # of one number for all rows it is not looked at there
+            return found
+        raise TypeError
+    except (TypeError, ValueError) as error:
+        if "weight" in str(error):
+            raise
+        raise ValueError(f"{name} must be numbers, one for each row of X, got {brief(weight)}") from None
+
+
 def _in_order(X: Any) -> Any:
     """X, of a lazy frame its rows; ValueError for what scikit-learn would not see: masked values, one name twice."""
     X = collected("X", X)
+    table = any(hasattr(X, name) for name in ("__len__", "shape", "__array__", "__dataframe__"))
+    if not table or getattr(X, "shape", None) == () or isinstance(X, str | bytes | Mapping | set | frozenset):
+        raise ValueError(f"X must be a table of numbers, (samples, features), got {brief(X)}")
     names = Counter(getattr(X, "column_names", getattr(X, "columns", ())))  # Arrow's, or anybody else's
     for name, count in names.most_common(1):
         if count > 1:
@@ -131,8 +151,8 @@ def _with_column(error: ValueError | TypeError, X: Any) -> ValueError | TypeErro
         else:
             good = np.isfinite(values)
         row, column = np.argwhere(~good)[0]
-    except (ValueError, TypeError, IndexError):  # it is not X that the error is about
-        return error
+    except (ValueError, TypeError, IndexError):  # it is not X that the error is about, or X is no table
+        return ValueError(f"X must be numbers: {error}") if "convert string" in str(error) else error
     names = list(getattr(X, "column_names", getattr(X, "columns", ())))
     name = f"column {names[column]!r}" if names else f"column {column}"
     said = "Input X contains NaN." if "NAType" in str(error) else error

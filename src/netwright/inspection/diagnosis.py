@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netwright.core.arguments import Array
-from netwright.core.network import FeedForward, assign
+from netwright.core.arguments import Array, brief, named_inputs, number, several, text, whole
+from netwright.core.network import FeedForward, assign, check_network
 from netwright.inspection.evidence import Evidence
 from netwright.inspection.symptoms import CHECKS, columns, one_digit, rounded
 from netwright.training.history import History
@@ -142,14 +142,26 @@ def diagnose(
 
     Changes nothing and takes some ms. ValueError names what does not fit the network.
     """
-    if face not in FACES:
+    if text("face", face) not in FACES:
         raise ValueError(f"face must be one of {', '.join(FACES)}, got {face!r}")
-    X, Y, weight = network.check(X, Y, weight)
+    X, Y, weight = check_network(network).check(X, Y, weight)
     if np.isnan(Y).any(axis=0).all():
         raise ValueError("no sample has all of its targets: give diagnose some that do")
     if start is not None:
         assign("start", np.empty_like(network.theta), start)
     history = History() if history is None else history  # one without epochs may tell why it has none
+    if not isinstance(history, History):
+        raise ValueError(f"history must be what train returned, a History, got {brief(history)}")
+    if batch_size is not None:
+        whole("batch_size", batch_size)
+    if max_epochs is not None:
+        whole("max_epochs", max_epochs)
+    rates = {"initial_learning_rate": initial_learning_rate, "alpha": alpha, "tolerance": tolerance}
+    for name, rate in rates.items():
+        if rate is not None:
+            number(name, rate, 0)
+    names = None if names is None else named_inputs("names", names, network.inputs)
+    target_names = [] if target_names is None else several("target_names", target_names, "names of classes or outputs")
     with np.errstate(all="ignore"):  # a network that diverged overflows
         size = min(batch_size or 200, X.shape[1])
         l2, l1 = network.penalties(size)
@@ -166,8 +178,8 @@ def diagnose(
             l2=l2 or (alpha or 0.0) / size,
             l1=l1,
             start=start,
-            names=list(names or ()),
-            labels=list(target_names or ()),
+            names=names or [],
+            labels=target_names,
         )
         words = _words(seen, size)
         findings: list[Finding] = []
@@ -175,8 +187,8 @@ def diagnose(
             for key, problem, evidence, *own in check(seen, bool(findings)):
                 severity, *change = CHANGES[key]
                 mild = check is columns and not seen.harmed
-                text = change[FACES.index(face)].format(**words, **dict(*own))
-                findings.append(Finding(problem, evidence, text, severity * (MILD if mild else 1)))
+                code = change[FACES.index(face)].format(**words, **dict(*own))
+                findings.append(Finding(problem, evidence, code, severity * (MILD if mild else 1)))
         return Diagnosis(findings, _as_a_whole(seen))
 
 

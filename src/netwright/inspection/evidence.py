@@ -185,7 +185,7 @@ class Evidence:
         for factor in (4.0, 0.25):  # longer and longer; if the first is too long already, shorter
             t = first if factor > 1 else first * factor
             for _ in range(8):
-                twin.theta = theta + t * down
+                twin.theta[...] = theta + t * down
                 now = twin.evaluate(X, Y, weight)[0] + twin.penalize(1)
                 if now < best:
                     best, t = now, t * factor

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, columns, is_whole
-from netwright.core.network import FeedForward
+from netwright.core.arguments import Array, brief, columns, is_whole
+from netwright.core.network import FeedForward, check_network
 
 TILE = 1 << 17  # numbers in a tile's largest array: what one layer leaves is still in the cache when the next one comes
 
@@ -17,9 +17,10 @@ TILE = 1 << 17  # numbers in a tile's largest array: what one layer leaves is st
 def input_gradient(network: FeedForward, X: Array, output: int | None = None) -> Array:
     """dA/dX, each sample's Jacobian, (outputs, inputs, samples); of one `output`, (inputs, samples).
 
-    X is (inputs, samples). ValueError for a wrong shape, or when there is no such output.
+    X is (inputs, samples). `output` counts from 0, or back from the last one, -1. ValueError for a wrong shape, or when
+    there is no such output.
     """
-    X = columns("X", X, network.inputs, network.dtype)
+    X = columns("X", X, check_network(network).inputs, network.dtype)
     wanted = list(range(network.outputs)) if output is None else [_place("output", output, network.outputs)]
     gradient = np.empty((len(wanted), *X.shape), network.dtype)
     for tile in tiles_of(network, X.shape[1], len(wanted)):
@@ -42,7 +43,7 @@ def hidden_activations(network: FeedForward, X: Array, layer: int = -1) -> Array
 
     `layer` counts the dense hidden layers from 0, or back from the last one, -1; ValueError when there is no such one.
     """
-    A = columns("X", X, network.inputs, network.dtype)
+    A = columns("X", X, check_network(network).inputs, network.dtype)
     *hidden, _ = network.dense
     if not hidden:
         raise ValueError(f"layer {layer!r}: this network has no hidden layer, its inputs go straight to its outputs")
@@ -62,4 +63,4 @@ def _place(name: str, value: Any, size: int) -> int:
     """`value` as an index into `size` things, counted from the end when it is negative; ValueError otherwise."""
     if is_whole(value) and value in range(-size, size):
         return int(value) % size
-    raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {value!r}")
+    raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {brief(value)}")

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, Rng, brief, generator, is_whole, whole
+from netwright.core.arguments import Array, Rng, as_number, brief, function, generator, is_whole, whole
 from netwright.core.layer import Layer
 from netwright.core.losses import LINKS
-from netwright.core.network import FeedForward
+from netwright.core.network import FeedForward, check_network
 from netwright.core.scores import SCORES, Score, is_error
 from netwright.inspection.gradients import tiles_of
 
@@ -56,9 +56,9 @@ def permutation_importance(
     Shuffling inputs j changes the first layer's Z by W[:, j]·ΔX[j] and nothing where ΔX is 0: only that product and the
     layers after it are computed, over tiles of samples.
     """
-    X, Y, weight = network.check(X, Y, weight)
+    X, Y, weight = check_network(network).check(X, Y, weight)
     rows = _groups(groups, network.inputs)
-    shuffles = [group for group in rows for _ in range(whole("repeats", repeats))]
+    shuffles = [group for group in rows for _ in range(whole("repeats", repeats, at_most=100_000))]
     rng, judge = generator(rng), _judge(network, Y, weight, score)
     layers, samples = network.dense, X.shape[1]
     first, tiles = layers[0], list(tiles_of(network, samples))
@@ -98,9 +98,9 @@ def _judge(network: FeedForward, Y: Array, weight: Array | None, score: str | Sc
             return -float(np.average(values.sum(axis=0), weights=weight))
 
         return judge
-    function = score if callable(score) else SCORES.find(score)
+    judged = function("score", score, "score(Y, A, weight)") if callable(score) else SCORES.find(score)
     sign = -1 if isinstance(score, str) and is_error(score) else 1
-    return lambda Z: sign * float(function(Y, f(Z), weight))
+    return lambda Z: sign * as_number("score", judged(Y, f(Z), weight))
 
 
 def _groups(groups: Sequence[Sequence[int]] | None, inputs: int) -> list[Array]:

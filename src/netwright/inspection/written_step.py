@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, Activation, Softmax, by_blocks
-from netwright.core.arguments import Array, brief, columns, number, numeric, whole
+from netwright.core.arguments import Array, columns, named_inputs, number, numeric, whole
 from netwright.core.layer import Layer
 from netwright.core.losses import LINKS
-from netwright.core.network import FeedForward
+from netwright.core.network import FeedForward, check_network
 
 WIDTH = 100  # characters in a line
 ALL, FIRST = 6, 3  # so many neurons or inputs are all written out; of more, the first few
@@ -38,11 +38,12 @@ def worked_step(
     >>> worked_step(Network([2, 3, 1], rng=0), [0, 1], 1).splitlines()[0]
     'One step of gradient descent on one sample: network 2-3-1, loss logloss'
     """
+    check_network(network)
     X, Y = _sample("x", x, network.inputs, network.dtype), _sample("y", y, network.outputs, network.dtype)
     network.loss.check_targets(Y)
-    rate, digits = number("learning_rate", learning_rate, 0, above=True), whole("digits", digits, 2)
-    if names is not None and (isinstance(names, str) or not np.iterable(names) or len(names) != network.inputs):
-        raise ValueError(f"names must be {network.inputs} words, one for each input, got {brief(names)}")
+    rate, digits = number("learning_rate", learning_rate, 0, above=True), whole("digits", digits, 2, at_most=17)
+    if names is not None:
+        named_inputs("names", names, network.inputs)
     return write_step(network, X, Y, rate, names, digits)
 
 

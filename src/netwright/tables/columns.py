@@ -96,8 +96,10 @@ def _array(table: Any) -> Array:
             raise ValueError(f"a table's rows must be of one length, got {brief(table)}") from None
     if array.dtype.kind == "c":
         raise ValueError("Complex data not supported: the table has complex numbers")
+    if array.ndim == 0:
+        raise ValueError(f"Expected 2D array, or another table with rows and columns, got {brief(table)}")
     if array.ndim != (1 if array.dtype.names else 2):
-        hint = " Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row." * (array.ndim > 0)
+        hint = " Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row."
         raise ValueError(f"Expected 2D array: a table has two dimensions, rows and columns, not {array.shape}.{hint}")
     return array
 

@@ -12,9 +12,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from netwright.core.arguments import whole
+from netwright.core import arguments
+from netwright.core.arguments import brief, flag, several, whole
 from netwright.files.schema import check, natural, plain
 from netwright.tables import sql
 from netwright.tables.csv_columns import read_csv
@@ -29,6 +28,9 @@ from netwright.tables.text import NULLS, TextColumns
 from netwright.tables.write import to_csv_text, write_table
 
 __all__ = ["read_table", "to_csv_text", "write_table"]
+
+
+NULL_TEXTS = "a list of texts such as ['NA', '-']"
 
 
 def read_table(
@@ -56,14 +58,19 @@ def read_table(
     missing but an empty one. ValueError, or an OSError, of one sentence with file, column, line and
     value; also for a packed file that unpacks to more than half of the memory, or grows a hundredfold beyond 128 MiB.
     """
-    path = Path(path)
+    path = Path(arguments.path("path", path))
+    nulls = nulls if isinstance(nulls, Collection) else several("nulls", nulls, NULL_TEXTS)
     _check_marks(delimiter, decimal, thousands, nulls)
+    columns = {"categorical": categorical, **({} if needed is None else {"needed": needed})}
+    for name, names in columns.items():
+        several(name, names, "a list of column names", ordered=False)
     _check_there(path)
     form, packed = format_of(path, PACKINGS)
     whole("skip_lines", skip_lines, 0)
-    for name, value in (("header", header), ("units_line", units_line)):
-        if not isinstance(value, bool | np.bool_) and (value is not None or name != "header"):
-            raise ValueError(f"{name} must be True or False, got {value!r}")
+    for name, value in (("units_line", units_line), ("spelled", spelled)):
+        flag(name, value)
+    if header is not None:
+        flag("header", header)
     if form != "csv" and (skip_lines or units_line):
         raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
@@ -118,8 +125,8 @@ def check_reading(where: str, reading: Any) -> None:
 def _date_formats(date_format: str | Mapping[str, str] | None) -> Mapping[str, str]:
     """Each column's format, "" for all of them; ValueError for one that is none."""
     if not isinstance(date_format, str | Mapping | None):
-        raise ValueError(f"date_format must be a text such as '%d/%m/%Y', or one by column, got {date_format!r}")
-    formats = {"": date_format} if isinstance(date_format, str) else date_format or {}
+        raise ValueError(f"date_format must be a text such as '%d/%m/%Y', or one by column, got {brief(date_format)}")
+    formats = {"": date_format} if isinstance(date_format, str) else {} if date_format is None else date_format
     for each in formats.values():
         _check_date_format(each)
     return formats
@@ -137,31 +144,32 @@ def _check_there(path: Path) -> None:
 
 def _check_marks(delimiter: Any, decimal: Any, thousands: Any, nulls: Any) -> None:
     """ValueError for marks that are no single character, or that one cannot tell apart."""
-    if delimiter is not None and delimiter in ("\n", "\r", '"'):
-        raise ValueError(f"delimiter must be a mark between fields, got {delimiter!r}")
     marks = {"delimiter": delimiter, "decimal": decimal, "thousands": thousands}
-    given = {name: mark for name, mark in marks.items() if mark is not None and (mark != "" or name == "decimal")}
+    given = {name: mark for name, mark in marks.items() if mark is not None}
     for name, mark in given.items():
-        if not isinstance(mark, str) or len(mark) != 1:
-            raise ValueError(f"{name} must be one character, got {mark!r}")
+        if not isinstance(mark, str) or (len(mark) != 1 and (mark or name == "decimal")):
+            raise ValueError(f"{name} must be one character, got {brief(mark)}")
+    given = {name: mark for name, mark in given.items() if mark}
+    if delimiter in ("\n", "\r", '"'):
+        raise ValueError(f"delimiter must be a mark between fields, got {delimiter!r}")
     for name in ("decimal", "thousands"):
         if name in given and (given[name].isalnum() or given[name] in "+-"):
             raise ValueError(f"{name} must be a mark between digits, got {given[name]!r}")
     if thousands == decimal:
         raise ValueError(f"thousands and decimal are both {decimal!r}: 1{decimal}234 could be either; give two marks")
-    if isinstance(nulls, str) or not all(isinstance(null, str) for null in nulls):
-        raise ValueError(f"nulls must be a list of texts such as ['NA', '-'], got {nulls!r}")
+    if not all(isinstance(null, str) for null in several("nulls", nulls, NULL_TEXTS, ordered=False)):
+        raise ValueError(f"nulls must be {NULL_TEXTS}, got {brief(nulls)}")
 
 
 def _check_date_format(form: Any) -> None:
     if not isinstance(form, str):
-        raise ValueError(f"a date_format is a text such as '%d/%m/%Y', got {form!r}")
+        raise ValueError(f"a date_format is a text such as '%d/%m/%Y', got {brief(form)}")
     try:
         datetime.strptime("", form)
     except ValueError as error:
         if "does not match" not in str(error) or "%" not in form:
             right = "one is made of %d, %m, %Y and such, as %d/%m/%Y"
-            raise ValueError(f"{form!r} is not a date format; {right}") from None
+            raise ValueError(f"date_format: {form!r} is not a date format; {right}") from None
 
 
 def _python_encoding(encoding: str) -> str:
@@ -171,5 +179,7 @@ def _python_encoding(encoding: str) -> str:
         # hex, zlib and the like are codecs of something else than text, idna of names only.
         codecs.getincrementaldecoder(name)("surrogateescape").decode("a,b\n".encode(name) * 2, final=True)
     except (LookupError, TypeError, ValueError, AssertionError):
-        raise ValueError(f"unknown encoding {encoding!r}; known are utf-8, latin-1, cp1252, utf-16 and more") from None
+        raise ValueError(
+            f"unknown encoding {brief(encoding)}; known are utf-8, latin-1, cp1252, utf-16 and more"
+        ) from None
     return "utf-8-sig" if name in ("utf-8", "ascii") else name

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from netwright.core import arguments
+from netwright.core.arguments import brief
 from netwright.files.atomic import write_atomically
 from netwright.tables import sql
 from netwright.tables.column import spelling
@@ -39,7 +41,9 @@ def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
     ValueError for an unknown ending, and where names differ in case only, for which there is CSV; OSError when it can't
     be written.
     """
-    place = Path(os.path.realpath(path))  # a link's own ending says nothing
+    if not isinstance(frame, Frame):
+        raise ValueError(f"frame must be a Frame, as read_table gives, got {brief(frame)}")
+    place = Path(os.path.realpath(arguments.path("path", path)))  # a link's own ending says nothing
     form, packed = format_of(place, (".gz",))
     if form != "csv":
         known = {caseless(name): name for name in frame.names}

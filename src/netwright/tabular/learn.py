@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array, number, whole
+from netwright.core.arguments import Array, brief, function, number, several, text, whole
 from netwright.core.losses import Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
@@ -97,20 +97,22 @@ def train_table(
     long as no epoch of the one network, or no network of a mixture, is done, it is a KeyboardInterrupt. ValueError
     names the column, value or argument that is wrong, OSError the file; before training starts.
     """
-    arguments = locals() | {"resume": resume or None}
+    arguments = locals() | {"resume": None if resume is False else resume}
     asked = {name: arguments[name] for name in ABOUT_ONE if arguments[name] is not None}
     training = {name: asked.pop(name) for name in TRAINING if name in asked}
-    training |= {"checkpoint": checkpoint, "resume": resume}
+    training |= {"checkpoint": checkpoint, "resume": arguments["resume"]}
     _check_options(task, seed, validation, max_seconds, n_threads)
+    arguments["callbacks"] = callbacks = _check_kinds(target, weights, callbacks, tell, ready, reading)
+    drop, categorical = _names("drop", drop), _names("categorical", categorical)
+    keep_columns = _names("keep_columns", keep_columns)
     one = OneNetwork(**asked, training=training) if asks_for_one(arguments) else None
     kept = MixtureCheckpoint(*(None, None) if one else (checkpoint, TrainingOptions(**training).resumed))
     if isinstance(engine, str):
         ENGINES.find(engine)
     reading, rng = dict(reading or {}), np.random.default_rng(seed)
     # What is dropped need not be in order: as categories any values will do.
-    named = {"categorical": _names("categorical", categorical), "ignored": _names("drop", drop)}
-    frame = as_frame(table, target=target, **named, **reading)
-    kinds = dict.fromkeys(_names("keep_columns", keep_columns), "keep") | dict.fromkeys(categorical, "category")
+    frame = as_frame(table, target=target, categorical=categorical, ignored=drop, **reading)
+    kinds = dict.fromkeys(keep_columns, "keep") | dict.fromkeys(categorical, "category")
     names = _input_columns(frame, target, weights, drop, kinds)
     weight = None if weights is None else weights_in(frame, weights)
     if weight is not None:
@@ -123,10 +125,12 @@ def train_table(
     limits = {"max_seconds": max_seconds, "n_threads": n_threads}
     learner: SingleLearner | MixtureLearner
     if one:
-        learner = SingleLearner(one, rng, limits | {"engine": engine or "auto", "callbacks": callbacks})
+        learner = SingleLearner(
+            one, rng, limits | {"engine": "auto" if engine is None else engine, "callbacks": callbacks}
+        )
     else:
         told = {} if tell is None else {"tell": tell}
-        learner = MixtureLearner(limits | {"seed": seed, "engine": engine or "fused"} | told, kept)
+        learner = MixtureLearner(limits | {"seed": seed, "engine": "fused" if engine is None else engine} | told, kept)
     encoder, network, settings = learner.begin(problem)
     encoder = replace(encoder, dropped=[*problem.useless, *encoder.dropped])
     settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
@@ -169,7 +173,7 @@ def asks_for_one(arguments: Mapping[str, Any]) -> bool:
 
 def _check_options(task: Any, seed: Any, validation: Any, max_seconds: Any, n_threads: Any) -> None:
     """What is wrong whatever the table holds is said before it is read, which may take a while."""
-    if task not in (None, *TASKS):
+    if task is not None and text("task", task) not in TASKS:
         raise ValueError(f"unknown task {task!r}; choose {' or '.join(TASKS)}")
     whole("seed", seed, 0)
     if number("validation", validation, 0, 1) == 1:
@@ -180,10 +184,26 @@ def _check_options(task: Any, seed: Any, validation: Any, max_seconds: Any, n_th
         whole("n_threads", n_threads)
 
 
+def _check_kinds(target: Any, weights: Any, callbacks: Any, tell: Any, ready: Any, reading: Any) -> list[Callback]:
+    """ValueError for one that is of the wrong kind; returns the callbacks as a list."""
+    for name, column in {"target": target, **({} if weights is None else {"weights": weights})}.items():
+        if not isinstance(column, str):
+            raise ValueError(f"{name} must be the name of a column, got {brief(column)}")
+    if tell is not None:
+        function("tell", tell, "tell(words, share)")
+    if ready is not None:
+        function("ready", ready, "ready(model)")
+    if not isinstance(reading, Mapping | None):
+        raise ValueError(f"reading must be read_table's options by name, got {brief(reading)}")
+    return TrainingOptions(callbacks=() if callbacks is None else callbacks).watchers
+
+
 def _names(argument: str, names: Any) -> list[str]:
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{argument} must be a list of column names, got {names!r}")
-    return list(names)
+    what = "a list of column names"
+    found = several(argument, names, what, ordered=False)
+    if not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{argument} must be {what}, got {brief(names)}")
+    return found
 
 
 def _input_columns(

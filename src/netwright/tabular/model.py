@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from netwright.core import arguments
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, visible, whole
 from netwright.core.losses import Loss
@@ -147,6 +148,8 @@ class TableModel:
 
     def outputs_of(self, frame: Frame, *, notes: list[str] | None = None) -> Array:
         """`outputs`, of a table that has been read."""
+        if not frame.n_rows:
+            raise ValueError(f"{frame.path or 'the table'} has no rows")
         unseen = Unseen()
         own = {self.target.name, self.settings["weights"], *self.settings["drop"]}
         told = self.encoder.check(frame.drop(own & set(frame.names)))
@@ -193,7 +196,7 @@ class TableModel:
             "notes": self.notes,
             "reading": self.reading,
         }
-        KIND.write(path, tensors, header)
+        KIND.write(arguments.path("path", path), tensors, header)
 
     def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
         """How a file keeps what predicts: under which name, what JSON can say of it, and its tensors."""

@@ -1,7 +1,6 @@
 """One network that learns a table, as somebody asks for it: what that leaves open comes from the table."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array, whole
+from netwright.core.arguments import Array, brief, memory, whole
 from netwright.core.losses import TARGETS, Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
 from netwright.core.samples import batch_size_for
@@ -42,7 +41,7 @@ class OneNetwork:
     def __post_init__(self) -> None:
         """What is wrong whatever the table holds is said before it is read, which may take a while."""
         if isinstance(self.hidden, str) or not isinstance(self.hidden, Sequence):
-            raise ValueError(f"hidden must be a list of sizes such as [64, 32], got {self.hidden!r}")
+            raise ValueError(f"hidden must be a list of sizes such as [64, 32], got {brief(self.hidden)}")
         for size in self.hidden:
             whole("each size in hidden", size)
         check_memory([1, *self.hidden, 1])
@@ -50,7 +49,8 @@ class OneNetwork:
         if isinstance(self.optimizer, WholeBatch):
             self.options.check_whole_batch(self.optimizer, dropout=bool(self.dropout))
         sizes = [1] * (len(self.hidden) + 2)
-        Network(sizes, self.activation, dropout=self.dropout, l2=self.l2 or 0.0, rng=0)  # says what is wrong with them
+        l2 = 0.0 if self.l2 is None else self.l2
+        Network(sizes, self.activation, dropout=self.dropout, l2=l2, rng=0)  # says what is wrong with them
         if self.loss is not None:
             find_loss(self.loss)
 
@@ -125,11 +125,7 @@ def check_memory(sizes: Sequence[int]) -> None:
     """MemoryError for a network that this machine could not hold while it trains, told before it is tried."""
     parameters = sum(a * b + b for a, b in pairwise(sizes))
     needed = 8 * 6 * parameters  # theta, its gradient, the optimizer's two slots, the last and the best theta
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return
-    if needed > there:
+    if needed > (there := memory()):
         raise MemoryError(
             f"hidden layers of {', '.join(map(str, sizes[1:-1]))} make {parameters:,} parameters, which take "
             f"{needed / 2**30:,.0f} GiB to train; this machine has {there / 2**30:,.0f} GiB"

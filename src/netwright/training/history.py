@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from netwright.core import arguments
 from netwright.core.arguments import whole
 from netwright.files.schema import Shape, curve
 
@@ -44,14 +45,16 @@ class History:
             self.cost, self.seconds, self.learning_rate = map(_floats, (self.cost, self.seconds, self.learning_rate))
             self.validation_cost = _floats(self.validation_cost, math.inf)
             self.validation_scores = {name: _floats(kept) for name, kept in self.validation_scores.items()}
-        except (TypeError, AttributeError, OverflowError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"a history is made of numbers: {error}") from None
         if {len(numbers) for numbers in self.lists()} - {0, len(self)} or not isinstance(self.stopped, str):
             raise ValueError(
                 "a history has as many numbers of each kind as it has epochs, and says in words why it ended"
             )
         if self.best_epoch is not None and self.best_epoch not in range(1, len(self.validation_cost) + 1):
-            raise ValueError(f"best_epoch must be an epoch with a validation cost, got {self.best_epoch!r}")
+            raise ValueError(
+                f"best_epoch must be an epoch with a validation cost, got {arguments.brief(self.best_epoch)}"
+            )
 
     def lists(self) -> list[list[float]]:
         """All the lists, to be cut or checked together."""
@@ -84,7 +87,7 @@ class History:
         """
         from netwright.draw.curves import plot_history
 
-        return plot_history(self, path)
+        return plot_history(self, None if path is None else arguments.path("path", path))
 
 
 def _floats(numbers: Iterable[float | None], none: float = math.nan) -> list[float]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.core.arguments import Array, Rng, number, whole
+import numpy as np
+
+from netwright.core.arguments import Array, Rng, brief, flag, function, number, path, several, text, whole
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.core.registry import did_you_mean
 from netwright.core.schedules import Schedule
@@ -31,7 +33,13 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_seconds": _positive,
     "clip_norm": _positive,
     "n_threads": whole,
+    "monitor": text,
+    "shuffle": flag,
+    "keep_best": flag,
+    "checkpoint": path,
+    "resume": lambda name, value: flag(name, value) if isinstance(value, bool | np.bool_) else path(name, value),
 }
+NEVER_NONE = ("epochs", "shuffle", "keep_best")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +103,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
             value = getattr(self, name)
-            if value is not None or name == "epochs":
+            if value is not None or name in NEVER_NONE:
                 object.__setattr__(self, name, check(name, value))
         if self.resume is True and self.checkpoint is None:
             raise ValueError("resume=True goes on from `checkpoint`; give that, or resume=PATH")
@@ -135,12 +143,13 @@ class TrainingOptions:
 
     @property
     def watchers(self) -> list[Callback]:
-        """The callbacks, also when only one was given; ValueError for one that is no function."""
-        callbacks: list[Any] = [self.callbacks] if callable(self.callbacks) else list(self.callbacks)
-        for callback in callbacks:
-            if not callable(callback):
-                raise ValueError(f"callbacks must be functions (network, history), got {callback!r}")
-        return callbacks
+        """The callbacks, also when only one was given; ValueError for one that is no function of two."""
+        what = "functions (network, history)"
+        given = [self.callbacks] if callable(self.callbacks) else several("callbacks", self.callbacks, what)
+        for callback in given:
+            if not callable(callback) or isinstance(callback, type):
+                raise ValueError(f"callbacks must be {what}, got {brief(callback)}")
+        return [function("callbacks", callback, "callback(network, history)") for callback in given]
 
     @property
     def resumed(self) -> Path | None:

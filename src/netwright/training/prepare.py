@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, generator, number
+from netwright.core.arguments import Array, brief, function, generator, number, several
 from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import WholeBatch, find_optimizer
@@ -49,13 +49,13 @@ def prepare(network: FeedForward, X: Array, Y: Array, options: TrainingOptions) 
         monitor=options.monitor,
         max_seconds=options.max_seconds,
         clip_norm=options.clip_norm,
-        shuffle=bool(options.shuffle),
+        shuffle=options.shuffle,
         scores=scores,
         rng=network.rng if options.rng is None else generator(options.rng),
         engine=_find_engine(network, optimizer, len(samples), size, options),
         callbacks=options.watchers,
         checkpoint=options.checkpoint,
-        keep_best=bool(options.keep_best),
+        keep_best=options.keep_best,
     )
     if options.checkpoint is not None:
         check_writable(options.checkpoint, 8 * network.theta.nbytes)
@@ -103,22 +103,29 @@ def _check_validation(network: FeedForward, validation: Any) -> Samples | None:
 def _find_engine(network: FeedForward, optimizer: Any, samples: int, size: int, options: TrainingOptions) -> Engine:
     """The engine; on resuming, "auto" is the one that wrote the checkpoint."""
     engine, threads, resumed = options.engine, options.n_threads, options.resumed
-    if engine == "auto" and resumed is not None:
+    if isinstance(engine, str) and engine == "auto" and resumed is not None:
         engine, threads = engine_of(resumed)
     if isinstance(engine, str):
         likely = options.epochs if options.patience is None else min(options.epochs, 20 * options.patience)
         return ENGINES.find(engine)(Job(network, optimizer, likely * samples, size, options.max_seconds, threads))
     if not isinstance(engine, Engine):
-        raise ValueError(f"engine must be one of {', '.join(ENGINES)} or a netwright.engines.Engine, got {engine!r}")
+        raise ValueError(
+            f"engine must be one of {', '.join(ENGINES)} or a netwright.engines.Engine, got {brief(engine)}"
+        )
     return engine
 
 
 def _find_scores(network: FeedForward, options: TrainingOptions, validates: bool) -> Mapping[str, Score]:
     scores, monitor = options.scores, options.monitor
     if isinstance(scores, Mapping):
-        found = dict(scores)
+        found = {name: function(f"scores[{name!r}]", score, "score(Y, A, weight)") for name, score in scores.items()}
     else:
-        names = network.loss.scores if scores is None else (scores,) if isinstance(scores, str) else scores
+        what = "names of scores, or functions by name"
+        names = (
+            network.loss.scores
+            if scores is None
+            else several("scores", [scores] if isinstance(scores, str) else scores, what)
+        )
         found = {name: SCORES.find(name) for name in names}
     if monitor not in (None, "cost") and (monitor not in found or not validates):
         raise ValueError(f"monitor must be one of the scores ({', '.join(found)}) of validation rows, got {monitor!r}")

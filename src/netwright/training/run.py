@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.core.arguments import Array, cut
+from netwright.core.arguments import Array, as_number, cut
 from netwright.core.dropout import Dropout
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer, WholeBatch
@@ -66,7 +66,10 @@ class Training:
         """The learning rate of each step of the epoch (from 0)."""
         steps = -(-len(self.samples) // self.batch_size)
         base = self.learning_rate * self.rate_factor
-        rates = [float(base * self.schedule(epoch + i / steps, self.epochs)) for i in range(steps)]
+        factors = [self.schedule(epoch + i / steps, self.epochs) for i in range(steps)]
+        for factor in factors:
+            as_number("schedule", factor)
+        rates = [float(base * factor) for factor in factors]
         for rate in rates:
             if not 0 <= rate < math.inf:
                 raise ValueError(
@@ -153,7 +156,7 @@ class Training:
             watched, A = self.network.evaluate(*held.arrays)
             history.validation_cost.append(watched if math.isfinite(watched) else math.inf)
             for name, score in self.scores.items():
-                history.validation_scores[name].append(float(score(held.Y, A, held.weight)))
+                history.validation_scores[name].append(as_number(f"scores[{name!r}]", score(held.Y, A, held.weight)))
         history.learning_rate.append(rate)
         history.seconds.append(self.seconds())
         history.cost.append(cost)
@@ -251,7 +254,7 @@ class Training:
 
     def roll_back(self, state: State) -> None:
         """Be where that state was."""
-        self.network.theta, self.best = state.theta, state.best
+        self.network.theta[...], self.best = state.theta, state.best
         if isinstance(self.optimizer, Optimizer):
             self.optimizer.t = state.steps
             self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}

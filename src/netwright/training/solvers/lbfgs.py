@@ -22,7 +22,7 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
     reached, iterations = training.state(), 0
 
     def cost_and_gradient(theta: Array) -> tuple[float, Array]:
-        network.theta = theta
+        network.theta[...] = theta
         cost = training.engine.gradient(network, training.samples)
         # An infinite cost is only a step too far: the line search comes back from it, but not from NaN.
         return cost if cost == cost else math.inf, network.grad.astype(np.float64)
