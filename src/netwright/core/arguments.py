@@ -246,6 +246,14 @@ def numeric(name: str, values: Any, dtype: Any) -> Array:
         raise ValueError(f"{name} must be finite: {name}{place} is {sign}inf in {dtype}, made of {seen}") from None
 
 
+def numbers(name: str, value: Any) -> Any:
+    """`value` as it is, a number or an array of some; what is neither as an array; ValueError when it holds others."""
+    if value is None:
+        raise ValueError(f"{name} must be numbers, got None")
+    known = isinstance(value, int | float) or getattr(getattr(value, "dtype", None), "kind", "") in tuple("fiub")
+    return value if known else numeric(name, value, np.float64)
+
+
 def unmasked(name: str, values: Any) -> Any:
     """`values`, of masked arrays without a masked value their data; ValueError where a value is masked, in lists too.
 

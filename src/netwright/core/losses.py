@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, EXP_MAX, Softmax, by_blocks, differences, softplus, spelt
-from netwright.core.arguments import Array, brief, number, numeric, whole
+from netwright.core.arguments import Array, brief, number, numbers, whole
 from netwright.core.registry import Registry
 
 MANY = 1000  # outputs of a family's loss, whose code has been checked with fewer
@@ -35,19 +35,12 @@ def d_logloss(y: Any, a: Any) -> Array:
 
 def _pair(y: Any, a: Any) -> tuple[Array, Array]:
     """y and a, kept one rounding step away from 0 and 1; ValueError when they are no numbers, or not as many."""
-    y, a = _numbers("y", y), np.asarray(_numbers("a", a))
+    y, a = numbers("y", y), np.asarray(numbers("a", a))
     try:
         np.broadcast_shapes(np.shape(y), a.shape)
     except ValueError:
         raise ValueError(f"y and a must go together: y has shape {np.shape(y)}, a {a.shape}") from None
     return y, _within(a if a.dtype.kind == "f" else a.astype(np.float64))
-
-
-def _numbers(name: str, value: Any) -> Any:
-    known = isinstance(value, int | float) or getattr(getattr(value, "dtype", None), "kind", "") in tuple("fiub")
-    if value is None:
-        raise ValueError(f"{name} must be numbers, got None")
-    return value if known else numeric(name, value, np.float64)
 
 
 def _within(A: Array) -> Array:

@@ -40,7 +40,7 @@ def frame_of(
         try:
             columns[name] = _column(name, values, texts, strict, name in exact)
         except ValueError:
-            if name not in ignored:
+            if name not in ignored or not hasattr(values, "__len__"):
                 raise
             columns[name] = np.full(len(values), None)
     check_lengths(columns)
