@@ -146,6 +146,7 @@ ODD = [
     np.array("x"), ["x"], {"x": 5}, int, "a\0b",
 ]  # fmt: skip
 THEIRS = (
+    "table",
     "weight",
     "array",
     "numbers of samples",
