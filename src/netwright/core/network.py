@@ -88,8 +88,7 @@ class FeedForward:
     ) -> Iterable[Any]:
         if len(sizes) < 2:
             raise ValueError(f"layers must be at least two sizes (inputs, outputs) or a list of layers, got {sizes!r}")
-        named = [(f"layers[{i}]", arguments.whole(f"layers[{i}]", size)) for i, size in enumerate(sizes)]
-        for pair in pairwise(named):
+        for pair in pairwise((f"layers[{i}]", arguments.whole(f"layers[{i}]", size)) for i, size in enumerate(sizes)):
             arguments.room(*pair)
         hidden = len(sizes) - 2
         if activation is None or isinstance(activation, str | Activation):
@@ -309,8 +308,7 @@ class FeedForward:
         """X, Y and weight as arrays that fit the network and each other; ValueError says what does not."""
         X = arguments.columns("X", X, self.inputs, self.dtype)
         Y = arguments.numeric("Y", Y, self.dtype)
-        if Y.ndim == 1 and self.outputs == 1:
-            Y = Y.reshape(1, -1)
+        Y = Y.reshape(1, -1) if Y.ndim == 1 and self.outputs == 1 else Y
         checked = arguments.shaped if self.loss.targets == "partial" else arguments.columns
         Y = checked("Y", Y, self.outputs, self.dtype, what="outputs")
         if Y.shape[1] != X.shape[1]:
