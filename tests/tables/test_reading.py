@@ -85,7 +85,7 @@ RIGHT = {
     "BOM": ("\ufeffa,b\n1,2\n", {}, {"a": [1], "b": [2]}),
     "CRLF": ("a,b\r\n1,x\r\n2,y\r\n", {}, {"a": [1, 2], "b": ["x", "y"]}),
     "latin-1, given": ("a,b\n1,café\n".encode("latin-1"), {"encoding": "latin-1"}, {"b": ["café"]}),
-    "cp1252, given": ("a,b\n1,5€\n".encode("cp1252"), {"encoding": "cp1252"}, {"b": ["5€"]}),
+    "cp1252, given": ("a,b\n1,x€\n".encode("cp1252"), {"encoding": "cp1252"}, {"b": ["x€"]}),
     "UTF-16, given": ("a,b\n1,é\n".encode("utf-16"), {"encoding": "utf-16"}, {"a": [1], "b": ["é"]}),
     "one field left empty": ("a,b\n1,\n,2\n", {}, {"a": [1, NAN], "b": [NAN, 2]}),
     "blank lines": ("a,b\n\n1,2\n\n3,4\n\n", {}, {"a": [1, 3], "b": [2, 4]}),
@@ -167,7 +167,7 @@ def test_nasty_files_are_refused_in_one_sentence(file, name):
 
 def test_late_values_keep_their_worth(file):
     for code in ("00123", " 00123", "9007199254740993", "1_000"):
-        assert read_table(file(late(code)), categorical=["a"]).column("a").tolist()[-2:] == ["1", code]
+        assert read_table(file(late(code)), categorical=["a"]).column("a").tolist()[-2:] == ["1", code.strip()]
     assert "begin with 0" in read_table(file(late("00123"))).notes[0]
     assert read_table(file(late("0.5"))).column("a")[-1] == 0.5
     assert read_table(file(late("-0"))).column("a")[-1] == 0
@@ -179,8 +179,8 @@ def test_what_was_decided_is_told(file):
     def notes(content, **options):
         return " ".join(read_table(file(content), **options).notes)
 
-    assert "month, day, year would fit every row" in notes("d,x\n01/02/2024,1\n03/04/2024,2\n")
-    assert "--date-format %m/%d/%Y" in notes("d,x\n01/02/2024,1\n03/04/2024,2\n")
+    assert "month, day, year would fit every row" in notes("d,x\n01/02/2024,1\n03/04/2024,2\n", needed=["x"])
+    assert "--date-format %m/%d/%Y" in notes("d,x\n01/02/2024,1\n03/04/2024,2\n", needed=["x"])
     assert notes("d,x\n01/02/2024,1\n03/04/2024,2\n", date_format="%d/%m/%Y") == ""
     assert notes("d,x\n13/02/2024,1\n03/04/2024,2\n") == ""
     assert notes("d,x\n02/02/2024,1\n03/03/2024,2\n") == ""  # both ways are one
@@ -346,7 +346,7 @@ ODD = {
 def test_what_is_written_is_read_again(tmp_path, ending):
     frame, path = Frame.from_arrays(ODD), tmp_path / f"t.{ending}"
     write_table(path, frame)
-    again = read_table(path)
+    again = read_table(path, strip=False)  # a text's own spaces are kept where it is said that they are its own
     assert again.names == frame.names
     for name in frame.names:
         # A CSV file has no truth values: they stay as they are spelled.
@@ -387,7 +387,7 @@ def test_any_text_survives_a_csv_file(tmp_path, rows):
     # A letter in front: texts that spell numbers, dates or missing values are another matter.
     numbers, texts = [number for number, _ in rows], ["t" + text for _, text in rows]
     write_table(tmp_path / "t.csv", Frame.from_arrays({"x": numbers, "s": texts}))
-    again = read_table(tmp_path / "t.csv", delimiter=",", header=True)
+    again = read_table(tmp_path / "t.csv", delimiter=",", header=True, strip=False)
     assert again.column("x").tolist() == numbers
     assert again.column("s").tolist() == texts
 

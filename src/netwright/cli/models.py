@@ -73,16 +73,20 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
 @click.command()
 @MODEL
 @TABLE
+@click.option("--drop-missing-target", is_flag=True, help="Leave out the rows in which the target is missing.")
 @click.option("--json", "as_json", is_flag=True, help="The scores as one JSON object.")
 @reading_options
-def evaluate(model: str, table: str, as_json: bool, **options: Any) -> None:
+def evaluate(model: str, table: str, drop_missing_target: bool, as_json: bool, **options: Any) -> None:
     """How well MODEL predicts the rows of TABLE, which has the target's column."""
+    from netwright.tables.target import with_target
+
     loaded = load_table_model(model)
     loaded.reading |= how_to_read(options)
     notes: list[str] = []
-    frame = loaded.read(table, with_target=True)
+    read = loaded.read(table, with_target=True)
+    frame, left_out = with_target(read, loaded.target.name, drop_missing_target)
     scores = loaded.evaluate(frame, notes=notes)
-    for sentence in [*frame.notes, *notes]:
+    for sentence in [*frame.notes, *left_out, *notes]:
         note(sentence)
     if as_json:
         click.echo(json.dumps(finite(scores) | {"rows": frame.n_rows}))

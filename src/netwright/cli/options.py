@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
@@ -69,8 +69,21 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--decimal", help="The decimal separator. [default: .]"),
             click.option("--thousands", help="The thousands separator, if there is one."),
             click.option("--encoding", help="The text's encoding. [default: utf-8]"),
-            click.option("--null", "nulls", multiple=True, help="Another spelling of a missing value (repeatable)."),
-            click.option("--date-format", help="How dates are written, such as %d/%m/%Y. [default: found out]"),
+            click.option(
+                "--null",
+                "nulls",
+                metavar="[COLUMN=]SPELLING",
+                multiple=True,
+                help="How a missing value is spelled, besides the empty cell; '' for in no other way, COLUMN= for "
+                "so in that column (repeatable). [default: NA, N/A, null, NaN, None, ?, - and such]",
+            ),
+            click.option(
+                "--date-format",
+                "date_format",
+                metavar="[COLUMN=]FORMAT",
+                multiple=True,
+                help="How dates are written, such as %d/%m/%Y (repeatable). [default: found out]",
+            ),
             click.option("--skip-lines", type=int, metavar="N", help="Lines above the table. [default: 0]"),
             click.option("--units-line", is_flag=True, help="The line below the header holds units: skip it."),
         )
@@ -81,12 +94,25 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def how_to_read(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the reading options that were given out of `options`."""
-    from netwright.tables.text import NULLS
-
     names = ("delimiter", "decimal", "thousands", "encoding", "nulls", "date_format", "skip_lines", "units_line")
     given = {name: value for name in names if (value := options.pop(name)) not in (None, (), False)}
     for name in SEPARATORS & set(given):
         given[name] = "\t" if given[name] == "\\t" else given[name]
         if len(given[name]) != 1:
             raise ValueError(f"--{name} must be one character (\\t for a tab), got {given[name]!r}")
-    return given | ({"nulls": [*NULLS, *given["nulls"]]} if "nulls" in given else {})
+    if "nulls" in given:
+        lists = _by_column(given["nulls"])
+        given["nulls"] = lists if lists.keys() - {""} else lists[""]
+    if "date_format" in given:
+        given["date_format"] = {name: forms[-1] for name, forms in _by_column(given["date_format"]).items()}
+    return given
+
+
+def _by_column(values: Collection[str]) -> dict[str, list[str]]:
+    """What is said of each column, as `COLUMN=VALUE`, and under '' of all others."""
+    said: dict[str, list[str]] = {}
+    for value in values:
+        name, mark, own = value.partition("=")
+        of_one = bool(mark and name) and "%" not in name
+        said.setdefault(name if of_one else "", []).append(own if of_one else value)
+    return said

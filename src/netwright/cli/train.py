@@ -45,6 +45,7 @@ TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
     multiple=True,
     help="To learn from though it numbers or names the rows (repeatable).",
 )
+@click.option("--drop-missing-target", is_flag=True, help="Leave out the rows in which the target is missing.")
 @click.option("--validation", type=float, help="Share of rows held out; 0 for none. [default: 0.2]")
 @training_option("--patience", "from rows")
 @click.option("--time-limit", "max_seconds", type=Duration(), help="Such as 30s, 5m or 1h.")

@@ -22,7 +22,8 @@ from netwright.tables.convert import as_column
 from netwright.tables.csv_layout import CsvFile
 from netwright.tables.frame import Frame
 from netwright.tables.lines import Unreadable, open_text
-from netwright.tables.text import TextColumns, grouped
+from netwright.tables.numbers import grouped
+from netwright.tables.text import TextColumns
 
 SMALL = 10**6  # bytes of a file that Python reads sooner than DuckDB has begun
 WIDE = 50  # columns of a file from which on it does so up to WIDE_SMALL, and in a statement, whose planning takes long
@@ -50,18 +51,23 @@ def read_csv(
     found = _by_python(file, texts, source, nulls, doubtful) or _by_duckdb(
         file, texts, source, nulls, doubtful, scratch
     )
+    own = [] if spelled else [j for j, name in enumerate(file.names) if name in texts.nulls]
+    if own:  # -1 may be missing there, or NA not
+        cells = zip(*([fields[j] for j in own] for _, fields in file.rows()), strict=True)
+        for j, below in zip(own, cells, strict=True):
+            found[j] = np.fromiter(below, dtype=object)
     columns = {}
     found.reverse()
     for name in file.names:
         values = found.pop()  # so that no column is held twice for long
         try:
             column = as_column(name, values)
-            columns[name] = column if spelled else texts.decide(name, column)
+            columns[name] = column if spelled else texts.decide(name, column, strip=texts.strip)
         except ValueError as error:
             if not file.looks_like_units(name, nulls):
                 raise
             raise ValueError(f"{error}; a line of units below the header is skipped with --units-line") from None
-    return Frame(columns, texts.notes, texts.path, file.place, texts.date_formats)
+    return texts.frame(columns, lambda name, row: file.cell(row, file.names.index(name)))
 
 
 # ── by Python ──

@@ -91,6 +91,13 @@ class CsvFile:
                 return f"line {line}"
         return f"row {row + 1}"
 
+    def cell(self, row: int, column: int) -> str:
+        """What is written there; '' where lines cannot be counted."""
+        with suppress(Unreadable, OSError, IndexError):
+            for _, fields in islice(self.rows(), row, None):
+                return fields[column].strip()
+        return ""
+
     def fits(self, fields: list[str]) -> bool:
         """Whether a record has as many fields as the first; DuckDB lets a delimiter at its end pass."""
         return len(fields) == len(self.fields) or (len(fields) == len(self.fields) + 1 and not fields[-1])

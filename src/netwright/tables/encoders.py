@@ -14,6 +14,7 @@ from netwright.core.arguments import Array, number
 from netwright.files.schema import Shape, both, check, finite, not_negative, object_of, one_of, positive, tagged
 from netwright.tables.column import Column, Place, spelling
 from netwright.tables.statistics import moments, quantiles
+from netwright.tables.truth import one_spelling, places_of
 
 OTHER = "(other)"
 DAY = 86_400_000_000  # microseconds
@@ -68,7 +69,11 @@ def counted_levels(column: Column, weight: Array) -> tuple[dict[str, float], boo
     for level, count in zip(levels_of(column.values, column.kind), weight.tolist(), strict=True):
         counts[level] = counts.get(level, 0) + count
     gone = counts.pop(None, None) is not None
-    levels = [(level, count) for level, count in counts.items() if level is not None]
+    known = {level: count for level, count in counts.items() if level is not None}
+    for level, usual in one_spelling(known).items():  # True, TRUE and true are one
+        if level != usual:
+            known[usual] += known.pop(level)
+    levels = known.items()
     return dict(sorted(levels, key=lambda pair: (-pair[1], pair[0]))), gone
 
 
@@ -132,8 +137,8 @@ class Category:
 
     def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         levels = levels_of(column.values, self.was)
-        codes = {level: code for code, level in enumerate(self.levels)}
-        unknown = len(codes) if self.other else -1
+        codes = places_of(self.levels, levels)
+        unknown = len(self.levels) if self.other else -1
         code = np.array([-1 if level is None else codes.get(level, unknown) for level in levels], dtype=np.intp)
         rows = np.flatnonzero(code >= 0)
         out[rows, code[rows]] = 1
@@ -282,8 +287,8 @@ class Levels:
 
     def codes(self, levels: list[str | None]) -> Array:
         """Each level's place, behind all for one that is not known, or missing."""
-        places = {level: code for code, level in enumerate(self.levels)}
-        return np.array([len(places) if level is None else places.get(level, len(places)) for level in levels], np.intp)
+        places, new = places_of(self.levels, levels), len(self.levels)
+        return np.array([new if level is None else places.get(level, new) for level in levels], np.intp)
 
     @property
     def features(self) -> list[str]:
@@ -304,7 +309,7 @@ class Levels:
         means = np.array(self.means)
         means = np.vstack([means, np.zeros(means.shape[1])])  # of a level that is not known: that of all
         out[:, self.shown + 1 : self.shown + 1 + means.shape[1]] = 3 * means[code]
-        known = set(self.levels)
+        known = places_of(self.levels, levels)
         return Counter(each for each in levels if each is not None and each not in known)
 
 

@@ -3,7 +3,7 @@
 Whatever comes from files, lists, arrays or data frames becomes one of these here, or is refused in one sentence.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,10 @@ class Frame:
     path: str = ""
     place: Place = "index {}".format
     date_formats: dict[str, str] = field(default_factory=dict)  # how dates other than ISO were read, for the next file
+    units: dict[str, str] = field(
+        default_factory=dict
+    )  # in which currencies or percent numbers were, for the next file
+    cell: Callable[[str, int], str] = lambda name, row: ""  # what a file has there, column and row, where it can tell
     _known: dict[str, Column] = field(default_factory=dict, init=False, repr=False)
 
     __iter__ = None  # by `__getitem__` alone, Python would look for the columns 0, 1, 2 …
@@ -62,20 +66,22 @@ class Frame:
 
     def take(self, rows: Array) -> "Frame":
         """The rows of these numbers, or where this mask is true, in that order; they keep their place in the file."""
-        kept, place = np.arange(self.n_rows)[rows], self.place
+        kept, place, cell = np.arange(self.n_rows)[rows], self.place, self.cell
         if np.array_equal(kept, np.arange(self.n_rows)):  # all: no copy
-            return self._of({name: self[name] for name in self.columns}, place)
-        return self._of({name: self[name].take(kept) for name in self.columns}, lambda row: place(int(kept[row])))
+            return self._of({name: self[name] for name in self.columns}, place, cell)
+        taken = {name: self[name].take(kept) for name in self.columns}
+        return self._of(taken, lambda row: place(int(kept[row])), lambda name, row: cell(name, int(kept[row])))
 
     def drop(self, names: Collection[str]) -> "Frame":
         """The frame without these columns. ValueError for an unknown name."""
         for name in names:
             self.column(name)
-        return self._of({name: self[name] for name in self.columns if name not in names}, self.place)
+        return self._of({name: self[name] for name in self.columns if name not in names}, self.place, self.cell)
 
-    def _of(self, columns: dict[str, Column], place: Place) -> "Frame":
+    def _of(self, columns: dict[str, Column], place: Place, cell: Callable[[str, int], str]) -> "Frame":
         """A frame like this of these columns, of which nothing that is known is forgotten."""
-        frame = replace(self, columns={name: column.values for name, column in columns.items()}, place=place)
+        values = {name: column.values for name, column in columns.items()}
+        frame = replace(self, columns=values, place=place, cell=cell)
         frame._known.update(columns)
         return frame
 

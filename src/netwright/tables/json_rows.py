@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from netwright.tables.lines import Unreadable, decoded, open_text
 from netwright.tables.packed import memory
 from netwright.tables.text import TextColumns
 
+SHOWN = 10_000  # spellings of missing values that are remembered
 BETWEEN = re.compile(r"[ \t\n\r]*")  # what JSON has for spaces
 
 
@@ -36,7 +37,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection[str]) -> Frame:
+def read_json(texts: TextColumns, source: Path, encoding: str) -> Frame:
     """The file as a Frame. ValueError with the line, or of an array the row, for what is no such object."""
     try:
         # Only LF ends a line here: to JSON, a CR is a space.
@@ -48,13 +49,19 @@ def read_json(texts: TextColumns, source: Path, encoding: str, nulls: Collection
     if not numbers:
         raise ValueError(f"{texts.path} has no rows")
     texts.place = lambda row: called.format(numbers[row])
-    columns = {}
+    columns, gone = {}, dict[tuple[str, int], str]()
     for name in list(cells):
-        values = [None if isinstance(v, str) and v in nulls else v for v in cells.pop(name)]
+        nulls, strip = texts.nulls_of(name), str.strip if texts.strip else str
+        values = cells.pop(name)
+        for row, value in enumerate(values):
+            if isinstance(value, str) and strip(value) in nulls:
+                values[row] = None
+                if len(gone) < SHOWN:
+                    gone[name, row] = value
         free = texts.categorical if texts.needed is None or name in texts.needed else (name,)
         column = as_column(name, values, categorical=free, place=texts.place, path=texts.path, notes=texts.notes)
         columns[name] = texts.decide(name, column, numbers=False)  # "7" stays a text
-    return Frame(columns, texts.notes, texts.path, texts.place, texts.date_formats)
+    return texts.frame(columns, lambda name, row: gone.get((name, row), ""))
 
 
 def _cells(called: str, records: Iterable[tuple[int, Any]]) -> tuple["array[int]", dict[str, list[Any]]]:

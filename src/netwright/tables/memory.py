@@ -10,7 +10,8 @@ from netwright.tables.column import kind_of, spelling
 from netwright.tables.columns import columns_of, plain_values
 from netwright.tables.convert import as_column, kind_of_type
 from netwright.tables.frame import Frame, check_lengths
-from netwright.tables.text import NULLS, WHOLE, TextColumns
+from netwright.tables.numbers import WHOLE
+from netwright.tables.text import NULLS, TextColumns
 
 CODES = 30  # so many different whole numbers in a column of text are names of something
 DURATIONS = "column {!r} holds durations: they are taken in seconds"

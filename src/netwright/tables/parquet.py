@@ -1,7 +1,7 @@
 """Parquet as a `Frame`: its columns have their types already."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ NUMBERS = {"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE"}
 NUMBER, OTHER = 8, 64  # bytes of a cell in memory: a float64; a reference to a small Python object, and that
 
 
-def read_parquet(path: Path, nulls: Collection[str]) -> Frame:
-    """The file's columns, by their own names; cells of text that are among `nulls` are missing."""
+def read_parquet(path: Path, nulls: Mapping[str, Collection[str]]) -> Frame:
+    """The file's columns, by their own names; `nulls`: texts that are missing values, by column, under "" for all."""
     with sql.Database() as database:
         columns = _columns(database, path)
         fetched = database.columns(f"select * from {_rows(path, len(columns))}")
@@ -24,8 +24,9 @@ def read_parquet(path: Path, nulls: Collection[str]) -> Frame:
     for i, name in enumerate(columns):
         values = fetched.pop(f"c{i}")
         column = as_column(name, values, place=frame.place, path=frame.path, notes=frame.notes)
-        if nulls and kind_of(column) == "text":
-            column[[value in nulls for value in column]] = None
+        gone = nulls.get(name, nulls[""])
+        if gone and kind_of(column) == "text":
+            column[[value in gone for value in column]] = None
         frame.columns[name] = column
     if not frame.n_rows:
         raise ValueError(f"{path} has no rows")

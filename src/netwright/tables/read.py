@@ -40,7 +40,7 @@ def read_table(
     decimal: str = ".",
     thousands: str | None = None,
     encoding: str = "utf-8",
-    nulls: Sequence[str] = NULLS,
+    nulls: Sequence[str] | Mapping[str, Sequence[str]] = NULLS,
     date_format: str | Mapping[str, str] | None = None,
     categorical: Collection[str] = (),
     needed: Collection[str] | None = None,
@@ -48,15 +48,23 @@ def read_table(
     skip_lines: int = 0,
     units_line: bool = False,
     spelled: bool = False,
+    strip: bool = True,
+    units: Mapping[str, str] | None = None,
 ) -> Frame:
     """A CSV, TSV, Parquet or JSON lines file, plain or (not Parquet) .gz or .zst, as a Frame.
 
-    `nulls` are the spellings of a missing value (in Parquet only those beyond the usual ones); `date_format` is a
-    strptime format, or one for each column; columns in `categorical` may mix numbers with text, and so may columns not
-    in `needed`. Of a CSV file, `skip_lines` are lines at the top that are no part of the table, and `units_line` says
-    that the line below the header holds units; `spelled` makes every column text, as the file has it, with no value
-    missing but an empty one. ValueError, or an OSError, of one sentence with file, column, line and
-    value; also for a packed file that unpacks to more than half of the memory, or grows a hundredfold beyond 128 MiB.
+    nulls: the spellings of a missing value besides the empty cell (in Parquet only those beyond the usual ones), or
+        {column: spellings}, with those of all other columns under "".
+    date_format: a strptime format, or {column: format}.
+    categorical, needed: columns that may mix numbers with text, as may all that are not in `needed`.
+    skip_lines, units_line: of a CSV file, lines at the top that are no part of the table; whether the line below the
+        header holds units.
+    spelled: make every column of a CSV file text, as the file has it, with no value missing but an empty one.
+    strip: whether spaces around a cell of a CSV file are no part of it.
+    units: {column: "$" or "%"}, where numbers had such a sign in an earlier file, and are not to have another.
+
+    ValueError, or an OSError, of one sentence with file, column, line and value; also for a packed file that unpacks to
+    more than half of the memory, or grows a hundredfold beyond 128 MiB.
     """
     path = Path(arguments.path("path", path))
     nulls = nulls if isinstance(nulls, Collection) else several("nulls", nulls, NULL_TEXTS)
@@ -75,20 +83,24 @@ def read_table(
         raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
     formats = _date_formats(date_format)
+    lists = {"": NULLS} | dict(nulls) if isinstance(nulls, Mapping) else {"": nulls}
     try:
         with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
             if form == "parquet":
-                return with_words(read_parquet(path, set(nulls) - set(NULLS)), formats, categorical)
+                known = lists | {"": set(lists[""]) - set(NULLS)}
+                return with_words(read_parquet(path, known), formats, categorical)
             source = unpacked(path, packed, Path(scratch))
             again = source if packed == ".zst" else path  # what can be read again, by Python
-            texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands)
+            texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands, dressed=True)
+            texts.strip, texts.nulls, texts.signs = strip, lists, units or {}
+            usual = [*lists[""], *[""] * strip]
             if form == "json":
-                return with_words(read_json(texts, source, encoding, set(nulls)), formats, categorical)
+                return with_words(read_json(texts, source, encoding), formats, categorical)
             file = find_layout(
                 again, encoding, delimiter=delimiter or "", usual="\t" if ".tsv" in path.name.lower() else "",
-                header=header, nulls=nulls, skip_lines=skip_lines, units_line=units_line,
+                header=header, nulls=usual, skip_lines=skip_lines, units_line=units_line,
             )  # fmt: skip
-            return read_csv(texts, file, source, ("",) if spelled else nulls, Path(scratch), spelled=spelled)
+            return read_csv(texts, file, source, ("",) if spelled else usual, Path(scratch), spelled=spelled)
     except sql.Refused as error:
         raise ValueError(f"{path} cannot be read as {form}: {error}") from None
     except UnicodeError as error:
@@ -107,11 +119,11 @@ def check_reading(where: str, reading: Any) -> None:
     given = {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
     known = {
         "encoding?": str,
-        "nulls?": ({"...": plain}, [str]),
+        "nulls?": ({"...": [str]}, [str]),
         "date_format?": (None, str, {"...": str}),
         "header?": (None, bool),
     }
-    known |= {"skip_lines?": natural, "units_line?": bool}
+    known |= {"skip_lines?": natural, "units_line?": bool, "strip?": bool, "units?": (None, {"...": str})}
     check({f"{name}?": plain for name in given} | known, reading, where)
     given |= reading
     try:
@@ -157,8 +169,10 @@ def _check_marks(delimiter: Any, decimal: Any, thousands: Any, nulls: Any) -> No
             raise ValueError(f"{name} must be a mark between digits, got {given[name]!r}")
     if thousands == decimal:
         raise ValueError(f"thousands and decimal are both {decimal!r}: 1{decimal}234 could be either; give two marks")
-    if not all(isinstance(null, str) for null in several("nulls", nulls, NULL_TEXTS, ordered=False)):
-        raise ValueError(f"nulls must be {NULL_TEXTS}, got {brief(nulls)}")
+    for name, each in nulls.items() if isinstance(nulls, Mapping) else [("", nulls)]:
+        called = f"nulls of column {name!r}" if name else "nulls"
+        if not all(isinstance(null, str) for null in several(called, each, NULL_TEXTS, ordered=False)):
+            raise ValueError(f"{called} must be {NULL_TEXTS}, got {brief(each)}")
 
 
 def _check_date_format(form: Any) -> None:

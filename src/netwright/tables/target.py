@@ -1,5 +1,6 @@
 """The column to predict: which task it sets, its values as the network's Y, and the network's output as predictions."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,10 @@ from netwright.tables.column import Column, Place, spelling
 from netwright.tables.convert import as_column
 from netwright.tables.encoders import levels_of, numbers_of, weights_of
 from netwright.tables.features import MANY
+from netwright.tables.frame import Frame
 from netwright.tables.labels import class_targets
 from netwright.tables.statistics import moments
+from netwright.tables.truth import one_spelling, places_of
 
 TASKS = ("classification", "regression")
 
@@ -66,7 +69,7 @@ class TargetEncoder:
             raise ValueError(
                 f"the target {name!r} is {kind}, {spelling(column.values[0])!r} on {place(0)}; regression needs numbers"
             )
-        classes = sorted(set(used.tolist()))
+        classes = _classes_of(taken)
         if task == "classification":
             if len(classes) < 2:
                 raise ValueError(f"the target {name!r} has one class only, {spelling(used[0])!r}; two are needed")
@@ -79,11 +82,12 @@ class TargetEncoder:
     def codes(self, values: Any, place: Place = "index {}".format) -> Array:
         """Each row's class as its number in `classes`, shape (n,). ValueError for one that training did not have."""
         levels = levels_of(_complete(self.name, values, place).values, self._classes.kind)
-        known: dict[str | None, int] = {spelling(each): code for code, each in enumerate(self.classes)}
+        known = [spelling(each) for each in self.classes]
+        places = places_of(known, levels)
         for row, level in enumerate(levels):
-            if level not in known:
-                raise ValueError(f"{place(row)}: the target {self.name!r} is {level!r}; the classes are {list(known)}")
-        return np.array([known[level] for level in levels], dtype=np.intp)
+            if level not in places:
+                raise ValueError(f"{place(row)}: the target {self.name!r} is {level!r}; the classes are {known}")
+        return np.array([places[level] for level in levels], dtype=np.intp)
 
     def encode(self, values: Any, place: Place = "index {}".format) -> Array:
         """Y: regression and two classes (1, n), more classes one-hot (k, n); float64."""
@@ -127,6 +131,31 @@ def _classes_fit(where: str, said: Any) -> None:
 TARGET: Shape = both(
     object_of(TargetEncoder, task=one_of(*TASKS), classes=[(str, bool, finite)], std=positive), _classes_fit
 )
+
+
+def with_target(frame: Frame, name: str, drop_missing: bool) -> tuple[Frame, list[str]]:
+    """The rows whose target is there, and a sentence on those that are left out.
+
+    ValueError where some are not there and `drop_missing` is false: what is spelled as a missing value may be a class.
+    """
+    gone = frame[name].missing
+    if not (rows := np.flatnonzero(gone)).size:
+        return frame, []
+    first = int(rows[0])
+    cell = frame.cell(name, first)
+    where = f"{len(rows)} of {frame.n_rows} rows, first on {frame.place(first)}" + (f" ({cell!r})" if cell else "")
+    if drop_missing and len(rows) < frame.n_rows:
+        return frame.take(~gone), [f"the target {name!r} is missing in {where}; they are left out"]
+    value = f", or say that {cell!r} is a value (--null {name}=)" if cell else ""
+    raise ValueError(f"the target {name!r} is missing in {where}; leave those rows out (--drop-missing-target){value}")
+
+
+def _classes_of(column: Column) -> list[Any]:
+    """The classes, sorted; True, TRUE and true are one, spelled as most rows have it."""
+    values = column.values.tolist()
+    if column.kind == "text" and (same := one_spelling(Counter(values))):
+        return sorted(set(same.values()))
+    return sorted(set(values))
 
 
 def _complete(name: str, values: Any, place: Place) -> Column:

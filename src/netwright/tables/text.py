@@ -2,33 +2,38 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, in_utc, kind_of, mixed
+from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, kind_of, mixed, spelling
+from netwright.tables.dates import DATE, ZONED, formats_of, named_format, read_dates
+from netwright.tables.frame import Frame
+from netwright.tables.hints import hint
+from netwright.tables.numbers import CODE, SEPARATED, SPACES, WHOLE, Dressed, dressed, marks_for, plain
+from netwright.tables.truth import one_spelling
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")  # how texts spell a missing value
 CODES = "column {!r} holds numbers that begin with 0, as codes do: it is kept as text"
-CODE = re.compile(r"\s*\+?0\d")  # -007 is a number, as it is where csv_columns.py looks
-WHOLE = re.compile(r"\s*[+-]?\d+\s*")
-SEPARATED = re.compile(r"\s*[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d{1,3}(\.\d{3})+,\d+|\d+,\d+)\s*")
-DATE = re.compile(r"\s*(\d{4}|\d\d?)([-/.])\d\d?[-/.](\d{4}|\d\d?)([ T]\d.*|\s*)")
-DAY_TIME = re.compile(r"\s*(.*?)(?:[ T](\d\d?:.*?))?\s*", re.DOTALL)
+SAMPLE = 1000  # texts that say whether it is worth looking at all of them
+
+PARTS = ("%", "‰")  # of a whole
+
+Found = tuple[dict[str, Any], str]  # the texts that are of a kind, with what they are; the currency or percent sign
 
 
 @dataclass
 class TextColumns:
-    """Decides what columns of text are; `notes` and `date_formats` grow with every decision.
+    """Decides what columns of text are; `notes`, `date_formats` and `units` grow with every decision.
 
     `formats` are the date formats asked for, by column, under '' for all. Columns in `categorical` stay text; a few
-    odd values are an error only in a column that is `needed`.
+    odd values are an error only in a column that is `needed`. `nulls`: spellings of a missing value, by column, under
+    '' for all others. With `strip`, spaces around a text do not belong to it. With `dressed`, numbers may have signs of
+    currencies or percent and spaces between their digits (`signs` are those that columns had before), and months
+    English names.
     """
 
     path: str
@@ -40,128 +45,202 @@ class TextColumns:
     place: Place = "row {}".format
     notes: list[str] = field(default_factory=list)
     date_formats: dict[str, str] = field(default_factory=dict)
+    dressed: bool = False
+    strip: bool = False
+    nulls: Mapping[str, Collection[str]] = field(default_factory=dict)
+    signs: Mapping[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
-    def decide(self, name: str, column: Array, *, numbers: bool = True) -> Array:
-        """A column of text as dates or numbers, if that is what it holds. ValueError where a few values are not."""
-        if name in self.categorical or kind_of(column) != "text":
+    def decide(self, name: str, column: Array, *, numbers: bool = True, strip: bool = False) -> Array:
+        """A column of text as dates or numbers, if that is what it holds. ValueError where a few values are not.
+
+        With `strip`, spaces around a text do not belong to it.
+        """
+        if kind_of(column) != "text":
+            self._unsigned(name, column)
             return column
         counts = Counter(column.tolist())  # in the order in which they first are
+        if strip and (other := self._stripped(name, counts)):
+            column = np.array([other.get(text, text) for text in column], dtype=object)
+            counts = Counter(column.tolist())
+        if name in self.categorical:
+            return column
         del counts[None]
-        n = counts.total()
+        n, told = counts.total(), len(self.notes)
+        ways: tuple[tuple[str, str, Callable[[str, Counter[str]], Found]], ...]
         ways = (("date", "datetime64[us]", self._dates), ("number", "float64", self._numbers))
         for kind, dtype, find in ways[: 1 + numbers]:
-            found = find(name, counts)
+            found, unit = find(name, counts)
             fit = sum(counts[text] for text in found)
             if fit == n:
                 return np.array([found.get(text) for text in column], dtype=dtype)
             if fit > n / 2 and self._strict(name):
                 odd, *more = [text for text in counts if text not in found][:4]
-                place = self.place(column.tolist().index(odd))
-                raise mixed(self.path, name, counted(fit, kind), odd, place, more)
-            if fit >= n / 10 and kind == "number":
-                both = f"{counted(n - fit, 'text')} and {counted(fit, kind)}"
+                place, most = self.place(column.tolist().index(odd)), counted(fit, kind)
+                raise mixed(self.path, name, f"{most} in {unit}" if unit else most, odd, place, more)
+            if fit >= n / 10 and kind == "number" and not (self.dressed and hint(counts)):
+                odd = next(text for text in counts if text not in found)
+                both = f"{counted(n - fit, 'text')} and {counted(fit, kind)}, such as {odd!r} and {next(iter(found))!r}"
                 self.notes.append(f"column {name!r} holds {both}: it is taken as text")
+        if self.dressed and len(self.notes) == told and self._strict(name):
+            self._hint(name, counts)
         return column
+
+    def _stripped(self, name: str, texts: Collection[str | None]) -> dict[str | None, str | None]:
+        """What becomes of those that have spaces around them, or are missing without them."""
+        nulls, clean = self.nulls_of(name), [(text, text.strip(SPACES)) for text in texts if text is not None]
+        return {t: None if bare in nulls else bare for t, bare in clean if bare is not t or bare in nulls}
+
+    def nulls_of(self, name: str) -> Collection[str]:
+        """How a missing value is spelled in a column; an empty cell always is one."""
+        return {*self.nulls.get(name, self.nulls.get("", NULLS)), ""}
+
+    def frame(self, columns: dict[str, Array], cell: Callable[[str, int], str]) -> Frame:
+        """These columns of a file, with all that was decided."""
+        return Frame(columns, self.notes, self.path, self.place, self.date_formats, self.units, cell)
 
     def _strict(self, name: str) -> bool:
         return self.needed is None or name in self.needed
 
-    def _numbers(self, name: str, counts: Counter[str]) -> dict[str, Any]:
+    def _hint(self, name: str, counts: Counter[str]) -> None:
+        """What a column of text nearly is, or which of its spellings say the same."""
+        if same := one_spelling(counts):
+            shown = [", ".join(repr(t) for t in same if same[t] == each) for each in dict.fromkeys(same.values())]
+            self.notes.append(f"column {name!r}: of one meaning, and so one category, are {' and '.join(shown)}")
+        elif nearly := hint(counts, self.decimal, self.thousands):
+            self.notes.append(f"column {name!r} {nearly}: it is taken as text")
+
+    # ── numbers ──
+
+    def _numbers(self, name: str, counts: Counter[str]) -> Found:
         """The texts that are numbers, with these; none if they are rather codes or identifiers."""
-        found = {text: number for text in counts if (number := self._number(text)) is not None}
-        codes = any(map(CODE.match, found))
-        large = all(map(WHOLE.fullmatch, counts)) and max(map(abs, found.values()), default=0) >= EXACT
+        found = {text: number for text in counts if (number := plain(text, self.decimal, self.thousands)) is not None}
+        others = [text for text in counts if text not in found]
+        clothed = self._clothed(others) if self.dressed else {}
+        unit = self._sign(name, counts, found, clothed)
+        if unit in PARTS:  # everywhere or nowhere
+            found.clear()
+        found |= {
+            t: each.value
+            for t, each in clothed.items()
+            if each.value is not None and (each.unit == unit or not (each.unit or unit in PARTS))
+        }
+
+        def body(text: str) -> str:
+            return clothed[text].body if text in clothed else text
+
+        codes = any(CODE.match(body(text)) for text in found)
+        large = max(map(abs, found.values()), default=0) >= EXACT
+        large = large and all(WHOLE.fullmatch(re.sub("[ ']", "", body(text))) for text in counts)
         if codes or large:
             if len(found) == len(counts):
                 self.notes.append((CODES if codes else IDENTIFIERS).format(name))
-            return {}
-        separated = [text for text in counts if text not in found and SEPARATED.fullmatch(text)]
-        alike = sum(counts[text] for text in (*found, *separated))
-        if separated and alike > counts.total() / 2 and self.decimal == "." and self._strict(name):
-            raise ValueError(
-                f"{self.path}: column {name!r}: {separated[0]!r} looks like a number with a thousands or decimal "
-                f"separator; say which (--thousands , or --decimal ,), or take the column as categories "
-                f"(--categorical {name})"
-            )
-        return found
+            return {}, ""
+        if self._strict(name):
+            self._ask_for_marks(name, counts, body, found)
+        if len(found) == len(counts) and clothed:
+            self._tell_numbers(name, unit, next((text, found[text]) for text in clothed))
+        return found, unit
 
-    def _dates(self, name: str, counts: Counter[str]) -> dict[str, Any]:
+    def _clothed(self, texts: list[str]) -> dict[str, Dressed]:
+        """Those that are numbers, or nearly so, with something about them."""
+        return mostly(texts, lambda text: dressed(text, self.decimal, self.thousands))
+
+    def _sign(self, name: str, counts: Counter[str], plain: Collection[str], clothed: Mapping[str, Dressed]) -> str:
+        """The currency of a column, or its percent sign: that of most values, and that it had before. '' for none."""
+        amounts = Counter[str]()
+        for text, each in clothed.items():
+            amounts[each.unit] += counts[text] * (each.value is not None)
+        bare = amounts.pop("", 0) + sum(counts[text] for text in plain)
+        (unit, most), *_ = amounts.most_common(1) or [("", 0)]
+        before = self.signs.get(name, unit)
+        if most and unit != before and self._strict(name):
+            other = next(text for text, each in clothed.items() if each.unit == unit)
+            raise ValueError(
+                f"{self.path}: column {name!r} was in {before} in training, and {other!r} is not; bring it to {before}"
+            )
+        return "" if unit in PARTS and bare > most else unit
+
+    def _ask_for_marks(
+        self, name: str, counts: Counter[str], body: Callable[[str], str], found: Collection[str]
+    ) -> None:
+        """ValueError where most values would be numbers, if it were known what the marks between their digits mean."""
+        like = mostly([text for text in counts if text not in found], lambda text: SEPARATED.fullmatch(body(text)))
+        alike = [*found, *like]
+        if not like or sum(counts[text] for text in alike) <= counts.total() / 2:
+            return
+        options = " or ".join(marks_for(map(body, alike))) or "--thousands , or --decimal ,"
+        if self.decimal == "." and not self.thousands:
+            what = f"looks like a number with a thousands or decimal separator; say which ({options})"
+        else:
+            given = f"--thousands {self.thousands}" if self.thousands else f"--decimal {self.decimal}"
+            what = f"does not fit {given}; mend the value, or say what its marks are ({options})"
+        where = f"{self.path}: column {name!r}: {next(iter(like))!r}"
+        raise ValueError(f"{where} {what}, or take the column as categories (--categorical {name})")
+
+    def _tell_numbers(self, name: str, unit: str, shown: tuple[str, float]) -> None:
+        if unit:
+            self.units[name] = unit
+        if unit and unit == self.signs.get(name):
+            return
+        what = "percentages" if unit == "%" else f"amounts in {unit}" if unit else "numbers"
+        self.notes.append(f"column {name!r} holds {what}: {shown[0]!r} is read as {spelling(shown[1])}")
+
+    def _unsigned(self, name: str, column: Array) -> None:
+        """Percentages that lost their sign may be shares by now."""
+        if self.signs.get(name) in PARTS and kind_of(column) == "number":
+            self.notes.append(f"column {name!r} was in {self.signs[name]} in training; its numbers are taken as such")
+
+    # ── dates ──
+
+    def _dates(self, name: str, counts: Counter[str]) -> Found:
         """The texts that are dates, with these, by the format that fits most of them, or else by the one given."""
-        given = self.formats.get(name, self.formats.get(""))
-        like = [text for text in counts if DATE.fullmatch(text)]
-        if not given and sum(counts[text] for text in like) <= counts.total() / 2:
-            return {}
-        forms = [given] if given else _formats(like[0])
-        ways = [_read_dates(counts, form) for form in forms]
+        given, n = self.formats.get(name, self.formats.get("")), counts.total()
+        found = read_dates(counts, given) if given else {}
+        like = [*mostly([*counts], self._like_a_date)] if len(found) < len(counts) else []
+        if given and len(found) == len(counts):
+            self.date_formats[name] = given
+        if (found and name in self.formats) or 2 * sum(counts[text] for text in like) <= n:
+            return found if name in self.formats or not like else {}, ""
+        forms = max(Counter(tuple(formats_of(text)) for text in like[:SAMPLE]).items(), key=lambda pair: pair[1])[0]
+        ways = [read_dates(counts, form) for form in forms]
         fits = [sum(counts[text] for text in way) for way in ways]
         best = fits.index(max(fits))
-        if fits[best] < counts.total():
-            return {} if given else ways[best]
-        if not forms[best].startswith("%Y"):
-            self.date_formats[name] = forms[best]
-        if fits == [counts.total()] * 2 and (shown := [text for text in counts if ways[0][text] != ways[1][text]]):
-            self.notes.append(
-                f"column {name!r}: {shown[0]!r} is read as day, month, year; month, day, year would fit every row as "
-                f"well (--date-format {forms[1]})"
+        if fits[best] == n:
+            self.date_formats |= {name: forms[best]} if not forms[best].startswith("%Y") else {}
+            if fits == [n] * 2 and (shown := next((t for t in counts if ways[0][t] != ways[1][t]), None)):
+                self._ask_for_order(name, shown, forms)
+            self._tell_dates(name, forms[best], ways[best])
+        return ways[best], ""
+
+    def _like_a_date(self, text: str) -> bool:
+        return bool(DATE.fullmatch(text) or (self.dressed and named_format(text)))
+
+    def _ask_for_order(self, name: str, shown: str, forms: tuple[str, ...]) -> None:
+        if self._strict(name):
+            raise ValueError(
+                f"{self.path}: column {name!r}: {shown!r} may be day, month, year or month, day, year, and so may "
+                f"every date there; say which (--date-format {forms[0]} or --date-format {forms[1]})"
             )
-        return ways[best]
+        self.notes.append(
+            f"column {name!r}: {shown!r} is read as day, month, year; month, day, year would fit every row as "
+            f"well (--date-format {forms[1]})"
+        )
 
-    def _number(self, text: str) -> float | None:
-        """A text as a number, by the same rule as csv_columns.py has in SQL."""
-        if self.thousands and re.fullmatch(grouped(self.decimal, self.thousands), text):
-            text = text.replace(self.thousands, "")
-        if self.decimal != ".":
-            text = text.translate({ord("."): "x", ord(self.decimal): "."})
-        try:
-            return float(text) if text.isascii() and "_" not in text else None
-        except ValueError:
-            return None
-
-
-def grouped(decimal: str, thousands: str) -> str:
-    """A pattern for numbers with thousands in groups of three: 1,5 is no 15."""
-    return rf"\s*[+-]?\d{{1,3}}({re.escape(thousands)}\d{{3}})+({re.escape(decimal)}\d*)?\s*"
+    def _tell_dates(self, name: str, form: str, found: Mapping[str, Any]) -> None:
+        """What is not seen at once: how a month's name was read, and that times are in UTC."""
+        shown = next((text for text in found if "%b" in form or "%B" in form or ZONED.search(text)), None)
+        if shown is not None and self.dressed:
+            read = spelling(np.datetime64(found[shown], "us"))
+            utc = ", in UTC" if ZONED.search(shown) else ""
+            self.notes.append(f"column {name!r} holds dates: {shown!r} is read as {read}{utc}")
 
 
-def _formats(shown: str) -> list[str]:
-    """The formats that a date allows; day before month."""
-    first, mark, last, _ = DATE.fullmatch(shown).groups()  # type: ignore[union-attr]
-    if len(first) == 4:
-        return [f"%Y{mark}%m{mark}%d"]
-    year = "%Y" if len(last) == 4 else "%y"
-    return [f"%d{mark}%m{mark}{year}", f"%m{mark}%d{mark}{year}"]
-
-
-def _read_dates(texts: Iterable[str], form: str) -> dict[str, datetime]:
-    """Those that are dates of this format, in UTC where they say their zone. A time of day may follow the format."""
-    found, timed = {}, re.search("%[HIcX]", form)
-    for text in texts:
-        if form == "%Y-%m-%d":  # much faster than what follows, as almost all dates of files are of this kind
-            try:
-                found[text] = in_utc(datetime.fromisoformat(text))
-                continue
-            except ValueError:
-                pass
-        day, time = (text.strip(), None) if timed else DAY_TIME.fullmatch(text).groups()  # type: ignore[union-attr]
-        start, passed = _day(day, form), _time(time or "0:00")
-        if start is not None and passed is not None:
-            found[text] = start + passed
+def mostly(texts: list[str], find: Callable[[str], Any]) -> dict[str, Any]:
+    """The texts in which something is found, with it; none of them where only few of a sample are among them."""
+    found: dict[str, Any] = {}
+    for part in (texts[:: len(texts) // SAMPLE + 1], texts):
+        found = {text: each for text in part if (each := find(text))}
+        if 10 * len(found) < len(part):
+            return {}
     return found
-
-
-@lru_cache(2**16)  # many rows, few days
-def _day(text: str, form: str) -> datetime | None:
-    with suppress(ValueError):
-        return in_utc(datetime.strptime(text, form))
-    return None
-
-
-@lru_cache(2**17)
-def _time(text: str) -> timedelta | None:
-    """The time since midnight in UTC."""
-    midnight = "1900-01-01 "
-    for form in ("", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p"):
-        with suppress(ValueError):
-            at = datetime.strptime(midnight + text, form) if form else datetime.fromisoformat(f"{midnight}{text:0>5}")
-            return in_utc(at) - datetime(1900, 1, 1)
-    return None

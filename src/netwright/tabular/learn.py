@@ -14,15 +14,18 @@ from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
 from netwright.files.container import read
 from netwright.recipes.checkpoint import OF_ONE, MixtureCheckpoint
+from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
+from netwright.tables.hints import hint
 from netwright.tables.split import split_rows
-from netwright.tables.target import TASKS, TargetEncoder
+from netwright.tables.target import TASKS, TargetEncoder, with_target
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
 from netwright.tabular.single import TRAINING, OneNetwork
 from netwright.training.history import Callback
 from netwright.training.options import TrainingOptions
 
+MANY_TEXTS = 100  # in a column, from which somebody may have expected something else than categories
 FEWEST = 10  # rows, below which a held-out part is a row or none
 
 
@@ -46,6 +49,7 @@ def train_table(
     drop: Collection[str] = (),
     categorical: Collection[str] = (),
     keep_columns: Collection[str] = (),
+    drop_missing_target: bool = False,
     validation: float = 0.2,
     patience: int | None = None,
     max_seconds: float | None = None,
@@ -79,6 +83,7 @@ def train_table(
     weights: the column with each row's weight, not negative; weight k counts as k copies of the row, 0 as none.
     drop: columns not to learn from. categorical: columns that are categories, whatever they look like.
     keep_columns: columns to learn from though they number or name the rows, which are left out otherwise.
+    drop_missing_target: leave out the rows in which the target is missing; by default they are an error.
     validation: the share of rows held out, by class, for the scores, and of one network for early stopping; 0 holds out
         none. The model that is scored on them is the one returned: it is not fitted again to all rows.
     seed: decides which rows those are, the first weights and every shuffle.
@@ -114,6 +119,8 @@ def train_table(
     frame = as_frame(table, target=target, categorical=categorical, ignored=drop, **reading)
     kinds = dict.fromkeys(keep_columns, "keep") | dict.fromkeys(categorical, "category")
     names = _input_columns(frame, target, weights, drop, kinds)
+    _check_own_columns(reading, frame)
+    frame, left_out = with_target(frame, target, drop_missing_target)
     weight = None if weights is None else weights_in(frame, weights)
     if weight is not None:
         frame, weight = frame.take(weight > 0), weight[weight > 0]
@@ -138,12 +145,13 @@ def train_table(
     settings |= {"drop": sorted(drop), "categorical": sorted(categorical), "rows": len(rows), "held_out": len(held)}
     kept.about = {"target": target, **settings, "columns": encoder.names()}
     del kept.about["max_seconds"]  # which may be another
+    notes = [*frame.notes, *left_out, *_texts_that_say_little(frame, encoder, categorical)]
     model = TableModel(
         network=network,
         encoder=encoder,
         target=problem.goal,
         settings=settings,
-        notes=[*frame.notes, *encoder.notes, *_doubts(len(rows), len(held), one is None)],
+        notes=[*notes, *encoder.notes, *_doubts(len(rows), len(held), one is None)],
         reading=_for_the_next_file(reading, frame),
         held_out=frame.take(held) if len(held) else None,
     )
@@ -246,9 +254,35 @@ def _split(frame: Frame, goal: TargetEncoder, fraction: float, rng: np.random.Ge
 
 def _for_the_next_file(reading: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
     """How the table was read, as far as that holds for another file of its kind."""
-    kept = {name: reading[name] for name in ("nulls", "decimal", "thousands") if name in reading}
-    dates = reading.get("date_format") or frame.date_formats
-    return kept | ({"date_format": dates} if dates else {})
+    kept = {name: reading[name] for name in ("nulls", "decimal", "thousands", "strip") if name in reading}
+    if "nulls" in kept:
+        nulls = kept["nulls"]
+        kept["nulls"] = {n: [*own] for n, own in nulls.items()} if isinstance(nulls, Mapping) else [*nulls]
+    found = {"date_format": frame.date_formats, "units": frame.units}
+    return kept | {name: dict(each) for name, each in found.items() if each}
+
+
+def _check_own_columns(reading: Mapping[str, Any], frame: Frame) -> None:
+    """ValueError for an unknown column that is named in how to read the table."""
+    for each in (reading.get("nulls"), reading.get("date_format")):
+        for name in each if isinstance(each, Mapping) else ():
+            if name:
+                frame.column(name)
+
+
+def _texts_that_say_little(frame: Frame, encoder: TableEncoder, categorical: Collection[str]) -> list[str]:
+    """Sentences on columns of text that nobody said are categories, and that hardly are."""
+    told, notes, used = " ".join(frame.notes), [], {*encoder.names(), *(name for name, _ in encoder.dropped)}
+    for name in frame.names:
+        if name not in used or name in categorical or frame.kind(name) != "text" or f"column {name!r}" in told:
+            continue
+        levels = dict.fromkeys(each for each in frame.column(name) if each is not None)
+        if nearly := hint(levels):
+            notes.append(f"column {name!r} {nearly}: it is taken as text")
+        elif len(levels) > MANY_TEXTS and name in encoder.names():
+            shown = " and ".join(map(repr, [*levels][:2]))
+            notes.append(f"column {name!r} holds {len(levels):,} different texts, such as {shown}: each is a category")
+    return notes
 
 
 def _doubts(rows: int, held: int, mixed: bool) -> list[str]:

@@ -31,7 +31,7 @@ from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
 from netwright.tables.memory import frame_of
 from netwright.tables.read import check_reading, read_table
-from netwright.tables.target import TARGET, TargetEncoder
+from netwright.tables.target import TARGET, TargetEncoder, with_target
 from netwright.tabular.predictions import as_table
 from netwright.training.history import HISTORY, History
 
@@ -120,13 +120,20 @@ class TableModel:
             notes += renamed
         return made
 
-    def evaluate(self, table: Any, *, notes: list[str] | None = None) -> dict[str, float]:
+    def evaluate(
+        self, table: Any, *, notes: list[str] | None = None, drop_missing_target: bool = False
+    ) -> dict[str, float]:
         """Scores on a table that has the target; weighted, if the model was and the table has the column of weights.
+
+        Rows in which the target is missing are an error, or with `drop_missing_target` left out.
 
         Classification: accuracy, balanced_accuracy (the mean over the classes of the share found), log_loss.
         Regression: rmse and mae, in the target's units, and r2.
         """
-        return self.scores_of(self.read(table, with_target=True), notes=notes)
+        frame, left_out = with_target(self.read(table, with_target=True), self.target.name, drop_missing_target)
+        if notes is not None:
+            notes += left_out
+        return self.scores_of(frame, notes=notes)
 
     def scores_of(self, frame: Frame, *, notes: list[str] | None = None) -> dict[str, float]:
         """`evaluate`, of a table that has been read."""
@@ -194,7 +201,7 @@ class TableModel:
             "settings": self.settings,
             "scores": self.scores,
             "notes": self.notes,
-            "reading": self.reading,
+            "reading": {"strip": True} | self.reading,
         }
         KIND.write(arguments.path("path", path), tensors, header)
 
@@ -234,6 +241,8 @@ class TableModel:
             history=History(**header["history"]),
             **{name: header[name] for name in ("settings", "scores", "notes", "reading")},
         )
+        if model.reading.pop("strip", False) is not True:  # older files kept the spaces around a cell, in levels too
+            model.reading["strip"] = False
         classes = len(model.target.classes)
         outputs = (1, 2) if classes == 2 else (max(1, classes),)
         if network.inputs != len(model.encoder.feature_names) or network.outputs not in outputs:
