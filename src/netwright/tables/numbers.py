@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-SPACES = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029,
-                           0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF)))  # fmt: skip
+SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\t"
 ALIKE = (
     dict.fromkeys(map(ord, SPACES), " ")
     | dict.fromkeys(map(ord, "\u2010\u2011\u2013\u2014\u2212"), "-")

@@ -13,7 +13,7 @@ from netwright.tables.column import EXACT, IDENTIFIERS, Place, counted, kind_of,
 from netwright.tables.dates import DATE, ZONED, formats_of, named_format, read_dates
 from netwright.tables.frame import Frame
 from netwright.tables.hints import hint
-from netwright.tables.numbers import CODE, SEPARATED, SPACES, WHOLE, Dressed, dressed, marks_for, plain
+from netwright.tables.numbers import CODE, SEPARATED, WHOLE, Dressed, dressed, marks_for, plain
 from netwright.tables.truth import one_spelling
 
 NULLS = ("", "NA", "N/A", "#N/A", "null", "NULL", "NaN", "nan", "None", "?", "-")  # how texts spell a missing value
@@ -88,7 +88,7 @@ class TextColumns:
 
     def _stripped(self, name: str, texts: Collection[str | None]) -> dict[str | None, str | None]:
         """What becomes of those that have spaces around them, or are missing without them."""
-        nulls, clean = self.nulls_of(name), [(text, text.strip(SPACES)) for text in texts if text is not None]
+        nulls, clean = self.nulls_of(name), [(text, text.strip()) for text in texts if text is not None]
         return {t: None if bare in nulls else bare for t, bare in clean if bare is not t or bare in nulls}
 
     def nulls_of(self, name: str) -> Collection[str]:
