@@ -66,6 +66,8 @@ class TextColumns:
         if name in self.categorical:
             return column
         del counts[None]
+        if not counts:
+            return np.full(len(column), np.nan)
         n, told = counts.total(), len(self.notes)
         ways: tuple[tuple[str, str, Callable[[str, Counter[str]], Found]], ...]
         ways = (("date", "datetime64[us]", self._dates), ("number", "float64", self._numbers))
@@ -109,6 +111,8 @@ class TextColumns:
             self.notes.append(f"column {name!r}: of one meaning, and so one category, are {' and '.join(shown)}")
         elif nearly := hint(counts, self.decimal, self.thousands):
             self.notes.append(f"column {name!r} {nearly}: it is taken as text")
+        if name not in self.nulls and (value := next((null for null in NULLS if null in counts), None)):
+            self.notes.append(f"column {name!r}: {value!r} is a value there (--null {value} has it missing as well)")
 
     # ── numbers ──
 
