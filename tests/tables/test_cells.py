@@ -296,15 +296,13 @@ def test_many_texts_are_never_silent():
     names = rng.integers(0, 300, 600)
     table = {
         "price": [f"${i}.50" for i in rng.integers(0, 90, 600)], "city": [f"c{i}" for i in names],
-        "size": [f"{i}.5" for i in rng.integers(0, 60, 600)], "kind": ["ab"[i % 2] for i in names], "y": names % 2,
+        "kind": ["ab"[i % 2] for i in names], "y": names % 2,
     }  # fmt: skip
     notes = train_table(table, "y", epochs=1, hidden=()).notes
     (price,) = [note for note in notes if "'price'" in note]
-    (size,) = [note for note in notes if "'size'" in note]
     (city,) = [note for note in notes if "'city'" in note]
     assert "looks like numbers, such as '$" in price
-    assert "looks like numbers" in size
     assert "different texts, such as 'c" in city
     assert not any("'kind'" in note for note in notes)
-    told = train_table(table, "y", epochs=1, hidden=(), categorical=["price", "city", "size"]).notes
+    told = train_table(table, "y", epochs=1, hidden=(), categorical=["price", "city"]).notes
     assert not any("'price'" in note or "'city'" in note for note in told)
