@@ -139,6 +139,7 @@ MISTAKES = {
     "L-BFGS in batches": (small(), (*SMALL, "--optimizer", "lbfgs", "--batch-size", "4"), ["lbfgs", "batch_size"]),
     "resume from nowhere": (small(), (*SMALL, "--resume"), ["--resume", "--checkpoint"]),
     # outputs
+    "a model without a name": (small(), (*SMALL[:-1], ""), ["--model", "''"]),
     "a model in no directory": (small(), (*SMALL[:-1], "nodir/m"), ["nodir/m", "no directory"]),
     "a model that is a directory": (small(), (*SMALL[:-1], "dir"), ["dir", "directory"]),
     "a model over the table": (small(), (*SMALL[:-1], "t.csv"), ["t.csv", "the table"]),

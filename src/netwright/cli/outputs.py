@@ -17,6 +17,8 @@ def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> Non
     for name, path in outputs.items():
         if path is None:
             continue
+        if not path:
+            raise ValueError(f"{name} must be the path of a file, got ''")
         if (real := os.path.realpath(path)) in seen:
             raise ValueError(f"{name} {path} is {seen[real]} itself; give it another name")
         seen[real] = f"the file of {name}"

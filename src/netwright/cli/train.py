@@ -71,7 +71,7 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     silent = options.pop("quiet") | (as_json := options.pop("as_json"))
     options = {name: value for name, value in options.items() if value is not None}
     checkpoint = options.get("checkpoint")
-    path = model or re.sub(TABLE_ENDING, "", Path(table).name) + ".safetensors"
+    path = re.sub(TABLE_ENDING, "", Path(table).name) + ".safetensors" if model is None else model
     if target is None:
         from netwright.tables.read import read_table
 
