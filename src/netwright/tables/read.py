@@ -66,6 +66,8 @@ def read_table(
     ValueError, or an OSError, of one sentence with file, column, line and value; also for a packed file that unpacks to
     more than half of the memory, or grows a hundredfold beyond 128 MiB.
     """
+    if not isinstance(units, Mapping | None):
+        raise ValueError(f"units must be a text by column, got {brief(units)}")
     path = Path(arguments.path("path", path))
     nulls = nulls if isinstance(nulls, Collection) else several("nulls", nulls, NULL_TEXTS)
     _check_marks(delimiter, decimal, thousands, nulls)
@@ -75,7 +77,7 @@ def read_table(
     _check_there(path)
     form, packed = format_of(path, PACKINGS)
     whole("skip_lines", skip_lines, 0)
-    for name, value in (("units_line", units_line), ("spelled", spelled)):
+    for name, value in (("units_line", units_line), ("spelled", spelled), ("strip", strip)):
         flag(name, value)
     if header is not None:
         flag("header", header)
