@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.memory import give_back
 from netwright.core.samples import Samples
 from netwright.network import Network
 from netwright.recipes.blend import calibrate, linear, linear_share
 from netwright.recipes.folds import Chosen, Fold, held_out_rows, in_float32, out_of_fold, stratified_folds
-from netwright.recipes.memory import give_back
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.networks import Trained, train
 from netwright.recipes.problem import ACTIVATION, DROPOUT, HIDDEN, PARTS, SCOUTING, Problem

@@ -27,6 +27,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+from netwright.core.memory import give_back
 from netwright.engines.cache import SOURCES, cache_directory, doubt
 from netwright.engines.threads import Lock, interrupts_wait
 
@@ -135,6 +136,7 @@ def compiled(function: Callable[..., Any], counts: int, key: str, result: Any = 
                 started = time.perf_counter()
                 with interrupts_wait():
                     code, lasts = _machine_code(function, result(*[WHOLE] * counts), symbol, flags)
+                give_back()  # the compiler leaves more than a MiB for each piece, which nothing else would use
                 seconds_compiling += time.perf_counter() - started
                 if file is not None and lasts:
                     _keep(file, code)
