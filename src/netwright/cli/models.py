@@ -15,6 +15,7 @@ from netwright.cli.outputs import check_outputs
 from netwright.cli.screen import echo, note
 
 if TYPE_CHECKING:
+    from netwright.tables.frame import Frame
     from netwright.tabular.model import TableModel
 
 
@@ -49,9 +50,8 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
     if path is not None:
         check_outputs({"--output": path}, {"the table": table, "the model": model})
     as_csv = path is None or format_of(Path(os.path.realpath(path)), (".gz",))[0] == "csv"
-    loaded.reading |= how_to_read(options)
     notes: list[str] = []
-    frame = loaded.read(table)
+    frame = _read(loaded, table, how_to_read(options))
     predictions = loaded.predictions(frame, keep=chosen(frame, keep), spelled=as_csv, cased=as_csv, notes=notes)
     if as_csv and not raw:
         predictions, shown = disarmed(predictions)
@@ -81,9 +81,8 @@ def evaluate(model: str, table: str, drop_missing_target: bool, as_json: bool, *
     from netwright.tables.target import with_target
 
     loaded = load_table_model(model)
-    loaded.reading |= how_to_read(options)
     notes: list[str] = []
-    read = loaded.read(table, with_target=True)
+    read = _read(loaded, table, how_to_read(options), with_target=True)
     frame, left_out = with_target(read, loaded.target.name, drop_missing_target)
     scores = loaded.evaluate(frame, notes=notes)
     for sentence in [*frame.notes, *left_out, *notes]:
@@ -113,6 +112,22 @@ def show(model: str) -> None:
         done = header["history"]
         echo(f"a checkpoint after {len(done['cost'])} epochs; its best network so far:\n")
     echo(loaded.summary())
+
+
+def _read(model: "TableModel", table: str, asked: dict[str, Any], *, with_target: bool = False) -> "Frame":
+    """The table as the model reads it, but for what is asked: of a column, or of all that have nothing of their own."""
+    said = [{*asked.get(name, ())} - {""} for name in ("nulls", "date_format") if isinstance(asked.get(name), dict)]
+    for name, before in model.reading.items():
+        if name == "nulls" and name in asked:
+            kept, new = (each if isinstance(each, dict) else {"": each} for each in (before, asked[name]))
+            asked[name] = kept | new
+        if name == "date_format" and "" not in asked.get(name, {"": ""}):
+            asked[name] = before | asked[name]
+    model.reading |= asked
+    frame = model.read(table, with_target=with_target)
+    for name in set().union(*said) - {model.target.name}:
+        frame.column(name)
+    return frame
 
 
 def load_table_model(path: str) -> "TableModel":

@@ -13,7 +13,9 @@ from netwright.core import arguments
 from netwright.core.arguments import Array, number
 from netwright.files.schema import Shape, both, check, finite, not_negative, object_of, one_of, positive, tagged
 from netwright.tables.column import Column, Place, spelling
+from netwright.tables.numbers import plain
 from netwright.tables.statistics import moments, quantiles
+from netwright.tables.text import NULLS
 from netwright.tables.truth import one_spelling, places_of
 
 OTHER = "(other)"
@@ -35,10 +37,12 @@ def numbers_of(name: str, column: Column, place: Place) -> Array:
     if column.kind != "number":
         numbers = np.full(len(values), np.nan)
         for row in np.flatnonzero(~column.missing).tolist():
-            try:
-                numbers[row] = values[row]
-            except ValueError:
-                raise ValueError(f"column {name!r}, {place(row)}: {values[row]!r} is not a number") from None
+            value = values[row]
+            if isinstance(value, str):
+                value = np.nan if value.strip() in NULLS else plain(value, ".", None)
+            if value is None:
+                raise ValueError(f"column {name!r}, {place(row)}: {values[row]!r} is not a number")
+            numbers[row] = value
         values = numbers
     for row in np.flatnonzero(np.isinf(values))[:1].tolist():
         raise ValueError(f"column {name!r}, {place(row)}: the value is {values[row]}, not a finite number")

@@ -30,10 +30,9 @@ class Frame:
     path: str = ""
     place: Place = "index {}".format
     date_formats: dict[str, str] = field(default_factory=dict)  # how dates other than ISO were read, for the next file
-    units: dict[str, str] = field(
-        default_factory=dict
-    )  # in which currencies or percent numbers were, for the next file
+    units: dict[str, str] = field(default_factory=dict)  # currencies or percent of numbers, for the next file
     cell: Callable[[str, int], str] = lambda name, row: ""  # what a file has there, column and row, where it can tell
+    levels: set[str] = field(default_factory=set)  # the columns that were given as categories
     _known: dict[str, Column] = field(default_factory=dict, init=False, repr=False)
 
     __iter__ = None  # by `__getitem__` alone, Python would look for the columns 0, 1, 2 …

@@ -11,7 +11,7 @@ from netwright.tables.columns import columns_of, plain_values
 from netwright.tables.convert import as_column, kind_of_type
 from netwright.tables.frame import Frame, check_lengths
 from netwright.tables.numbers import WHOLE
-from netwright.tables.text import NULLS, TextColumns
+from netwright.tables.text import NULLS, TextColumns, without
 
 CODES = 30  # so many different whole numbers in a column of text are names of something
 DURATIONS = "column {!r} holds durations: they are taken in seconds"
@@ -24,6 +24,7 @@ def frame_of(
     exact: Collection[str] = (),
     ignored: Collection[str] = (),
     date_formats: Mapping[str, str] | None = None,
+    nulls: Mapping[str, Collection[str]] | None = None,
     strict: bool = True,
 ) -> Frame:
     """A table in memory as a Frame, its columns decided as files' are; `date_formats` of it say how dates were read.
@@ -31,25 +32,31 @@ def frame_of(
     A category of pandas, polars or Arrow is text, however its levels are spelled. Texts that are all numbers or dates,
     but for those that spell a gap, become these; few different whole numbers, which somebody made texts of, stay, and
     so do all texts in `categorical` and `exact`. Durations become seconds. Columns in `ignored` may hold anything.
-    `date_formats` are those of texts, by column, under '' for all others.
+    `date_formats` are those of texts, by column, under '' for all others, and so are `nulls`, spellings of gaps besides
+    the usual ones.
 
     ValueError for a column that mixes kinds (unless it is in `categorical`; if not `strict`, it is text), for columns
     of different lengths, and for what no cell holds.
     """
-    texts, columns = TextColumns("", date_formats or {}, categorical, needed=()), dict[str, Array]()
+    texts, columns = TextColumns("", date_formats or {}, categorical, needed=(), dressed=True), dict[str, Array]()
+    texts.nulls = nulls or {}
+    levels = set()
     for name, values in columns_of(table)[0].items():
         try:
-            columns[name] = _column(name, values, texts, strict, name in exact)
+            plain, category = plain_values(name, values)
+            columns[name] = _column(name, plain, texts, strict, category, name in exact)
+            levels |= {name} if category else set()
         except ValueError:
             if name not in ignored or not hasattr(values, "__len__"):
                 raise
             columns[name] = np.full(len(values), None)
     check_lengths(columns)
-    return Frame(columns, texts.notes, date_formats=texts.date_formats)
+    return Frame(columns, texts.notes, date_formats=texts.date_formats, levels=levels)
 
 
-def _column(name: str, values: Any, texts: TextColumns, strict: bool, exact: bool) -> Array:
-    plain, category = plain_values(name, values)
+def _column(name: str, plain: Array, texts: TextColumns, strict: bool, category: bool, exact: bool) -> Array:
+    if (gone := set(texts.nulls.get(name, texts.nulls.get("", ())))) and plain.dtype.kind in "OUT":
+        plain = np.fromiter((None if isinstance(v, str) and v in gone else v for v in plain), dtype=object)
     if plain.dtype.kind == "m":
         texts.notes.append(DURATIONS.format(name))
         plain = np.ma.filled(plain, np.timedelta64("NaT"))
@@ -58,12 +65,15 @@ def _column(name: str, values: Any, texts: TextColumns, strict: bool, exact: boo
         return as_column(name, plain, categorical=texts.categorical, notes=texts.notes)
     free = texts.categorical if strict else (name,)
     column = _spelled(plain) if category else as_column(name, plain, categorical=free, notes=texts.notes)
+    column = without(column, gone) if gone and not category else column
     return column if category or kind_of(column) != "text" else _in_words(name, column, texts)
 
 
 def with_words(frame: Frame, date_formats: Mapping[str, str], categorical: Collection[str]) -> Frame:
     """A table from a file that has types; its columns of text too are numbers or dates where all of them say so."""
-    texts = TextColumns(frame.path, date_formats, categorical, needed=(), place=frame.place, notes=frame.notes)
+    texts = TextColumns(
+        frame.path, date_formats, categorical, needed=(), place=frame.place, notes=frame.notes, dressed=True
+    )
     texts.date_formats = frame.date_formats
     for name, column in frame.columns.items():
         if name not in categorical and kind_of(column) == "text":

@@ -72,7 +72,9 @@ def dressed(text: str, decimal: str, thousands: str | None) -> Dressed | None:
         return None
     if {"%", "‰"} & {before, after} and before and after:
         return None
-    body = found["body"].strip().removesuffix("," if found["cents"] else "")
+    body = found["body"].strip()
+    if found["cents"] and body.endswith(","):  # the mark before the cents is the decimal one
+        body = f"{body}0" if {".", ","} & {*body[:-1]} else body[:-1]
     value = _worth(body, decimal, thousands)
     return Dressed(unit, body, -value if value is not None and (found["open"] or signs == "-") else value)
 

@@ -9,15 +9,15 @@ import re
 import numpy as np
 
 from netwright.tables.frame import Frame
+from netwright.tables.numbers import dressed
 
 MARKS = "=+\\-@＝＋－＠"  # some take the wide ones too
 FORMULA = re.compile(rf"\s*[{MARKS}][{MARKS}\s]*[^{MARKS}\s]|[\t\r\n]\s*\S")  # marks alone say nothing
-PLAIN = re.compile(r"[+-]?(\d[\d., ]*|\.\d+)(e[+-]?\d+)?%?", re.IGNORECASE)
 
 
 def computed(text: str) -> bool:
     """Whether a spreadsheet may take it for a formula."""
-    return FORMULA.match(text) is not None and PLAIN.fullmatch(text.strip()) is None
+    return FORMULA.match(text) is not None and dressed(text, ".", None) is None
 
 
 def disarmed(frame: Frame) -> tuple[Frame, str]:

@@ -58,7 +58,7 @@ class TextColumns:
         """
         if kind_of(column) != "text":
             self._unsigned(name, column)
-            return column
+            return without(column, self.nulls.get(name, self.nulls.get("", ())))
         counts = Counter(column.tolist())  # in the order in which they first are
         if strip and (other := self._stripped(name, counts)):
             column = np.array([other.get(text, text) for text in column], dtype=object)
@@ -84,7 +84,7 @@ class TextColumns:
                 odd = next(text for text in counts if text not in found)
                 both = f"{counted(n - fit, 'text')} and {counted(fit, kind)}, such as {odd!r} and {next(iter(found))!r}"
                 self.notes.append(f"column {name!r} holds {both}: it is taken as text")
-        if self.dressed and len(self.notes) == told and self._strict(name):
+        if self.dressed and numbers and len(self.notes) == told and self._strict(name):
             self._hint(name, counts)
         return column
 
@@ -160,8 +160,9 @@ class TextColumns:
         before = self.signs.get(name, unit)
         if most and unit != before and self._strict(name):
             other = next(text for text, each in clothed.items() if each.unit == unit)
+            was, right = (f"was in {before}", before) if before else ("had no sign", "what it was")
             raise ValueError(
-                f"{self.path}: column {name!r} was in {before} in training, and {other!r} is not; bring it to {before}"
+                f"{self.path}: column {name!r} {was} in training, and {other!r} is not; bring it to {right}"
             )
         return "" if unit in PARTS and bare > most else unit
 
@@ -238,6 +239,36 @@ class TextColumns:
             read = spelling(np.datetime64(found[shown], "us"))
             utc = ", in UTC" if ZONED.search(shown) else ""
             self.notes.append(f"column {name!r} holds dates: {shown!r} is read as {read}{utc}")
+
+
+def in_marks(frame: Frame, name: str, decimal: str, thousands: str | None) -> Array:
+    """A column of numbers, (n_rows,), whose texts have these marks, if they are not the usual ones.
+
+    ValueError, with the place, for a text that has others.
+    """
+    column = frame[name]
+    if column.kind != "text" or (decimal == "." and not thousands):
+        return column.values
+    numbers = np.full(len(column), np.nan)
+    for row in np.flatnonzero(~column.missing).tolist():
+        text = column.values[row]
+        if (number := plain(text, decimal, thousands)) is not None:
+            numbers[row] = number
+        elif text not in NULLS:
+            marks = f"the decimal mark {decimal!r}" + (f" and {thousands!r} for thousands" if thousands else "")
+            where = f"{frame.path + ': ' if frame.path else ''}column {name!r}, {frame.place(row)}"
+            raise ValueError(f"{where}: {text!r} is no number with {marks}, as there was in training")
+    return numbers
+
+
+def without(column: Array, nulls: Collection[str]) -> Array:
+    """A column without the values that spell a missing one: of numbers, those that are as large."""
+    if kind_of(column) == "text":
+        return np.array([None if value in nulls else value for value in column.tolist()], dtype=object)
+    numbers = [number for null in nulls if (number := plain(null, ".", None)) is not None]
+    if kind_of(column) != "number" or not numbers:
+        return column
+    return np.where(np.isin(column, numbers), np.nan, column)
 
 
 def mostly(texts: list[str], find: Callable[[str], Any]) -> dict[str, Any]:

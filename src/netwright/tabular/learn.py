@@ -274,7 +274,13 @@ def _texts_that_say_little(frame: Frame, encoder: TableEncoder, categorical: Col
     """Sentences on columns of text that nobody said are categories, and that hardly are."""
     told, notes, used = " ".join(frame.notes), [], {*encoder.names(), *(name for name, _ in encoder.dropped)}
     for name in frame.names:
-        if name not in used or name in categorical or frame.kind(name) != "text" or f"column {name!r}" in told:
+        if (
+            name not in used
+            or name in categorical
+            or name in frame.levels
+            or frame.kind(name) != "text"
+            or f"column {name!r}" in told
+        ):
             continue
         levels = dict.fromkeys(each for each in frame.column(name) if each is not None)
         if nearly := hint(levels):

@@ -32,6 +32,7 @@ from netwright.tables.labels import probabilities
 from netwright.tables.memory import frame_of
 from netwright.tables.read import check_reading, read_table
 from netwright.tables.target import TARGET, TargetEncoder, with_target
+from netwright.tables.text import in_marks
 from netwright.tabular.predictions import as_table
 from netwright.training.history import HISTORY, History
 
@@ -186,7 +187,14 @@ class TableModel:
             needed.append(self.target.name)
             if self.target.classes and isinstance(self.target.classes[0], str):
                 categories.append(self.target.name)
-        return as_frame(table, categorical=categories, needed=needed, target=self.target.name, **self.reading)
+        numbers = [*self.encoder.numbers, *[self.target.name] * (self.target.task == "regression")]
+        reading = self.reading
+        if isinstance(table, str | os.PathLike):
+            reading = reading | {"units": dict.fromkeys(numbers, "") | reading.get("units", {})}
+        frame = as_frame(table, categorical=categories, needed=needed, target=self.target.name, **reading)
+        for name in set(numbers) & frame.columns.keys():
+            frame.columns[name] = in_marks(frame, name, reading.get("decimal", "."), reading.get("thousands"))
+        return frame
 
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -311,13 +319,14 @@ def as_frame(
     columns, _ = columns_of(table)
     if needed is not None:
         ignored = columns.keys() - needed
-    formats = reading.get("date_format") or {}
+    formats, nulls = reading.get("date_format") or {}, reading.get("nulls") or ()
     return frame_of(
         columns,
         categorical={*categorical, *ignored},
         exact=[target],
         ignored=ignored,
         date_formats={"": formats} if isinstance(formats, str) else formats,
+        nulls=nulls if isinstance(nulls, Mapping) else {"": nulls},
     )
 
 
