@@ -219,14 +219,14 @@ def test_no_two_columns_have_one_name(case):
 
 
 def test_names_that_differ_in_case_only_are_others_where_the_format_does_not_tell_them_apart():
-    model(A=lambda i: i / 3, a=lambda i: i / 4, y=lambda i: ["True", "true", "TRUE"][i % 3])
-    spelled = ["probability TRUE", "probability True", "probability true"]
+    model(A=lambda i: i / 3, a=lambda i: i / 4, y=lambda i: ["Ab", "ab", "AB"][i % 3])
+    spelled = ["probability AB", "probability Ab", "probability ab"]
     assert predicted("--keep", "A,a")[0] == ["A", "a", "y", *spelled]
     assert predicted()[2] == ""
     for ending in ("parquet", "jsonl"):
         result = run("predict", "m", "t.csv", "-o", f"out.{ending}", "--keep", "A,a")
-        assert "column 'a' is called 'a 2', the probability of 'True' is called 'probability of True'" in result.stderr
-        names = ["A", "a 2", "y", "probability TRUE", "probability of True", "probability of true 2"]
+        assert "column 'a' is called 'a 2', the probability of 'Ab' is called 'probability of Ab'" in result.stderr
+        names = ["A", "a 2", "y", "probability AB", "probability of Ab", "probability of ab 2"]
         assert netwright.read_table(f"out.{ending}").names == names
         with pytest.raises(ValueError, match=f"x.{ending}: the columns 'A' and 'a' differ in case only"):
             write_table(f"x.{ending}", Frame.from_arrays({"A": [1.0], "x": [1.0], "a": [2.0]}))

@@ -92,7 +92,7 @@ def test_colour_is_the_sign_and_opacity_the_strength():
 @pytest.mark.parametrize("value", [0.0, math.nan, math.inf])
 def test_any_weights_can_be_drawn(value):
     network = Network([2, 3, 1], rng=0)
-    network.layers[0].W = np.full((3, 2), value)
+    network.layers[0].W[...] = value
     assert sum(count for _, _, count in lines(network)) == 9
 
 

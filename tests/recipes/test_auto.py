@@ -292,5 +292,5 @@ def test_folds_are_disjoint_and_alike():
     folds = folds_of(Samples(X, Y), LOSSES["cross_entropy"], np.random.default_rng(0))
     assert len(folds) == 5
     for one in folds:
-        assert sorted([*one.samples.X[0], *one.held_out.X[0]]) == [*range(200)]
+        assert sorted([*one.samples.inputs()[0], *one.held_out.inputs()[0]]) == [*range(200)]
         assert one.held_out.Y.sum(axis=1).tolist() == [36, 4]

@@ -301,7 +301,7 @@ def test_many_texts_are_never_silent():
     notes = train_table(table, "y", epochs=1, hidden=()).notes
     (price,) = [note for note in notes if "'price'" in note]
     (city,) = [note for note in notes if "'city'" in note]
-    assert "looks like numbers, such as '$" in price
+    assert "holds amounts in $" in price
     assert "different texts, such as 'c" in city
     assert not any("'kind'" in note for note in notes)
     told = train_table(table, "y", epochs=1, hidden=(), categorical=["price", "city"]).notes

@@ -58,22 +58,36 @@ def accuracy_of(*blocks: int) -> NamedScore:
 
 def rmse(Y: Array, A: Array, weight: Array | None = None) -> float:
     """√ of the mean squared error."""
-    return float(np.sqrt(np.average(np.mean((Y - A) ** 2, axis=0), weights=weight)))
+    return float(np.sqrt(_mean_error(Y, (Y - A) ** 2, weight)))
 
 
 def mae(Y: Array, A: Array, weight: Array | None = None) -> float:
     """The mean absolute error."""
-    return float(np.average(np.mean(np.abs(Y - A), axis=0), weights=weight))
+    return _mean_error(Y, np.abs(Y - A), weight)
+
+
+def _mean_error(Y: Array, errors: Array, weight: Array | None) -> float:
+    """The mean of all errors, (outputs, samples), but those of targets that are NaN; NaN where no target is known."""
+    if not (gone := np.isnan(Y)).any():
+        return float(np.average(np.mean(errors, axis=0), weights=weight))
+    shares = ~gone * (1.0 if weight is None else weight)
+    return float((np.where(gone, 0, errors) * shares).sum() / shares.sum()) if shares.any() else float("nan")
 
 
 def r2(Y: Array, A: Array, weight: Array | None = None) -> float:
     """1 - squared error / that of the mean: 1 is perfect, 0 the mean's; outputs averaged; NaN for constant targets.
 
-    A target that is NaN is left out.
+    A target that is NaN is left out, and then an output of which too few are known to say.
     """
     if (gone := np.isnan(Y)).any():  # each output by the samples in which its target is known
-        known = [(~row, None if weight is None else weight[~row]) for row in gone]
-        return float(np.mean([r2(Y[k : k + 1, here], A[k : k + 1, here], w) for k, (here, w) in enumerate(known)]))
+        known = enumerate(~row if weight is None else ~row & (weight > 0) for row in gone)
+        each = [
+            r2(Y[[k]][:, here], A[[k]][:, here], None if weight is None else weight[here])
+            for k, here in known
+            if here.any()
+        ]
+        told = [value for value in each if not np.isnan(value)]
+        return float(np.mean(told)) if told else float("nan")
     error = np.average((Y - A) ** 2, axis=1, weights=weight)
     mean = np.average(Y, axis=1, weights=weight)[:, None]
     spread = np.average((Y - mean) ** 2, axis=1, weights=weight)

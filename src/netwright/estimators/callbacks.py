@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer
 from netwright.core.arguments import Array, as_number, function
 from netwright.core.optimizers import Optimizer
 from netwright.core.samples import Samples
-from netwright.core.scores import SCORES, Score
+from netwright.core.scores import SCORES, Score, rmse
 from netwright.estimators.fitting import Member
 from netwright.network import Network
 from netwright.training.history import History
@@ -68,7 +68,10 @@ def scoring(estimator: Any, held_out: Samples, y_val: Any) -> Callable[[Member],
 
         def natural(Y: Array, A: Array, weight: Array | None) -> float:
             value = score(Y, A, weight)
-            return 0.0 if np.isnan(value) and np.isfinite(A).all() else value  # R² of constant targets, as there
+            if not np.isnan(value) or not np.isfinite(A).all():
+                return value
+            # R² of constant targets is 0, as there; of targets that are not known, their errors are all there is.
+            return -rmse(Y, A, weight) if np.isnan(Y).any() else 0.0
 
         return lambda member: {"score": natural}
     if callable(estimator.scoring):

@@ -282,7 +282,7 @@ def _pairs(estimator: Any, X: Array, y: Any, groups: Any) -> Any:
 def _places(pair: Any, rows: int) -> tuple[Array, Array]:
     """What a splitter gave, as places among so many rows; ValueError when that is none."""
     what = "validation_splitter must give pairs of places, (to learn from, held out)"
-    if not isinstance(pair, Sequence) or len(pair) != 2:
+    if not isinstance(pair, Sequence | np.ndarray) or len(pair) != 2:
         raise ValueError(f"{what}, got {brief(pair)}")
     for places in (found := [np.asarray(each) for each in pair]):
         right = places.ndim == 1 and places.size and (places.dtype.kind in "iu" or places.dtype == bool)

@@ -1,5 +1,6 @@
 """y as scikit-learn's checks take it: one type of label, or numbers; what is missing, mixed or masked is said here."""
 
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from numbers import Integral, Real
@@ -56,11 +57,14 @@ def numbers_in(y: Any, name: str = "y", *, partial: bool = False) -> Any:
         return array
     if partial:
         array = np.array([np.nan if _is_missing(each) else each for each in array.flat], object).reshape(array.shape)
+    if all(issubclass(each, Real) for each in set(map(type, array.flat))):
+        with suppress(OverflowError):
+            return array.astype(np.float64)
     numbers = np.empty(array.shape, np.float64)
     for place, value in np.ndenumerate(array):
         try:
             numbers[place] = "" if isinstance(value, date | np.datetime64) else value
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(
                 f"{name} must be numbers, but row {place[0]} (counted from 0) has {_shown(value)}"
             ) from None
@@ -91,10 +95,10 @@ def _as_array(name: str, y: Any) -> Array | None:
 
 def _check_known(name: str, array: Array, hint: str = LEFT_OUT) -> None:
     """ValueError where a value is missing."""
-    if array.dtype == object:
+    if array.dtype == object and not all(issubclass(each, str | Real) for each in set(map(type, array.flat))):
         gone = np.array([_is_missing(value) for value in array.flat], bool).reshape(array.shape)
     else:
-        gone = np.not_equal(array, array)
+        gone = np.not_equal(array, array).astype(bool)
     if gone.any():
         place = tuple(np.argwhere(gone)[0].tolist())
         column = f", column {place[1]}" if array.ndim == 2 and array.shape[1] > 1 else ""
@@ -113,10 +117,12 @@ def _is_missing(value: Any) -> bool:
 
 def _of_one_type(name: str, values: Array) -> Array:
     """Python objects, (rows,), none of them missing, as an array of their type."""
-    kinds = {each: next((k for k, types in KINDS.items() if issubclass(each, types)), "") for each in map(type, values)}
-    first: dict[str, int] = {}  # of each kind the first row
-    for row, value in enumerate(values):
-        first.setdefault(kinds[type(value)], row)
+    types = set(map(type, values))
+    kinds = {each: next((k for k, known in KINDS.items() if issubclass(each, known)), "") for each in types}
+    first = dict.fromkeys(kinds.values(), 0)  # of each kind the first row
+    if len(first) > 1:
+        rows = [kinds[each] for each in map(type, values)]
+        first = dict(sorted(((kind, rows.index(kind)) for kind in first), key=lambda pair: pair[1]))
     if "" in first:
         odd = values[first[""]]
         right = "a label is a truth value, a number or a text"
@@ -137,11 +143,13 @@ def _of_one_type(name: str, values: Array) -> Array:
 def _stored(name: str, values: Array, kind: str) -> Array:
     """Labels of one kind as an array of its own type."""
     if kind == "texts":
-        return values if all(type(v) is str for v in values) else np.array([str.__str__(v) for v in values], object)
+        return values if set(map(type, values)) == {str} else np.array([str.__str__(v) for v in values], object)
     if kind == "truth values":
         return values.astype(bool)
     if kind == "numbers":
         return values.astype(np.float64)
+    with suppress(OverflowError):
+        return values.astype(np.int64)
     whole = np.array([int(value) for value in values])
     if whole.dtype.kind not in "iu":
         raise ValueError(f"{name} holds {brief(max(values, key=abs))}, beyond 64 bits; make texts of such labels")

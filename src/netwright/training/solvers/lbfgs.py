@@ -32,7 +32,7 @@ def minimize(training: Training, optimizer: LBFGS) -> None:
         iterations += 1
         if iterations <= before:  # done by the training that is resumed
             return
-        network.theta, cost = intermediate_result.x, float(intermediate_result.fun)
+        network.theta[...], cost = intermediate_result.x, float(intermediate_result.fun)
         training.check_finite(cost)
         training.record(cost, 0.0)
         reached = training.state()
