@@ -59,3 +59,16 @@ def test_a_plain_function_may_be_a_row(monkeypatch):
     history = network.train(X, Y, epochs=2, validation=(X, Y), scores=["mine"], monitor="mine")
     assert len(history.validation_scores["mine"]) == 2
     assert permutation_importance(network, X, Y, score="mine", rng=0).mean.shape == (2,)
+
+
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 2.0, 0.5, 1.0])])
+def test_targets_that_are_not_known_are_left_out(weight):
+    Y, A = (
+        np.array([[1.0, 2.0, 4.0, 3.0], [5.0, np.nan, np.nan, np.nan]]),
+        np.array([[1.5, 2.0, 3.0, 3.0], [4.0, 0, 0, 0]]),
+    )
+    kept = np.append(np.ones(4) if weight is None else weight, 1.0)
+    errors = np.array([0.5, 0, 1, 0, 1])
+    assert SCORES["mae"](Y, A, weight) == pytest.approx(np.average(errors, weights=kept))
+    assert SCORES["rmse"](Y, A, weight) == pytest.approx(np.sqrt(np.average(errors**2, weights=kept)))
+    assert SCORES["r2"](Y, A, weight) == SCORES["r2"](Y[:1], A[:1], weight)  # one value of an output says nothing

@@ -791,3 +791,11 @@ def test_a_constant_rate_warms_up_too(schedule, engine):
     history = net().train(X, Y, epochs=6, schedule=schedule, learning_rate=0.1, patience=9, engine=engine)
     rates = history.learning_rate
     assert rates[0] < rates[1] < rates[2] < rates[3] == rates[4] == rates[5] == 0.1
+
+
+@pytest.mark.parametrize("engine", ["plain", "fused"])
+def test_lbfgs_tells_a_divergence(engine):
+    X = np.random.default_rng(0).normal(size=(3, 50))
+    network = Network([3, 2, 1], "relu", loss="squared_error", rng=0)
+    with pytest.raises(FloatingPointError, match="the cost became inf in epoch 1"):
+        network.train(X * 1e100, X[:1], epochs=3, optimizer="lbfgs", engine=engine)

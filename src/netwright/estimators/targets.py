@@ -95,6 +95,8 @@ def _as_array(name: str, y: Any) -> Array | None:
 
 def _check_known(name: str, array: Array, hint: str = LEFT_OUT) -> None:
     """ValueError where a value is missing."""
+    if array.dtype.kind in "biuU":
+        return
     if array.dtype == object and not all(issubclass(each, str | Real) for each in set(map(type, array.flat))):
         gone = np.array([_is_missing(value) for value in array.flat], bool).reshape(array.shape)
     else:

@@ -15,7 +15,6 @@ from netwright.files.schema import Shape, both, check, finite, not_negative, obj
 from netwright.tables.column import Column, Place, spelling
 from netwright.tables.numbers import plain
 from netwright.tables.statistics import moments, quantiles
-from netwright.tables.text import NULLS
 from netwright.tables.truth import one_spelling, places_of
 
 OTHER = "(other)"
@@ -39,7 +38,7 @@ def numbers_of(name: str, column: Column, place: Place) -> Array:
         for row in np.flatnonzero(~column.missing).tolist():
             value = values[row]
             if isinstance(value, str):
-                value = np.nan if value.strip() in NULLS else plain(value, ".", None)
+                value = plain(value, ".", None)
             if value is None:
                 raise ValueError(f"column {name!r}, {place(row)}: {values[row]!r} is not a number")
             numbers[row] = value

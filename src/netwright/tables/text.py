@@ -160,10 +160,9 @@ class TextColumns:
         before = self.signs.get(name, unit)
         if most and unit != before and self._strict(name):
             other = next(text for text, each in clothed.items() if each.unit == unit)
-            was, right = (f"was in {before}", before) if before else ("had no sign", "what it was")
-            raise ValueError(
-                f"{self.path}: column {name!r} {was} in training, and {other!r} is not; bring it to {right}"
-            )
+            was = f"was in {before}" if before else "had no sign"
+            now = f"is not; bring it to {before}" if before else "has one; take it away where the values are the same"
+            raise ValueError(f"{self.path}: column {name!r} {was} in training, and {other!r} {now}")
         return "" if unit in PARTS and bare > most else unit
 
     def _ask_for_marks(
@@ -242,19 +241,20 @@ class TextColumns:
 
 
 def in_marks(frame: Frame, name: str, decimal: str, thousands: str | None) -> Array:
-    """A column of numbers, (n_rows,), whose texts have these marks, if they are not the usual ones.
+    """A column of numbers, (n_rows,): texts in it have these marks, or spell a gap.
 
-    ValueError, with the place, for a text that has others.
+    ValueError, with the place, for a text that has other marks, if these are not the usual ones.
     """
-    column = frame[name]
-    if column.kind != "text" or (decimal == "." and not thousands):
+    column, numbers = frame[name], np.full(len(frame[name]), np.nan)
+    if column.kind != "text":
         return column.values
-    numbers = np.full(len(column), np.nan)
     for row in np.flatnonzero(~column.missing).tolist():
-        text = column.values[row]
+        text = column.values[row].strip()
         if (number := plain(text, decimal, thousands)) is not None:
             numbers[row] = number
         elif text not in NULLS:
+            if decimal == "." and not thousands:
+                return column.values  # which nobody takes for numbers
             marks = f"the decimal mark {decimal!r}" + (f" and {thousands!r} for thousands" if thousands else "")
             where = f"{frame.path + ': ' if frame.path else ''}column {name!r}, {frame.place(row)}"
             raise ValueError(f"{where}: {text!r} is no number with {marks}, as there was in training")

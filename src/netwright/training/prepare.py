@@ -83,6 +83,8 @@ def train(network: FeedForward, X: Array, Y: Array, **options: Any) -> History:
 def _samples(network: FeedForward, X: Array, Y: Array, weight: Array | None) -> Samples:
     """What is learned from: without the samples of weight 0, and with weights of mean 1."""
     X, Y, weight = network.check(X, Y, weight)
+    if network.loss.targets == "partial" and np.isnan(Y).all():
+        raise ValueError(f"{network.loss.name} needs targets to learn from, and all of Y are NaN")
     if weight is not None:
         weight = weight / weight.max()  # so that the sum is finite
     return Samples(X, Y, weight).without_zeros().normalised().in_pieces()
