@@ -29,7 +29,7 @@ def _checkpoint(header: Any, tensors: Any, activations: Any, losses: Any) -> Any
 
 
 def _mixture_checkpoint(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
-    raise ValueError("a mixture that is not done is no model; go on with resume")
+    raise ValueError("a checkpoint of a mixture is no model, but what its training goes on from (resume=True)")
 
 
 def _table(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
@@ -74,7 +74,7 @@ READERS = {
 
 
 def load(path: Any, own: Iterable[Activation | Loss] = ()) -> Any:
-    """What `save` wrote: a Network, an estimator, or `netwright train`'s TableModel; of a checkpoint, its best network.
+    """What `save` wrote: a Network, an estimator, or a TableModel; of a network's checkpoint, the best network so far.
 
     `own`: the activations and losses of your own that it was made with. An estimator's `checkpoint`, `resume`, `engine`
     and `n_threads` are not taken from a file: they are the defaults until you set them.

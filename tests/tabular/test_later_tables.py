@@ -88,3 +88,12 @@ def test_gaps_of_a_table_in_memory_are_those_of_training():
     spelled = model.predict_proba({"price": ["$3.5"], "p": ["unk"]})
     assert np.array_equal(spelled, model.predict_proba({"price": [3.5], "p": [np.nan]}))
     assert np.array_equal(spelled, model.predict_proba({"price": [3.5], "p": ["NA"]}))
+
+
+def test_the_option_that_is_named_for_an_odd_value_helps(tmp_path):
+    rows = [f"{'NA' if i == 3 else i};{i % 2}" for i in ROWS]
+    path = later(tmp_path, "age;y", *rows)
+    with pytest.raises(ValueError, match=r"\(--null age=NA\)"):
+        train_table(path, "y", reading={"nulls": {"age": ["-1"]}})
+    model = train_table(path, "y", hidden=(), epochs=1, reading={"nulls": {"age": ["-1", "NA"]}})
+    assert model.encoder.numbers == ["age"]

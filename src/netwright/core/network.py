@@ -209,7 +209,7 @@ class FeedForward:
     def predict(self, X: Array) -> Array:
         """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it."""
         A = self.apply(arguments.columns("X", X, self.inputs, self.dtype))
-        if A[0, 0] != A[0, 0]:  # one NaN in theta makes every output NaN
+        if A[0, 0] != A[0, 0]:  # as almost any NaN in theta makes it
             arguments.finite("theta", self._theta)
         return A
 

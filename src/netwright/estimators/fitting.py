@@ -64,7 +64,7 @@ class Member:
             if self.predictor is None:
                 self.predictor = self.network.predictor()
             A = self.predictor(X)
-        if A[0, 0] != A[0, 0]:  # one NaN among the weights makes every output NaN
+        if A[0, 0] != A[0, 0]:  # as almost any NaN among the weights makes it
             finite("theta (coefs_ and intercepts_)", self.network.theta)
         return A
 

@@ -85,7 +85,8 @@ def _as_array(name: str, y: Any) -> Array | None:
     except ValueError:  # rows of different lengths
         objects = array = np.fromiter(y, dtype=object)
     if objects.ndim == 0:
-        raise ValueError(f"{name} must have a value for each row, got {brief(y)}")
+        right = "have a value for each row" if name == "y" else "be a list of labels"
+        raise ValueError(f"{name} must {right}, got {brief(y)}")
     if objects.ndim > 2 or not objects.size:
         return None
     # What NumPy finds a common type for may be mixed: of 1 and "1" it makes "1" twice.

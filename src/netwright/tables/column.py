@@ -74,14 +74,19 @@ def counted(count: int, kind: str) -> str:
     return f"{count} {'truth value' if kind == 'truth' else kind}{'' if count == 1 else 's'}"
 
 
-def mixed(path: str, name: str, most: str, value: object, place: str, more: Sequence[object] = ()) -> ValueError:
-    """What to say of a column that a few values keep from being of one kind, that of `most`."""
+def mixed(
+    path: str, name: str, most: str, value: object, place: str, more: Sequence[object] = (), own: str = ""
+) -> ValueError:
+    """What to say of a column that a few values keep from being of one kind, that of `most`.
+
+    own: what stands before a spelling that is missing in this column alone, `name=`, where the column has a list.
+    """
     others = f" (and {', '.join(map(brief, more))})" if more else ""
     text = cut(str(value), 60)
-    null = f"--null {text}" if re.fullmatch(r"[\w.-]+", text) else f"--null '{text}'"
+    null = f"{own}{text}" if re.fullmatch(r"[\w.=-]+", own + text) else f"'{own}{text}'"
     return ValueError(
         f"{path + ': ' if path else ''}column {name!r}: {most}, then {brief(value)} on {place}{others}; mend the "
-        f"value, name it as missing ({null}), or take the column as categories (--categorical {name})"
+        f"value, name it as missing (--null {null}), or take the column as categories (--categorical {name})"
     )
 
 

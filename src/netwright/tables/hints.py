@@ -39,6 +39,7 @@ def hint(texts: Collection[str], decimal: str = ".", thousands: str | None = Non
             mark = next((each for each in like[0] if not each.isalnum()), "")
             clock = "%H:%M:%S" if like[0].count(":") == 2 else "%H:%M"
             helps = helps.format(mark=mark, clock=clock)
+            helps = re.sub(r"^(--date-format) (%.* .*)$", r"\1 '\2'", helps)  # for the shell
             return f"looks like {what}, such as {like[0]!r}" + (f" ({helps} reads them)" if helps else "")
     return _amounts(part, decimal, thousands)
 

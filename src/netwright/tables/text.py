@@ -79,7 +79,8 @@ class TextColumns:
             if fit > n / 2 and self._strict(name):
                 odd, *more = [text for text in counts if text not in found][:4]
                 place, most = self.place(column.tolist().index(odd)), counted(fit, kind)
-                raise mixed(self.path, name, f"{most} in {unit}" if unit else most, odd, place, more)
+                own = f"{name}=" if name in self.nulls else ""
+                raise mixed(self.path, name, f"{most} in {unit}" if unit else most, odd, place, more, own)
             if fit >= n / 10 and kind == "number" and not (self.dressed and hint(counts)):
                 odd = next(text for text in counts if text not in found)
                 both = f"{counted(n - fit, 'text')} and {counted(fit, kind)}, such as {odd!r} and {next(iter(found))!r}"
