@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from netwright import read_table, train_table
+from netwright import TabularClassifier, read_table, train_table
 from netwright.cli import main
 from netwright.tables.frame import Frame
 from netwright.tables.write import write_table
@@ -97,3 +97,13 @@ def test_the_option_that_is_named_for_an_odd_value_helps(tmp_path):
         train_table(path, "y", reading={"nulls": {"age": ["-1"]}})
     model = train_table(path, "y", hidden=(), epochs=1, reading={"nulls": {"age": ["-1", "NA"]}})
     assert model.encoder.numbers == ["age"]
+
+
+def test_an_estimator_says_what_nearly_is_a_number():
+    table = {"price": [f"{i} kg" for i in ROWS], "code": [f"{i % 4}" for i in ROWS], "x": [i / 7 for i in ROWS]}
+    y = [i % 2 for i in ROWS]
+    with pytest.warns(UserWarning, match="looks like numbers") as told:
+        TabularClassifier(random_state=0, max_time=1).fit(table, y)
+    (said,) = [str(each.message) for each in told]
+    assert said.startswith("column 'price' looks like numbers with a unit, such as '0 kg'")
+    TabularClassifier(random_state=0, max_time=1, columns={"price": "category"}).fit(table, y)

@@ -29,6 +29,7 @@ from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of, sa
 from netwright.tables.columns import columns_of
 from netwright.tables.features import Unseen, unseen_notes
 from netwright.tables.frame import Frame
+from netwright.tables.hints import nearly
 from netwright.tables.labels import class_targets, probabilities
 from netwright.tables.statistics import moments
 from netwright.training.options import TrainingOptions
@@ -84,6 +85,9 @@ class Tabular(BaseEstimator):
         resumed = TrainingOptions(checkpoint=self.checkpoint, resume=bool(self.resume)).resumed
         checkpoint = MixtureCheckpoint(self.checkpoint, resumed)
         frame = checked_frame(self._look(X), X, self.columns or {}, {})
+        told = self.columns or {}
+        for sentence in nearly(frame, (name for name in frame.names if told.get(name) not in ("category", "drop"))):
+            warnings.warn(sentence, stacklevel=4)
         targets, weight = self._learn_targets(y, frame), self._weigh(sample_weight, y, frame)
         kept = np.flatnonzero(weight > 0)
         frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from netwright.tables.dates import DATE, MONTH
-from netwright.tables.numbers import dressed
+from netwright.tables.frame import Frame
+from netwright.tables.numbers import WHOLE, dressed
 
 SAMPLE = 1000
 LONG = 40  # characters, beyond which a text is one
@@ -25,6 +26,20 @@ NEARLY = (  # pattern, what it looks like, what helps
     (rf".*\d.*\b{MONTH}\b.*\d.*", "dates", "--date-format, such as %d/%m/%Y,"),
     (DATE.pattern, "dates", "--date-format, such as %d/%m/%Y,"),
 )
+
+
+def nearly(frame: Frame, names: Iterable[str]) -> list[str]:
+    """Sentences on those columns of text that look like something else, and were not given as categories.
+
+    Few whole numbers are codes, and nothing is said of them.
+    """
+    notes = []
+    for name in names:
+        if frame.kind(name) == "text" and name not in frame.levels:
+            texts = list(dict.fromkeys(each for each in frame.column(name) if each is not None))
+            if not all(map(WHOLE.fullmatch, texts)) and (what := hint(texts)):
+                notes.append(f"column {name!r} {what}: it is taken as text")
+    return notes
 
 
 def hint(texts: Collection[str], decimal: str = ".", thousands: str | None = None) -> str | None:

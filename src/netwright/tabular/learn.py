@@ -16,7 +16,7 @@ from netwright.files.container import read
 from netwright.recipes.checkpoint import OF_ONE, MixtureCheckpoint
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
-from netwright.tables.hints import hint
+from netwright.tables.hints import nearly
 from netwright.tables.split import split_rows
 from netwright.tables.target import TASKS, TargetEncoder, with_target
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
@@ -272,23 +272,19 @@ def _check_own_columns(reading: Mapping[str, Any], frame: Frame) -> None:
 
 def _texts_that_say_little(frame: Frame, encoder: TableEncoder, categorical: Collection[str]) -> list[str]:
     """Sentences on columns of text that nobody said are categories, and that hardly are."""
-    told, notes, used = " ".join(frame.notes), [], {*encoder.names(), *(name for name, _ in encoder.dropped)}
-    for name in frame.names:
-        if (
-            name not in used
-            or name in categorical
-            or name in frame.levels
-            or frame.kind(name) != "text"
-            or f"column {name!r}" in told
-        ):
-            continue
-        levels = dict.fromkeys(each for each in frame.column(name) if each is not None)
-        if nearly := hint(levels):
-            notes.append(f"column {name!r} {nearly}: it is taken as text")
-        elif len(levels) > MANY_TEXTS and name in encoder.names():
-            shown = " and ".join(map(repr, [*levels][:2]))
+    used = {*encoder.names(), *(name for name, _ in encoder.dropped)} - {*categorical}
+    names = [name for name in frame.names if name in used and frame.kind(name) == "text" and name not in frame.levels]
+    notes = nearly(frame, (name for name in names if not _told(frame.notes, name)))
+    for name in (name for name in names if name in encoder.names()):
+        levels = sorted({each for each in frame.column(name) if each is not None})
+        if len(levels) > MANY_TEXTS and not _told([*frame.notes, *notes], name):
+            shown = f"{levels[0]!r} and {levels[1]!r}"
             notes.append(f"column {name!r} holds {len(levels):,} different texts, such as {shown}: each is a category")
     return notes
+
+
+def _told(notes: list[str], name: str) -> bool:
+    return any(f"column {name!r}" in note for note in notes)
 
 
 def _doubts(rows: int, held: int, mixed: bool) -> list[str]:
