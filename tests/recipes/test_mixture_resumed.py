@@ -273,7 +273,7 @@ def test_what_is_one_networks_and_what_a_mixtures(begun, tmp_path):
     asked.save(tmp_path / "model")
     with pytest.raises(ValueError, match="holds a table, not a checkpoint"):
         train_table(table, "size", resume=tmp_path / "model")
-    with pytest.raises(ValueError, match="a mixture that is not done is no model"):
+    with pytest.raises(ValueError, match="a checkpoint of a mixture is no model"):
         netwright.load(begun)
 
 
