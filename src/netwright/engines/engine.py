@@ -29,10 +29,16 @@ class Steps:
 
     @classmethod
     def drawn(
-        cls, n: int, batch_size: int, rates: Array, rng: np.random.Generator | None, clip_norm: float | None
+        cls, rows: int | Array, batch_size: int, rates: Array, rng: np.random.Generator | None, clip_norm: float | None
     ) -> "Steps":
-        """Steps over n samples in orders that `rng` draws, epoch by epoch; without it the samples stay as they are."""
-        orders = None if rng is None else np.array([rng.permutation(n) for _ in rates])
+        """Steps over so many samples, or those of these numbers, in orders that `rng` draws, epoch by epoch; without it
+        the samples stay as they are.
+        """
+        orders = None
+        if rng is not None:
+            orders = np.empty((len(rates), rows if isinstance(rows, int) else len(rows)), np.int64)
+            for order in orders:
+                order[:] = rng.permutation(rows)
         return cls(batch_size, rates, orders, clip_norm)
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ A fold is numbers of rows: a copy of its rows for each network would take the me
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from mmap import mmap
 from threading import Lock
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from netwright.core.samples import Samples
 from netwright.network import Network
 from netwright.tables.split import stratified
 
-BLOCK, SOME, FEW = 1024, 16, 8  # samples, inputs, neurons: as many of all as are copied at a time
+BLOCK, SOME, FEW = 1024, 8, 8  # samples, inputs, neurons: as many of all as are copied at a time
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class Judge:
 
     def _room(self, place: int, rows: int, columns: int) -> Array:
         if self.memory[place].size < rows * columns:
-            self.memory[place] = np.empty(rows * columns, np.float32)
+            # A map of its own, since C's library keeps what a thread frees.
+            self.memory[place] = np.frombuffer(mmap(-1, 4 * rows * columns), np.float32)
         return self.memory[place][: rows * columns].reshape(rows, columns)
 
 

@@ -83,9 +83,9 @@ class Descent:
     def next_steps(self) -> Steps:
         """An epoch for each row of the factors."""
         chosen = self.fold.samples
-        steps = Steps.drawn(len(chosen), self.batch_size, RATE * self.next_factors(), self.network.rng, None)
-        orders = steps.orders if chosen.rows is None else chosen.rows[steps.orders]
-        return replace(steps, orders=orders, input_scale=None if chosen.scale is None else chosen.scale[:, 0])
+        rows = len(chosen) if chosen.rows is None else chosen.rows
+        steps = Steps.drawn(rows, self.batch_size, RATE * self.next_factors(), self.network.rng, None)
+        return steps if chosen.scale is None else replace(steps, input_scale=chosen.scale[:, 0])
 
     def next_factors(self) -> Array:
         """Of the rate, (epochs, steps), in the epochs before the next look."""

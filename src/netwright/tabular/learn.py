@@ -157,7 +157,9 @@ def train_table(
     )
     if ready is not None:
         ready(model)
-    model.network, model.history = learner.learn(problem, encoder)
+    del frame, problem  # the table, of which training has no need
+    model.network, model.history = learner.learn()
+    del learner  # and what it learned from: the scores take memory too
     if model.held_out is not None:
         model.scores = model.scores_of(model.held_out, notes=[])
     return model

@@ -1,6 +1,7 @@
 """A table made ready to learn from, and the two that learn: one network as somebody asks for it, or the mixture.
 
-A learner begins with what can be known before training (encoder, untrained network, settings), and then learns.
+A learner begins with what can be known before training (encoder, untrained network, settings) and makes the table into
+what networks learn from; then it learns, and the table need not be there any more.
 """
 
 from collections.abc import Collection, Mapping
@@ -102,15 +103,15 @@ class SingleLearner:
         self.network = self.one.make(
             len(encoder.feature_names), problem.Y[:, rows], problem.part, problem.loss, self.rng
         )
-        self.budget = self.one.budget(len(rows), len(problem.held))
-        self.X = encoder.transform(problem.inputs)
-        return encoder, self.network, self.one.settings(self.network, self.budget)
-
-    def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Network, History]:
-        X, Y, weight, rows, held = self.X, problem.Y, problem.weight, problem.rows, problem.held
+        budget = self.one.budget(len(rows), len(problem.held))
+        X, Y, weight, held = encoder.transform(problem.inputs), problem.Y, problem.weight, problem.held
         held_out = (X[:, held], Y[:, held], None if weight is None else weight[held]) if len(held) else None
-        options = self.options | {**self.one.training, **self.budget} | {"weight": problem.part, "validation": held_out}
-        history = self.network.train(X[:, rows], Y[:, rows], **options)
+        self.options |= {**self.one.training, **budget} | {"weight": problem.part, "validation": held_out}
+        self.learned = X[:, rows], Y[:, rows]
+        return encoder, self.network, self.one.settings(self.network, budget)
+
+    def learn(self) -> tuple[Network, History]:
+        history = self.network.train(*self.learned, **self.options)
         if not len(history) and history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt  # nothing has been learnt
         return self.network, history
@@ -126,14 +127,14 @@ class MixtureLearner:
     def begin(self, problem: Problem) -> Begun:
         encoder = encode(problem.kept, problem.Y[:, problem.rows], problem.part, kinds=problem.kinds)
         encoder.transform(problem.inputs.take(problem.held))  # what is wrong with a row held out is said now
-        network = untrained(encoder, len(problem.Y), problem.loss.name)
+        network, Y = untrained(encoder, len(problem.Y), problem.loss.name), problem.Y[:, problem.rows]
+        self.options |= {"loss": problem.loss.name, "kept": self.kept}
+        self.encoder, self.samples = encoder, samples_of(encoder, problem.kept, Y, problem.part, self.options["seed"])
         return encoder, network, {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
 
-    def learn(self, problem: Problem, encoder: TableEncoder) -> tuple[Mixture, History]:
-        Y, options = problem.Y[:, problem.rows], self.options | {"loss": problem.loss.name, "kept": self.kept}
+    def learn(self) -> tuple[Mixture, History]:
         try:
-            samples = samples_of(encoder, problem.kept, Y, problem.part, self.options["seed"])
-            return mixture_of(encoder, samples, **options)
+            return mixture_of(self.encoder, self.samples, **self.options)
         except Interrupted as interrupted:
             mixture, history = interrupted.args
             return mixture, history

@@ -60,6 +60,7 @@ def descend(run: Run, optimizer: Optimizer) -> None:
             with np.errstate(all="ignore"):  # what overflows makes the cost infinite, and that is told in full
                 steps = run.next_steps()
                 run.note(steps, run.engine.run_epochs(run.network, optimizer, run.samples, steps))
+                del steps  # before the next are drawn, since orders take memory
         except BaseException as error:
             run.roll_back(before)
             if not run.retries(error):
