@@ -23,17 +23,6 @@ LONG = 200_000  # beyond what Python's csv module takes
 LONGER = 2_500_000  # beyond what DuckDB takes unless told
 
 
-@pytest.fixture
-def file(tmp_path):
-    def make(content, name="t.csv"):
-        path = tmp_path / name
-        content = content if isinstance(content, bytes) else content.encode()
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        return path
-
-    return make
-
-
 @pytest.fixture(params=["small", "large"])
 def way(request, monkeypatch):
     """Both ways of reading: by Python, and by DuckDB."""

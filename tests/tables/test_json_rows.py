@@ -1,7 +1,5 @@
 """JSON lines and arrays: taken one by one, and what is wrong told by its line or row."""
 
-import gzip
-
 import numpy as np
 import pytest
 
@@ -10,14 +8,8 @@ from netwright.tables.read import read_table
 
 
 @pytest.fixture
-def file(tmp_path):
-    def make(content, name="t.jsonl"):
-        path = tmp_path / name
-        content = content if isinstance(content, bytes) else content.encode()
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        return path
-
-    return make
+def file(file):
+    return lambda content, name="t.jsonl": file(content, name)
 
 
 ROWS = ['{"a": 1, "b": "x"}', '{"b": "y", "c": true}', '{"a": 2.5}']

@@ -34,16 +34,6 @@ def known(values):
     return [None if v is None or v != v else v for v in values]
 
 
-@pytest.fixture
-def file(tmp_path):
-    def make(content, name="nasty.csv", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-        return path
-
-    return make
-
-
 # name: (content, options, {column: its first values})
 RIGHT = {
     "ISO dates": ("d\n2024-01-05\n2024-01-06\n", {}, {"d": [day("2024-01-05"), day("2024-01-06")]}),

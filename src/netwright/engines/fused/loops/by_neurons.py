@@ -15,6 +15,7 @@ from netwright.engines.fused.kernels.products import padded_to
 from netwright.engines.fused.kernels.rows import TYPES
 from netwright.engines.fused.kernels.tiles import lanes
 from netwright.engines.fused.loops.barrier import barrier, part
+from netwright.engines.fused.loops.gather import copy_row
 from netwright.engines.fused.plan import COLUMNS, CROWDED, LENGTH, PLACES, Column, Place, Plan
 
 
@@ -48,13 +49,7 @@ def train_by_neurons(F: Any) -> Any:
                     row = begin + min(r, m - 1)
                     row = order[epoch * n + row] if P[Plan.ORDER] != 0 else row
                     source = carray(pointer(P[Plan.X] + row * d * width, item), d)
-                    target = carray(pointer(x + r * D, item), d)
-                    if P[Plan.INPUT_SCALE] != 0:
-                        for i in range(d):
-                            target[i] = source[i] * scale[i]
-                    else:
-                        for i in range(d):
-                            target[i] = source[i]
+                    copy_row(source, carray(pointer(x + r * D, item), d), scale, P[Plan.INPUT_SCALE] != 0)
                 call(P[Plan.TURN], (c1 - c0, d, x + c0 * D, D, shared + table[0, Column.A1] + c0 * width, stride))
                 call(P[Plan.GATHER_TARGETS], (plan, own, epoch, begin, m, m))
 

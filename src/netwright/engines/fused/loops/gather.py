@@ -21,6 +21,17 @@ def keeps(seed: Any, place: Any, threshold: Any) -> bool:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) >= threshold
 
 
+@njit(inline="always", **INNER)  # LLVM would call it, at 10 % of an epoch
+def copy_row(source: Any, target: Any, scale: Any, scaled: bool) -> None:
+    """A sample's inputs, each times its factor of `scale` if there is one."""
+    if scaled:
+        for i in range(len(source)):
+            target[i] = source[i] * scale[i]
+    else:
+        for i in range(len(source)):
+            target[i] = source[i]
+
+
 def drop(F: Any) -> Any:
     """Dropout before layer l: its A1 = source · mask, (rows, R), for the layer's inputs from `first_row` on.
 
@@ -113,13 +124,7 @@ def gather_inputs(F: Any) -> Any:
             place = min(r, R - 1)
             row = order[place] if P[Plan.ORDER] != 0 else begin + place
             source = carray(pointer(P[Plan.X] + row * d * width, item), d)
-            target = carray(pointer(x + r * D * width, item), d)
-            if P[Plan.INPUT_SCALE] != 0:
-                for i in range(d):
-                    target[i] = source[i] * scale[i]
-            else:
-                for i in range(d):
-                    target[i] = source[i]
+            copy_row(source, carray(pointer(x + r * D * width, item), d), scale, P[Plan.INPUT_SCALE] != 0)
         call(P[Plan.TURN], (C, d, x, D * width, A1, C * width))
         if step >= 0 and table[Column.MASK] >= 0:
             call(P[Plan.DROP], (plan, arena, 0, d, 0, R, first, m, step, A1))
