@@ -129,15 +129,14 @@ def train_table(
     rows, held = _split(frame, goal, validation, rng)
     problem = Problem.of(frame, names, kinds, weight, goal, loss, rows=rows, held=held)
 
-    limits = {"max_seconds": max_seconds, "n_threads": n_threads}
+    engine = ("auto" if one else "fused") if engine is None else engine
+    options = {"max_seconds": max_seconds, "n_threads": n_threads, "engine": engine}
     learner: SingleLearner | MixtureLearner
     if one:
-        learner = SingleLearner(
-            one, rng, limits | {"engine": "auto" if engine is None else engine, "callbacks": callbacks}
-        )
+        learner = SingleLearner(one, rng, options | {"callbacks": callbacks})
     else:
         told = {} if tell is None else {"tell": tell}
-        learner = MixtureLearner(limits | {"seed": seed, "engine": "fused" if engine is None else engine} | told, kept)
+        learner = MixtureLearner(options | {"seed": seed} | told, kept)
     encoder, network, settings = learner.begin(problem)
     encoder = replace(encoder, dropped=[*problem.useless, *encoder.dropped])
     settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
