@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from netwright.core import arguments
 from netwright.core.arguments import Array
 from netwright.core.network import FeedForward
+from netwright.export import Exportable
 
 if TYPE_CHECKING:
+    from netwright.export.program import Program
     from netwright.training.history import History
 
 SMALL = 1e5  # parameters times samples, below which BLAS keeps to one thread by itself
 
 
-class Network(FeedForward):
+class Network(Exportable, FeedForward):
     __doc__ = FeedForward.__doc__
 
     def train(self, X: Array, Y: Array, **options: Any) -> "History":
@@ -62,6 +64,19 @@ class Network(FeedForward):
         from netwright.files.networks import save
 
         save(self, arguments.path("path", path))
+
+    def program(self) -> "Program":
+        """What `export` writes: the computation, from the inputs to the outputs."""
+        from netwright.export.program import Program, Target, networks_of
+
+        return Program(
+            inputs=self.inputs,
+            targets=tuple(Target(f"output {j}", j, 1) for j in range(self.outputs)),
+            names=tuple(f"x{j}" for j in range(self.inputs)),
+            answers=lambda x: (self.predict(x.T).T, None),
+            title=repr(self),
+            **networks_of(self),
+        )
 
     def _repr_html_(self) -> str:
         from netwright.draw.diagram import html

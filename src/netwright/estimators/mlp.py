@@ -3,8 +3,9 @@
 What they share, from `fit` to the network underneath, is in `perceptron.py`; here is what y means to each.
 """
 
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -16,10 +17,13 @@ from netwright.core.arguments import Array, brief, unmasked
 from netwright.core.losses import find_loss
 from netwright.core.scores import r2
 from netwright.estimators import parameters
-from netwright.estimators.labels import Labels, class_weights, distinct
+from netwright.estimators.labels import Labels, class_weights, codes_of, distinct
 from netwright.estimators.perceptron import Perceptron
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
+
+if TYPE_CHECKING:
+    from netwright.export.program import Target
 
 
 @dataclass(eq=False, repr=False)
@@ -96,6 +100,28 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             both = np.stack([std[0], std[0]], axis=1)
             return self._labels.probabilities(mean), both if len(self.classes_) == 2 else np.zeros((len(both), 1))
         return self._labels.probabilities(mean), self._labels.probabilities(std)
+
+    def _exported(self) -> "Iterator[Target]":
+        from netwright.export.program import Target
+
+        labels = self._labels
+        if labels.kind == "multilabel":
+            yield from (Target(f"label {j}", j, 1, (0, 1)) for j in range(len(labels.classes)))
+            return
+        first = 0
+        for j, classes in enumerate(labels.classes if labels.kind == "multioutput" else [labels.classes]):
+            outputs = 1 if labels.kind == "binary" else len(classes)
+            yield Target(f"class {j}" if labels.kind == "multioutput" else "class", first, outputs, tuple(classes.tolist()))
+            first += outputs
+
+    def _answers(self, X: Array) -> tuple[Array, Array]:
+        A, labels = self._outputs(X), self._labels
+        P, best = labels.probabilities(A), np.asarray(labels.decode(A)).reshape(len(X), -1)
+        if labels.kind == "multilabel":
+            return np.stack([1 - P, P], axis=2).reshape(len(X), -1), best
+        several = labels.classes if labels.kind == "multioutput" else [labels.classes]
+        places = [codes_of(column, classes) for column, classes in zip(best.T, several, strict=True)]
+        return np.hstack(P) if labels.kind == "multioutput" else P, np.array(places).T
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithms of `predict_proba`."""
@@ -187,6 +213,16 @@ class MLPRegressor(RegressorMixin, Perceptron):
             return self._shaped(self._outputs(X))
         mean, std = self._mean_and_std(X)
         return self._shaped(mean), self._shaped(std)
+
+    def _exported(self) -> "Iterator[Target]":
+        from netwright.export.program import Target
+
+        levels = [f" at {level:g}" for level in self._levels] or [""]
+        names = [f"prediction{' ' + str(j) if self._targets > 1 else ''}{each}" for j in range(self._targets) for each in levels]
+        yield from (Target(name, j, 1) for j, name in enumerate(names))
+
+    def _answers(self, X: Array) -> tuple[Array, None]:
+        return np.asarray(self.predict(X)).reshape(len(X), -1), None
 
     def _shaped(self, A: Array) -> Array:
         if A.shape[0] == 1:

@@ -23,6 +23,7 @@ from netwright.estimators.parameters import check_numbers
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 from netwright.estimators.validation import weights_of
+from netwright.export import Exportable
 from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.recipes.folds import in_float32
 from netwright.recipes.recipe import LEVELS, Interrupted, encode, mixture_of, samples_of
@@ -35,11 +36,12 @@ from netwright.tables.statistics import moments
 from netwright.training.options import TrainingOptions
 
 if TYPE_CHECKING:
+    from netwright.export.program import Program, Target
     from netwright.recipes.mixture import Mixture
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Tabular(BaseEstimator):
+class Tabular(Exportable, BaseEstimator):
     """What the two have in common: a table's columns as features, and the mixture that learns from them.
 
     A dataclass keeps its arguments as they are, as scikit-learn wants it: `fit` looks at them.
@@ -131,6 +133,27 @@ class Tabular(BaseEstimator):
         from netwright.estimators.tabular_files import save
 
         save(self, arguments.path("path", path))
+
+    def program(self) -> "Program":
+        """What `export` writes: the computation, from the columns to the prediction."""
+        from netwright.export.program import Program, columns_of, frame_of, networks_of
+
+        check_is_fitted(self, "mixture_")
+        if (mixture := self.mixture_) is None:
+            raise ValueError("this model predicts the same for every row, as nothing tells: there is nothing to export")
+        columns = columns_of(self.encoder_)
+
+        def answers(table: Any) -> tuple[Array, Array | None]:
+            return self._answers(mixture.predict(self.encoder_.transform(frame_of(columns, table))))
+
+        return Program(
+            inputs=mixture.inputs,
+            columns=columns,
+            targets=(self._target(mixture.outputs),),
+            answers=answers,
+            title=type(self).__name__,
+            **networks_of(mixture),
+        )
 
     # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,11 +270,22 @@ class TabularClassifier(ClassifierMixin, Tabular):
 
     def predict_proba(self, X: Any) -> Array:
         """(rows, classes) of probabilities, in the order of `classes_`."""
-        A = self._outputs(X)
+        return self._probabilities(self._outputs(X))
+
+    def _probabilities(self, A: Array) -> Array:
         if len(self.classes_) == 1:
             return np.ones((A.shape[1], 1))
         P = probabilities(A)
         return np.asarray(P / P.sum(axis=1, keepdims=True))
+
+    def _answers(self, A: Array) -> tuple[Array, Array | None]:
+        P = self._probabilities(A)
+        return P, P.argmax(axis=1)[:, None]
+
+    def _target(self, outputs: int) -> "Target":
+        from netwright.export.program import Target
+
+        return Target("class", 0, outputs, tuple(self.classes_.tolist()))
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms of `predict_proba`."""
@@ -297,6 +331,14 @@ class TabularRegressor(RegressorMixin, Tabular):
         """A number for each row, (rows,), at most a tenth of training's range outside of it."""
         A = self._outputs(X)[0]  # first: it says so when there was no fit
         return np.asarray(self._mean + self._spread * A)
+
+    def _answers(self, A: Array) -> tuple[Array, Array | None]:
+        return (self._mean + self._spread * A[0])[:, None], None
+
+    def _target(self, outputs: int) -> "Target":
+        from netwright.export.program import Target
+
+        return Target("prediction", 0, outputs, (), float(self._mean), float(self._spread))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R², 1 - the sum of squared errors / that of the mean."""

@@ -1,7 +1,7 @@
 """What becomes of one column: its kinds, each fitted once and kept as plain JSON, and the features that it makes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -110,8 +110,13 @@ class Number:
     def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         """The features into out, zeros so far, shape (n_rows, n_features); returns new levels with their rows."""
         numbers = numbers_of(self.name, column, place)
-        out[:, 0] = np.where(np.isnan(numbers), 0, (numbers - self.mean) / self.std)
+        for j, feature in enumerate(self.of(numbers)):
+            out[:, j] = np.where(np.isnan(numbers), 0, feature)
         return {}
+
+    def of(self, x: Any) -> Iterator[Any]:
+        """The features of numbers x that are there; x may be a symbol."""
+        yield (x - self.mean) / self.std
 
 
 @dataclass(frozen=True)
@@ -192,11 +197,16 @@ class Date:
         for row in np.flatnonzero(known)[:1].tolist() if values.dtype.kind != "M" else []:
             raise ValueError(f"column {self.name!r}, {place(row)}: {spelling(values[row])!r} is not a date")
         days, month, hour = self.parts(values[known].astype("datetime64[us]"))
-        circles = [month] * self.month + [hour] * self.hour + [np.floor(days) % 7 / 7] * self.week
-        turns = [part(2 * np.pi * circle) for circle in circles for part in (np.sin, np.cos)]
-        for j, feature in enumerate([(days - self.mean) / self.std, *turns]):
+        for j, feature in enumerate(self.of(days, month, hour, np.floor(days) % 7 / 7)):
             out[known, j] = feature
         return {}
+
+    def of(self, days: Any, month: Any, hour: Any, week: Any) -> Iterator[Any]:
+        """The features of days since 1970 and the parts of a turn that year, day and week have made; or of symbols."""
+        yield (days - self.mean) / self.std
+        for circle in [month] * self.month + [hour] * self.hour + [week] * self.week:
+            yield np.sin(2 * np.pi * circle)
+            yield np.cos(2 * np.pi * circle)
 
 
 # ── what estimators learn from besides: numbers in steps, categories of many levels ──
@@ -250,12 +260,16 @@ class Scaled:
 
     def fill(self, column: Column, out: Array, place: Place) -> dict[str, int]:
         numbers = numbers_of(self.name, column, place)
-        numbers = np.where(np.isnan(numbers), self.center, numbers)
-        z = np.clip(numbers / self.scale - self.center / self.scale, -1e9, 1e9)
-        out[:, 0] = z / np.sqrt(1 + (z / 3) ** 2)
-        for j, (low, high) in enumerate(pairwise(self.edges), 1):
-            out[:, j] = np.clip((numbers / 2 - low / 2) / (high / 2 - low / 2 or 1), 0, 1) - 0.5  # nothing overflows
+        for j, feature in enumerate(self.of(np.where(np.isnan(numbers), self.center, numbers))):
+            out[:, j] = feature
         return {}
+
+    def of(self, x: Any) -> Iterator[Any]:
+        """The features of numbers x that are there; x may be a symbol."""
+        z = np.clip(x / self.scale - self.center / self.scale, -1e9, 1e9)
+        yield z / np.sqrt(1 + (z / 3) ** 2)
+        for low, high in pairwise(self.edges):
+            yield np.clip((x / 2 - low / 2) / (high / 2 - low / 2 or 1), 0, 1) - 0.5  # nothing overflows
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from netwright.core.activations import Activation
 from netwright.core.arguments import Array, visible, whole
 from netwright.core.losses import Loss
 from netwright.core.scores import mae, r2, rmse
+from netwright.export import Exportable
 from netwright.files.networks import NETWORK, rebuild
 from netwright.files.schema import FileKind, Shape, check, fraction, natural, plain, real
 from netwright.network import Network
@@ -35,6 +36,9 @@ from netwright.tables.target import TARGET, TargetEncoder, with_target
 from netwright.tables.text import in_marks
 from netwright.tabular.predictions import as_table
 from netwright.training.history import HISTORY, History
+
+if TYPE_CHECKING:
+    from netwright.export.program import Program
 
 # What was asked and chosen, as far as a model cannot do without it: of any kind; of one network besides.
 SETTINGS: dict[str, Shape] = {
@@ -62,7 +66,7 @@ KIND = FileKind("table", _header)
 
 
 @dataclass(eq=False)
-class TableModel:
+class TableModel(Exportable):
     """A network, or a mixture of them, and the encoders of its inputs and its target.
 
     `scores` are those of the rows held out in training, which the networks have not seen.
@@ -256,6 +260,27 @@ class TableModel:
         if network.inputs != len(model.encoder.feature_names) or network.outputs not in outputs:
             raise ValueError("the model's network and encoders do not fit together")
         return model
+
+    def program(self) -> "Program":
+        """What `export` writes: the computation, from the columns to the prediction."""
+        from netwright.export.program import Program, Target, columns_of, frame_of, networks_of
+
+        target, columns = self.target, columns_of(self.encoder)
+
+        def answers(table: Any) -> tuple[Array, Array | None]:
+            A = self.network.predict(self.encoder.transform(frame_of(columns, table)))
+            if target.task == "regression":
+                return self.decode(A)[:, None], None
+            return self.probabilities(A), target.codes(self.decode(A))[:, None]
+
+        return Program(
+            inputs=self.network.inputs,
+            columns=columns,
+            targets=(Target(target.name, 0, self.network.outputs, tuple(target.classes), target.mean, target.std),),
+            answers=answers,
+            title=repr(self),
+            **networks_of(self.network),
+        )
 
     # ── how it shows itself ──────────────────────────────────────────────────────────────────────────────────────────
 

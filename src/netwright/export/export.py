@@ -1,0 +1,217 @@
+"""Write a model for somewhere else, run what was written on trial rows, and keep it only if it gives the same numbers."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netwright.core import arguments
+from netwright.core.arguments import Array
+from netwright.core.registry import did_you_mean
+from netwright.export.program import NumberColumn, Program
+from netwright.files.atomic import check_writable, write_atomically
+
+Answers = tuple[Array, Array | None]  # as `Program.answers`
+
+ROWS = 256  # on trial
+BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
+LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable to that
+
+
+@dataclass(frozen=True)
+class Format:
+    """A writer: a module of this package with `files(program, name, **options)`, {file name: its bytes}, and
+    `run(program, folder, name, table)`, the (values, labels) of what was written, or None where no runtime is here.
+
+    runtime: what runs it, and how to get it. options: what `files` takes beside, by name, with what each is.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    what: str
+    runtime: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> Any:
+        return import_module(f"netwright.export.{self.name}")
+
+
+FORMATS = {
+    each.name: each
+    for each in (
+        Format("onnx", (".onnx",), "an ONNX model", "ONNX Runtime (pip install 'netwright[onnx]')"),
+        Format("c", (".c", ".h"), "C99, a .c and a .h", "a C compiler, cc or gcc", ("float32", "int8", "main")),
+        Format("python", (".py",), "one Python file", "Python", ("numpy",)),
+        Format("javascript", (".mjs", ".js"), "one ES module", "Node"),
+        Format("sql", (".sql",), "one query", "DuckDB", ("dialect", "table")),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came of the trial: the largest difference, relative, and how many labels differ, of so many rows.
+
+    difference: None where no runtime was here, and nothing is proved. files: what was written.
+    """
+
+    format: str
+    files: tuple[Path, ...]
+    rows: int
+    bound: float
+    difference: float | None
+    labels: int = 0
+
+    def __str__(self) -> str:
+        if self.difference is None:
+            return f"not proved here: {FORMATS[self.format].runtime} is not there"
+        return (
+            f"proved on {self.rows} rows: the largest difference is {self.difference:.1e} (at most {self.bound:g} is "
+            f"allowed), {self.labels} labels differ"
+        )
+
+
+def export(program: Program, path: Any, format: str | None = None, **options: Any) -> Proof:
+    """Write what the program computes to `path`, in the format of that name or of the path's ending.
+
+    What was written is run on 256 rows, with gaps, unseen categories and extremes, and compared with the model's own
+    answers; rows and answers are written beside it, `NAME.test.json`, as a test for the other side. ValueError for an
+    unknown format or option, for what a format cannot hold, and where a number differs by more than the bound; OSError
+    when a file can't be written. Nothing is left of an export that fails.
+    """
+    path = Path(arguments.path("path", path))
+    chosen = _format(path, format)
+    for name in options:
+        if name not in chosen.options:
+            hint = f"; it takes {', '.join(chosen.options)}" if chosen.options else "; it takes no options"
+            raise ValueError(f"the format {chosen.name!r} has no option {name!r}{hint}")
+    name = path.stem
+    texts = chosen.module.files(program, name, **options)
+    table = trial(program)
+    right = program.answers(table)
+    texts[f"{name}.test.json"] = _test(program, table, right)
+    for each in texts:
+        check_writable(path.parent / each)
+    bound, difference, labels = BOUNDS[program.dtype], None, 0
+    if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
+        bound = chosen.module.bound(program, **options) or bound
+    with tempfile.TemporaryDirectory(prefix="netwright-") as folder:
+        for each, data in texts.items():
+            (Path(folder) / each).write_bytes(data)
+        found = chosen.module.run(program, Path(folder), name, table)
+    if found is not None:
+        difference, labels = compared(program, right, found)
+        if not difference <= bound or labels:
+            raise ValueError(
+                f"the {chosen.name} export is not right, and nothing was written: a number differs by {difference:.1e}, "
+                f"relative, of at most {bound:g} allowed, and {labels} of {ROWS} rows have another label"
+            )
+    for each, data in texts.items():
+        write_atomically(path.parent / each, data)
+    return Proof(chosen.name, tuple(path.parent / each for each in texts), ROWS, bound, difference, labels)
+
+
+def _format(path: Path, name: str | None) -> Format:
+    if name is not None:
+        if arguments.text("format", name) not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ValueError(f"unknown format {name!r}; {did_you_mean(name, FORMATS)}choose one of {known}")
+        return FORMATS[name]
+    for each in FORMATS.values():
+        if path.suffix.lower() in each.endings:
+            return each
+    endings = ", ".join(f"{each.endings[0]} ({each.name})" for each in FORMATS.values())
+    raise ValueError(f"path {str(path)!r} must end in one of {endings}; or say the format")
+
+
+def compared(program: Program, right: Answers, found: Answers) -> tuple[float, int]:
+    """(the largest difference of a number, relative to it or to what its column usually is; how many rows have another
+    label though no other class is as probable)."""
+    values, labels = np.asarray(found[0]), found[1]
+    if values.shape != right[0].shape:
+        raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
+    usual = np.median(np.abs(right[0]), axis=0)
+    size = np.maximum(np.abs(right[0]), np.where(usual > 0, usual, 1))
+    with np.errstate(invalid="ignore"):
+        differences = np.abs(values - right[0]) / size
+    differences = np.where(np.isnan(values) != np.isnan(right[0]), np.inf, np.nan_to_num(differences, nan=0.0))
+    largest = float(differences.max(initial=0))
+    if labels is None or right[1] is None:
+        return largest, 0 if labels is right[1] else len(values)
+    ends = np.cumsum([target.values for target in program.labelled])[:-1]
+    several = zip(np.split(right[0], ends, axis=1), right[1].T, np.asarray(labels).T, strict=True)
+    rows, wrong = np.arange(len(values)), np.zeros(len(values), bool)
+    for P, own, other in several:
+        wrong |= (own != other) & (P[rows, other] < P[rows, own] - LABELS_BOUND)
+    return largest, int(wrong.sum())
+
+
+def trial(program: Program, rows: int = ROWS, seed: int = 0) -> Any:
+    """Rows such as training had, and stranger ones: gaps, categories that it did not have, numbers far away.
+
+    {column: list} as `program.inputs_of` takes it, or without columns x, (rows, inputs).
+    """
+    rng = np.random.default_rng(seed)
+    if not program.columns:
+        x = rng.normal(size=(rows, program.inputs))
+        x[rng.random(rows) < 0.2] *= 3
+        x[rng.random(x.shape) < 0.05] = 0
+        return x.astype(program.dtype)
+    return {column.name: _values(column, rows, rng) for column in program.columns}
+
+
+def _values(column: Any, rows: int, rng: np.random.Generator) -> list[Any]:
+    if isinstance(column, NumberColumn):
+        x = column.middle + column.spread * rng.standard_t(3, rows)
+        far = rng.random(rows) < 0.05
+        x[far] = column.middle + column.spread * rng.choice([-1e3, 1e3, 30, -30], rows)[far]
+        if column.edges:
+            often = rng.random(rows) < 0.3
+            x[often] = rng.choice(column.edges, rows)[often]
+        if column.kind == "date":
+            x = np.round(np.clip(x, -2e15, 2e16))
+        gone = rng.random(rows) < 0.1
+        return [None if gone[i] else float(x[i]) for i in range(rows)]
+    texts: list[str | None] = [*column.codes, None, "never seen", "", "a \"quoted' text; --", "Ünïcødé ✓"]
+    shown = rng.choice(len(texts), rows, p=_evenly(len(column.codes), len(texts)))
+    return [texts[place] for place in shown]
+
+
+def _evenly(known: int, texts: int) -> Array:
+    """Known texts in four rows of five."""
+    shares = np.full(texts, 0.2 / (texts - known))
+    shares[:known] = 0.8 / max(known, 1)
+    return shares / shares.sum()
+
+
+def _test(program: Program, table: Any, right: Answers) -> bytes:
+    """The trial as a file: rows, and what is right for each."""
+    given = {"columns": table} if program.columns else {"x": np.asarray(table, np.float64).tolist()}
+    values, labels = right
+    said = {"numbers": number_names(program), **given, "values": values.tolist()}
+    if labels is not None:
+        said["labels"] = [
+            [target.classes[place] for target, place in zip(program.labelled, row, strict=True)]
+            for row in labels.tolist()
+        ]
+    return json.dumps(said, ensure_ascii=False, default=str).encode()
+
+
+def number_names(program: Program) -> list[str]:
+    """What each number of `Program.answers` is: a target, or the probability of a class."""
+    return [
+        name
+        for target in program.targets
+        for name in ([f"probability of {each}" for each in target.classes] if target.classes else [target.name])
+    ]
+
+
+def runtime(*names: str) -> str | None:
+    """The first of these programs that is here."""
+    return next((found for found in map(shutil.which, names) if found), None)

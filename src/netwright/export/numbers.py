@@ -1,0 +1,28 @@
+"""Weights as text, for languages whose files are read by people: lists where they are few, else their bytes in base64."""
+
+import base64
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.export.program import Program
+
+FEW = 3000  # weights, up to which they are written out
+
+
+def weights_of(program: Program) -> Array:
+    """All W and b, one after the other, each W row by row: float32 where nothing is lost by that, else float64."""
+    parts = [each.ravel() for layers in program.networks for layer in layers for each in (layer.W, layer.b)]
+    weights = np.concatenate(parts)
+    small = weights.astype(np.float32)
+    return small if np.array_equal(small, weights) else weights
+
+
+def in_base64(weights: Array) -> str:
+    """Their bytes, the lowest first."""
+    return base64.b64encode(weights.astype(weights.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def spell(number: float) -> str:
+    """The shortest decimals that come back to the bit; -0.0 and whole numbers keep their point."""
+    return repr(float(number))
