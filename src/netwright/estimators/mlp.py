@@ -111,7 +111,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         first = 0
         for j, classes in enumerate(labels.classes if labels.kind == "multioutput" else [labels.classes]):
             outputs = 1 if labels.kind == "binary" else len(classes)
-            yield Target(f"class {j}" if labels.kind == "multioutput" else "class", first, outputs, tuple(classes.tolist()))
+            yield Target(
+                f"class {j}" if labels.kind == "multioutput" else "class", first, outputs, tuple(classes.tolist())
+            )
             first += outputs
 
     def _answers(self, X: Array) -> tuple[Array, Array]:
@@ -218,7 +220,11 @@ class MLPRegressor(RegressorMixin, Perceptron):
         from netwright.export.program import Target
 
         levels = [f" at {level:g}" for level in self._levels] or [""]
-        names = [f"prediction{' ' + str(j) if self._targets > 1 else ''}{each}" for j in range(self._targets) for each in levels]
+        names = [
+            f"prediction{' ' + str(j) if self._targets > 1 else ''}{each}"
+            for j in range(self._targets)
+            for each in levels
+        ]
         yield from (Target(name, j, 1) for j, name in enumerate(names))
 
     def _answers(self, X: Array) -> tuple[Array, None]:

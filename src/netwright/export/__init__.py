@@ -1,4 +1,4 @@
-"""A trained model as a program that runs without netwright: one description of what it computes, a writer a language."""
+"""A trained model as a program that runs without netwright: one description of it, and a writer for each language."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Write a model for somewhere else, run what was written on trial rows, and keep it only if it gives the same numbers."""
+"""Write a model for somewhere else, run what was written, and keep it only if it gives the same numbers."""
 
 import json
 import shutil
@@ -13,10 +13,8 @@ import numpy as np
 from netwright.core import arguments
 from netwright.core.arguments import Array
 from netwright.core.registry import did_you_mean
-from netwright.export.program import NumberColumn, Program
+from netwright.export.program import Answers, NumberColumn, Program
 from netwright.files.atomic import check_writable, write_atomically
-
-Answers = tuple[Array, Array | None]  # as `Program.answers`
 
 ROWS = 256  # on trial
 BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
@@ -109,8 +107,8 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         difference, labels = compared(program, right, found)
         if not difference <= bound or labels:
             raise ValueError(
-                f"the {chosen.name} export is not right, and nothing was written: a number differs by {difference:.1e}, "
-                f"relative, of at most {bound:g} allowed, and {labels} of {ROWS} rows have another label"
+                f"the {chosen.name} export is not right, and nothing was written: a number differs by "
+                f"{difference:.1e}, relative, of at most {bound:g} allowed, and {labels} of {ROWS} labels differ"
             )
     for each, data in texts.items():
         write_atomically(path.parent / each, data)

@@ -1,4 +1,4 @@
-"""Weights as text, for languages whose files are read by people: lists where they are few, else their bytes in base64."""
+"""Weights as text, in files that people read: lists where they are few, else their bytes in base64."""
 
 import base64
 

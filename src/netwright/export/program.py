@@ -7,6 +7,7 @@ outputs are mixed; and the targets that they speak for.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.text import NULLS
 from netwright.tables.truth import WORDS, places_of, truths
+
+Answers = tuple[Array, Array | None]  # as `Program.answers` says
 
 X = "x"  # the variable of a column's features: its number, or of a date the microseconds since 1970
 Z = "z"  # the variable of an activation
@@ -119,7 +122,7 @@ class Program:
     def places(self) -> list[tuple[int, int]]:
         """(first, behind the last) of the inputs that each column makes."""
         ends = np.cumsum([0, *(len(features) for features in map(_missing_of, self.columns))]).tolist()
-        return list(zip(ends, ends[1:], strict=False))
+        return list(pairwise(ends))
 
     @property
     def labelled(self) -> list[Target]:
