@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from netwright.core.scores import SCORES
     from netwright.engines import ENGINES
     from netwright.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
+    from netwright.estimators.theirs import from_sklearn
     from netwright.inspection.diagnosis import diagnose
     from netwright.inspection.gradients import hidden_activations, input_gradient
     from netwright.inspection.importance import permutation_importance
@@ -48,6 +49,7 @@ _ON_FIRST_USE = {
     "diagnose": "netwright.inspection.diagnosis",
     "hidden_activations": "netwright.inspection.gradients",
     "input_gradient": "netwright.inspection.gradients",
+    "from_sklearn": "netwright.estimators.theirs",
     "load": "netwright.loading",
     "numeric_gradient": "netwright.core.gradcheck",
     "permutation_importance": "netwright.inspection.importance",
@@ -80,6 +82,7 @@ __all__ = [
     "d_sigmoid",
     "d_tanh",
     "diagnose",
+    "from_sklearn",
     "hidden_activations",
     "input_gradient",
     "load",

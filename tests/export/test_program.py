@@ -1,8 +1,8 @@
 """The description of a model computes what the model does."""
 
 import pytest
-from exported import everything
 
+from exported import everything
 from netwright.export.export import compared, trial
 from netwright.export.program import run
 

@@ -1,16 +1,8 @@
 """The Python export, run by a Python that has nothing else."""
 
-import ast
-import subprocess
-import sys
-
-import numpy as np
 import pytest
-from exported import HOSTILE, everything, table_model
 
-from netwright.export import python
-from netwright.export.expression import OPERATIONS
-from netwright.export.export import compared, trial
+from exported import everything
 
 MODELS = dict(everything())
 

@@ -1,4 +1,4 @@
-"""The command line: `netwright train`, `predict`, `evaluate`, `show`, `xor`, `warmup`; a file a command, or three.
+"""The command line: `netwright train`, `predict`, `export` and the others; a file a command, or three.
 
 Results go to stdout, everything else to stderr. Whatever is wrong is one sentence on stderr and exit code 2. Heavy
 modules are loaded by the command that needs them, so that `--help` is there at once.
@@ -8,6 +8,7 @@ import click
 
 import netwright
 from netwright.cli.errors import Netwright
+from netwright.cli.export import export
 from netwright.cli.models import evaluate, predict, show
 from netwright.cli.train import train
 from netwright.cli.warmup import warmup
@@ -23,5 +24,5 @@ def main(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, predict, evaluate, show, xor, warmup):
+for command in (train, predict, evaluate, show, export, xor, warmup):
     main.add_command(command)

@@ -3,7 +3,6 @@
 What they share, from `fit` to the network underneath, is in `perceptron.py`; here is what y means to each.
 """
 
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,8 @@ from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netwright.export.program import Target
 
 

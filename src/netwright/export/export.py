@@ -47,6 +47,7 @@ FORMATS = {
         Format("c", (".c", ".h"), "C99, a .c and a .h", "a C compiler, cc or gcc", ("float32", "int8", "main")),
         Format("python", (".py",), "one Python file", "Python", ("numpy",)),
         Format("javascript", (".mjs", ".js"), "one ES module", "Node"),
+        Format("sklearn", (), "a Python file that makes scikit-learn's own perceptron", "scikit-learn"),
         Format("sql", (".sql",), "one query", "DuckDB", ("dialect", "table")),
     )
 }
@@ -124,7 +125,7 @@ def _format(path: Path, name: str | None) -> Format:
     for each in FORMATS.values():
         if path.suffix.lower() in each.endings:
             return each
-    endings = ", ".join(f"{each.endings[0]} ({each.name})" for each in FORMATS.values())
+    endings = ", ".join(f"{each.endings[0]} ({each.name})" for each in FORMATS.values() if each.endings)
     raise ValueError(f"path {str(path)!r} must end in one of {endings}; or say the format")
 
 
@@ -166,7 +167,7 @@ def trial(program: Program, rows: int = ROWS, seed: int = 0) -> Any:
 
 def _values(column: Any, rows: int, rng: np.random.Generator) -> list[Any]:
     if isinstance(column, NumberColumn):
-        x = column.middle + column.spread * rng.standard_t(3, rows)
+        x: Array = column.middle + column.spread * rng.standard_t(3, rows)
         far = rng.random(rows) < 0.05
         x[far] = column.middle + column.spread * rng.choice([-1e3, 1e3, 30, -30], rows)[far]
         if column.edges:

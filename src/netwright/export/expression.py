@@ -109,7 +109,7 @@ class Expression:
 
 def made(operation: str, *given: Any) -> Expression:
     """The operation of what was given; a condition among numbers counts as 0 or 1."""
-    taken = []
+    taken = list[Expression | float]()
     for place, each in enumerate(given):
         if isinstance(each, Expression):
             condition = each.operation in CONDITIONS and not (operation == "where" and place == 0)

@@ -1,6 +1,7 @@
 """Weights as text, in files that people read: lists where they are few, else their bytes in base64."""
 
 import base64
+import re
 
 import numpy as np
 
@@ -21,6 +22,11 @@ def weights_of(program: Program) -> Array:
 def in_base64(weights: Array) -> str:
     """Their bytes, the lowest first."""
     return base64.b64encode(weights.astype(weights.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def wrapped(text: str) -> str:
+    """In lines of 100 characters."""
+    return "\n".join(re.findall(".{1,100}", text))
 
 
 def spell(number: float) -> str:

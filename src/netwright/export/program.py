@@ -64,11 +64,15 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class Dense:
-    """A = f(W·A1 + b). `f` is an expression of z for each number, or None for a softmax of each of `blocks` rows."""
+    """A = f(W·A1 + b). `f` is an expression of z for each number, or None for a softmax of each of `blocks` rows.
+
+    activation: its name in netwright.
+    """
 
     W: Array
     b: Array
-    f: "Expression | float | None"
+    f: Expression | None
+    activation: str
     blocks: tuple[int, ...] = ()
 
 
@@ -143,10 +147,10 @@ def networks_of(predictor: Any) -> dict[str, Any]:
     Dropout leaves nothing to compute. ValueError for an activation that nobody can tell.
     """
     if isinstance(predictor, list):
-        networks, said = predictor, {"shares": (1 / len(predictor),) * len(predictor)}
+        networks, said = predictor, dict[str, Any](shares=(1 / len(predictor),) * len(predictor))
     elif hasattr(predictor, "networks"):
         networks, said = predictor.networks, {"shares": tuple(predictor.shares), "exponent": predictor.exponent}
-        said |= {"limits": None if predictor.limits is None else tuple(predictor.limits)}
+        said["limits"] = None if predictor.limits is None else tuple(predictor.limits)
     else:
         networks, said = [predictor], {"shares": (1.0,)}
     layers = [[layer for layer in network.layers if not isinstance(layer, Dropout)] for network in networks]
@@ -156,10 +160,10 @@ def networks_of(predictor: Any) -> dict[str, Any]:
 def _dense(layer: Layer) -> Dense:
     if not isinstance(layer, Layer):
         raise ValueError(f"a layer of the kind {type(layer).__name__} cannot be exported")
-    f = layer.activation
+    f, W, b = layer.activation, layer.W.copy(), layer.b[:, 0].copy()
     if isinstance(f, Softmax):
-        return Dense(layer.W.copy(), layer.b[:, 0].copy(), None, f.blocks or (layer.neurons,))
-    return Dense(layer.W.copy(), layer.b[:, 0].copy(), expression_of(f))
+        return Dense(W, b, None, f.name, f.blocks or (layer.neurons,))
+    return Dense(W, b, expression_of(f), f.name)
 
 
 def expression_of(activation: Activation) -> Expression:

@@ -1,7 +1,6 @@
 """One Python file that predicts with nothing but the standard library, or with NumPy, in the article's equations."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from netwright.core import arguments
 from netwright.export import python_text as text
 from netwright.export.expression import Words
-from netwright.export.numbers import FEW, in_base64, spell, weights_of
+from netwright.export.numbers import FEW, in_base64, spell, weights_of, wrapped
 from netwright.export.program import Answers, NumberColumn, Program, TextColumn
 
 SAME = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "floor")
@@ -141,8 +140,7 @@ def _weights(program: Program, numpy: bool) -> list[str]:
     named, packed, before = _named(program), _long(program), []
     if packed:
         weights = weights_of(program)
-        bits = "\n".join(re.findall(".{1,100}", in_base64(weights)))
-        read = f'base64.b64decode("""\n{bits}\n""")'
+        read = f'base64.b64decode("""\n{wrapped(in_base64(weights))}\n""")'
         if numpy:
             unpacked = f'WEIGHTS = np.frombuffer({read}, "<f{weights.itemsize}").astype(np.{program.dtype})'
         else:
