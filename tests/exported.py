@@ -68,7 +68,7 @@ def table_model(classes=0, outputs=None, exponent=1.0, hidden=(6, 5), networks=3
     nets += [Network([sizes[0], outputs], loss=loss, rng=9)]
     shares = [0.9 / networks] * networks + [0.1]
     mixture = Mixture(nets, shares, exponent, None if classes else [-3.0, 3.0])
-    return TableModel(network=mixture, encoder=encoder, target=target, settings={})
+    return TableModel(network=mixture, encoder=encoder, target=target, settings={"weights": None, "drop": []})
 
 
 def one_network():
@@ -76,7 +76,9 @@ def one_network():
     encoder = TableEncoder.fit(frame())
     target = TargetEncoder.fit(np.arange(300.0) ** 1.5, "y", task="regression")
     network = Network([len(encoder.feature_names), 4, 1], "silu", loss="squared_error", dtype="float32", rng=0)
-    return TableModel(network=network, encoder=encoder, target=target, settings={"hidden": [4]})
+    return TableModel(
+        network=network, encoder=encoder, target=target, settings={"hidden": [4], "weights": None, "drop": []}
+    )
 
 
 def networks():

@@ -3,8 +3,10 @@
 Training, engines, files and pictures are loaded when they are asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from netwright.core import arguments
 from netwright.core.arguments import Array
@@ -20,6 +22,42 @@ SMALL = 1e5  # parameters times samples, below which BLAS keeps to one thread by
 
 class Network(Exportable, FeedForward):
     __doc__ = FeedForward.__doc__
+
+    @classmethod
+    def from_weights(
+        cls,
+        weights: Sequence[Any],
+        biases: Sequence[Any],
+        activation: Any = "relu",
+        *,
+        loss: Any = "squared_error",
+        transposed: bool = False,
+    ) -> "Network":
+        """The network with these W, each (neurons, inputs) as in torch's Linear, and b, (neurons,), layer by layer.
+
+        transposed: each W is (inputs, neurons), as Keras and scikit-learn have it. activation, loss: as in
+        `Network`. The dtype is theirs. ValueError names the array that does not fit.
+        """
+        arrays = [arguments.several(name, given, "a list of arrays") for name, given in
+                  (("weights", weights), ("biases", biases))]  # fmt: skip
+        if not arrays[0] or len(arrays[0]) != len(arrays[1]):
+            counts = f"{len(arrays[0])} and {len(arrays[1])}"
+            raise ValueError(f"weights and biases must be as many, one of each for a layer, got {counts}")
+        dtype = np.float32 if all(np.asarray(W).dtype == np.float32 for W in arrays[0]) else np.float64
+        Ws = [arguments.numeric(f"weights[{i}]", W, dtype) for i, W in enumerate(arrays[0])]
+        for i, W in enumerate(Ws):
+            if W.ndim != 2:
+                raise ValueError(f"weights[{i}] must have two axes, got shape {W.shape}")
+        Ws = [W.T for W in Ws] if transposed else Ws
+        network = cls([Ws[0].shape[1], *map(len, Ws)], activation, loss=loss, dtype=dtype, rng=0)
+        for i, (layer, W, b) in enumerate(zip(network.dense, Ws, arrays[1], strict=True)):
+            if W.shape != layer.W.shape:
+                raise ValueError(
+                    f"weights[{i}] must take the {layer.inputs} neurons before it, got shape {W.shape} (neurons, "
+                    f"inputs); where they are (inputs, neurons), say transposed=True"
+                )
+            layer.W, layer.b = W, arguments.numeric(f"biases[{i}]", b, dtype).reshape(-1, 1)
+        return network
 
     def train(self, X: Array, Y: Array, **options: Any) -> "History":
         """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `training.TrainingOptions`'."""
