@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from netwright.core import arguments
+from netwright.core.activations import ACTIVATIONS
 from netwright.export import python_text as text
 from netwright.export.expression import Words
 from netwright.export.numbers import FEW, in_base64, spell, weights_of, wrapped
@@ -50,7 +51,7 @@ def files(program: Program, name: str, *, numpy: bool = False) -> dict[str, byte
         *_weights(program, numpy),
         *_features(program, numpy),
         _constants(program),
-        text.NUMPY_STANDARD if numpy else text.STANDARD,
+        _outputs(program, numpy),
     ]
     body = "\n\n\n".join(part.rstrip() for part in parts) + "\n"
     if program.labelled:
@@ -102,9 +103,8 @@ def _named(program: Program) -> dict[Any, str]:
         for layer in layers:
             key = _key(layer)
             if key not in named:
-                named[key] = (
-                    f"f{len(named)}" if layer.f is not None else "softmax" + "_".join(["", *map(str, layer.blocks)])
-                )
+                own = layer.activation if layer.activation in {*ACTIVATIONS} else f"f{len(named)}"
+                named[key] = own if layer.f is not None else "_".join(["softmax", *map(str, layer.blocks)])
     return named
 
 
@@ -166,14 +166,24 @@ def _weights(program: Program, numpy: bool) -> list[str]:
     return [*before, "\n".join([*lines, "]"])]
 
 
+def _outputs(program: Program, numpy: bool) -> str:
+    """What the networks say together, and what that says of each target."""
+    exponent, limits = (text.NUMPY_EXPONENT, text.NUMPY_LIMITS) if numpy else (text.EXPONENT, text.LIMITS)
+    low, high = program.limits or (None, None)
+    return (text.NUMPY_STANDARD if numpy else text.STANDARD).format(
+        outputs=program.outputs,
+        exponent=exponent.format(exponent=program.exponent) * (program.exponent != 1),
+        limits=limits.format(low=low, high=high) * (program.limits is not None),
+    )
+
+
 def _constants(program: Program) -> str:
     targets = ",\n    ".join(
         repr((target.name, target.first, target.outputs, list(target.classes), target.mean, target.std))
         for target in program.targets
     )
     return (
-        f"SHARES, OUTPUTS = {list(program.shares)}, {program.outputs}\n"
-        f"EXPONENT, LIMITS = {program.exponent!r}, {program.limits!r}\n"
+        f"SHARES = {list(program.shares)}  # of the networks in what they say together\n"
         f"# (name, its first output, how many, its classes, and of a number mean and std: mean + std · A)\n"
         f"TARGETS = [\n    {targets},\n]"
     )

@@ -85,21 +85,23 @@ ROW = '''def spread(features, width):
     """All features, (width,), from those that are not 0: {place: feature}."""
     return [features.get(j, 0.0) for j in range(width)]'''
 
+EXPONENT = """    powers = [max(a, 1e-12) ** {exponent!r} for a in total]  # sharper or softer
+    other = max(1 - total[0], 1e-12) ** {exponent!r} if len(total) == 1 else 0.0
+    total = [p / (sum(powers) + other) for p in powers]
+"""
+
+LIMITS = """    total = [min(max(a, {low!r}), {high!r}) for a in total]
+"""
+
 STANDARD = '''def outputs(row):
     """What the networks say together: Σ share · A."""
-    A1, total = features(row), [0.0] * OUTPUTS
+    A1, total = features(row), [0.0] * {outputs}
     for share, layers in zip(SHARES, NETWORKS):
         A = A1
         for W, b, f in layers:
             A = layer(W, b, f, A)
         total = [t + share * a for t, a in zip(total, A)]
-    if EXPONENT != 1:  # sharper or softer probabilities
-        powers = [max(a, 1e-12) ** EXPONENT for a in total]
-        other = max(1 - total[0], 1e-12) ** EXPONENT if OUTPUTS == 1 else 0.0
-        total = [p / (sum(powers) + other) for p in powers]
-    if LIMITS:
-        total = [min(max(a, LIMITS[0]), LIMITS[1]) for a in total]
-    return total
+{exponent}{limits}    return total
 
 
 def answers(row):
@@ -173,6 +175,14 @@ NUMPY_PLAIN = '''def features(x):
         raise ValueError(f"x must be (rows, {inputs}), got {{x.shape}}")
     return x.T'''
 
+NUMPY_EXPONENT = """    powers = np.clip(total, 1e-12, 1) ** {exponent!r}  # sharper or softer
+    other = np.clip(1 - total, 1e-12, 1) ** {exponent!r} if len(total) == 1 else 0
+    total = powers / (powers.sum(axis=0) + other)
+"""
+
+NUMPY_LIMITS = """    total = np.clip(total, {low!r}, {high!r})
+"""
+
 NUMPY_STANDARD = '''def outputs(table):
     """What the networks say together, (outputs, rows): Σ share · A."""
     A1, total = features(table), 0
@@ -181,11 +191,7 @@ NUMPY_STANDARD = '''def outputs(table):
         for W, b, f in layers:
             A = layer(W, b, f, A)
         total = total + share * A
-    if EXPONENT != 1:  # sharper or softer probabilities
-        powers = np.clip(total, 1e-12, 1) ** EXPONENT
-        other = np.clip(1 - total, 1e-12, 1) ** EXPONENT if OUTPUTS == 1 else 0
-        total = powers / (powers.sum(axis=0) + other)
-    return np.clip(total, *LIMITS) if LIMITS else total
+{exponent}{limits}    return total
 
 
 def answers(table):
