@@ -156,10 +156,11 @@ def test_no_module_pickles(module):
 
 
 def test_files_are_written_in_one_place():
-    """`files/atomic.py`, which a table's text is handed to as well; copies to read from lie in a scratch directory."""
+    """`files/atomic.py`, which a table's text is handed to as well; what is there to be read or run lies in a scratch
+    directory."""
     writes = re.compile(r"""write_(bytes|text)\(|open\([^)\n]*["'][wax]|savefig\((?!buffer)|O_CREAT|copy \(""")
     found = {module.removeprefix("netwright.") for module, path in FILES.items() if writes.search(path.read_text())}
-    scratch = {"tables.csv_columns", "tables.packed"}
+    scratch = {"tables.csv_columns", "tables.packed", *(name for name in found if name.startswith("export."))}
     assert found == {"files.atomic", "tables.write", "engines.fused.compile", *scratch}
 
 
@@ -321,7 +322,8 @@ def test_importing_loads_numpy_and_nothing_heavy():
     assert "numpy" in loaded
     assert not loaded & {*DOORS, "joblib", "pandas", "pyarrow", "torch", "PIL"}
     ours = set(python("import sys, netwright; print(*[n for n in sys.modules if n.startswith('netwright.')])").split())
-    assert {wing_of(name) for name in ours} <= {"core", "network"}
+    assert {wing_of(name) for name in ours} <= {"core", "network", "export"}
+    assert not {name for name in ours if name.startswith("netwright.export.")}
 
 
 def test_importing_takes_less_than_60_ms_more_than_numpy():

@@ -1,7 +1,7 @@
-"""Inspection inside a fitted estimator: its network, worked numbers, gradients, importances, hidden activations."""
+"""What a fitted estimator shows of its inside: its network, numbers, gradients, importances, and what it computes."""
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -14,11 +14,15 @@ from netwright.core.arguments import Array, brief, numeric, unmasked, visible
 from netwright.estimators.fitting import Member
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.validation import check_X, check_X_y
+from netwright.export import Exportable
 from netwright.network import Network
 from netwright.recipes.scaling import Scaling, fold
 
+if TYPE_CHECKING:
+    from netwright.export.program import Program
 
-class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+
+class Inspection(Exportable, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The methods that look inside, for both estimators."""
 
     _members: list[Member]
@@ -169,6 +173,21 @@ class Inspection(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         self._fitted()
         save(self, arguments.path("path", path))
+
+    def program(self) -> "Program":
+        """What `export` writes: the computation, from a row of X to the prediction."""
+        from netwright.export.program import Program, networks_of
+
+        members = self._fitted()
+        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
+        return Program(
+            inputs=self.n_features_in_,
+            targets=tuple(self._exported()),
+            names=tuple(map(str, names)),
+            answers=self._answers,
+            title=type(self).__name__,
+            **networks_of([member.network for member in members]),
+        )
 
     def _fitted(self) -> Any:
         check_is_fitted(self)

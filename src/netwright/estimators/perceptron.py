@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from netwright.core.arguments import Array, finite, numeric, several
 from netwright.core.optimizers import Optimizer
@@ -28,12 +27,8 @@ from netwright.estimators.inspection import Inspection
 from netwright.estimators.streams import draw_weights, streams
 from netwright.estimators.undo import whole_or_nothing
 from netwright.estimators.validation import check_weight, check_X, check_X_y, in_dtype
-from netwright.export import Exportable
 from netwright.training.history import Callback
 from netwright.training.loop import run
-
-if TYPE_CHECKING:
-    from netwright.export.program import Program
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -47,7 +42,7 @@ except ImportError:  # before scikit-learn 1.9
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Perceptron(Exportable, CallbackSupportMixin, Inspection, BaseEstimator):
+class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
     """What the two have in common: everything but what y means.
 
     A dataclass keeps its arguments as they are, as scikit-learn wants it: `fit` looks at them.
@@ -318,21 +313,6 @@ class Perceptron(Exportable, CallbackSupportMixin, Inspection, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def program(self) -> "Program":
-        """What `export` writes: the computation, from a row of X to the prediction."""
-        from netwright.export.program import Program, networks_of
-
-        check_is_fitted(self, "n_layers_")
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
-        return Program(
-            inputs=self.n_features_in_,
-            targets=tuple(self._exported()),
-            names=tuple(map(str, names)),
-            answers=self._answers,
-            title=type(self).__name__,
-            **networks_of([member.network for member in self._synced()]),
-        )
 
     # ── copies and pickles: the weights once, and what going on exactly needs ────────────────────────────────────────
 
