@@ -93,6 +93,8 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     name = path.stem
     texts = chosen.module.files(program, name, **options)
     table = trial(program)
+    if hasattr(chosen.module, "takes"):  # a format that cannot tell all apart that a table can
+        table = chosen.module.takes(program, table)
     right = program.answers(table)
     texts[f"{name}.test.json"] = _test(program, table, right)
     for each in texts:
