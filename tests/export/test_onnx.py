@@ -176,6 +176,9 @@ def test_names_are_identifiers_and_differ_whatever_the_columns_are_called():
     said = json.loads(about(program)["inputs"])
     assert [each["column"] for each in said] == [column.name for column in program.columns]
     assert [each["input"] for each in said] == [each.name for each in model.graph.input]
+    called = {each["column"]: each["input"] for each in said}
+    assert (called["number"], called["label"], called["x" * 300]) == ("number", "label", "x" * 300)
+    assert (called["x\ty"], called["0"], called[" spaced "]) == ("x_y", "_0", "spaced")
 
 
 def test_hostile_levels_and_classes_are_data():

@@ -51,8 +51,10 @@ class Graph:
 
     def name(self, wished: str) -> str:
         """An identifier like that, which no other value has."""
-        plain = re.sub(r"[^0-9A-Za-z_]", "_", wished)[:60]
-        plain = plain if re.match("[A-Za-z_]", plain) else f"_{plain}"
+        plain = wished
+        if not re.fullmatch("[A-Za-z_][0-9A-Za-z_]*", wished):
+            plain = re.sub("[^0-9A-Za-z]+", "_", wished)[:60].strip("_") or "unnamed"
+            plain = f"_{plain}" if plain[0].isdigit() else plain
         found = plain
         while found in self._used:
             self._used[plain] += 1
