@@ -55,6 +55,8 @@ DOORS = {  # the only modules that import them; a package stands for all that is
     "threadpoolctl": ("engines.threads",),
     "safetensors": ("files.container",),
     "duckdb": ("tables.sql",),
+    "onnx": ("export.onnx", "export.onnx_graph"),
+    "onnxruntime": ("export.onnx",),
     "matplotlib": ("draw",),
     "plotext": ("cli.progress",),
     "rich": ("cli",),
