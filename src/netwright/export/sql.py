@@ -1,8 +1,6 @@
 """One SQL query that scores a table where it lies, in DuckDB or SQLite."""
 
 import json
-import sqlite3
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 
 from netwright.core import arguments
 from netwright.core.arguments import Array, cut
+from netwright.export import sql_duckdb, sql_sqlite
 from netwright.export.program import Program, TextColumn
 from netwright.export.sql_words import comment, inputs_of, name, result_names
 from netwright.tables.sql import Database
@@ -28,11 +27,11 @@ COLUMNS = 1900  # about, that SQLite takes in a table: 2000 at most
 
 def files(program: Program, name: str, dialect: str = "duckdb", table: str = "data") -> dict[str, bytes]:
     """{name.sql: one query}. table: the one to score. ValueError for what the dialect cannot hold."""
-    if dialect not in DIALECTS:
+    if arguments.text("dialect", dialect) not in DIALECTS:
         raise ValueError(f"dialect {arguments.brief(dialect)} is unknown; choose one of {', '.join(DIALECTS)}")
     table = arguments.text("table", table)
     _check(program, dialect, table)
-    query = import_module(f"netwright.export.sql_{dialect}").query(program, table)
+    query = (sql_sqlite if dialect == "sqlite" else sql_duckdb).query(program, table)
     return {f"{name}.sql": (_header(program, name, dialect, table) + query).encode()}
 
 
@@ -133,6 +132,10 @@ def _in_duckdb(program: Program, query: str, table: str, columns: dict[str, list
 
 
 def _in_sqlite(program: Program, query: str, table: str, columns: dict[str, list[Any]]) -> list[Any] | None:
+    try:
+        import sqlite3
+    except ImportError:  # a Python may be built without it
+        return None
     connection = sqlite3.connect(":memory:")
     try:
         if not connection.execute("SELECT sqlite_compileoption_used('ENABLE_MATH_FUNCTIONS')").fetchone()[0]:
