@@ -55,7 +55,7 @@ def _check(program: Program, dialect: str, table: str) -> None:
 def _header(program: Program, name: str, dialect: str, table: str) -> str:
     """What the query does, reads and gives, as comments."""
     said, needs, shell = DIALECTS[dialect]
-    row = ["The first column, net_row, numbers the rows."] if dialect == "sqlite" else []
+    row = ["before them a column that numbers the rows."] if dialect == "sqlite" else []
     columns = [f"  {each}: {what}" for each, what in _reads(program)]
     title = " ".join(program.title.split())
     lines = [

@@ -68,11 +68,13 @@ def _spelled(column: str, was: str) -> str:
         return f"coalesce(regexp_replace({iso}, '(T00:00:00)?[.]000000$', ''), {said})"
     x = f"TRY_CAST({said} AS DOUBLE)"
     whole = f"{x} = floor({x}) AND abs({x}) < 9007199254740992e0 THEN CAST(CAST({x} AS BIGINT) AS VARCHAR)"
-    spelled = f"CASE WHEN isnan({x}) THEN NULL WHEN {whole} ELSE coalesce(CAST({x} AS VARCHAR), {said}) END"
+    spelled = (
+        f"CASE WHEN isnan({x}) THEN NULL\n      WHEN {whole}\n      ELSE coalesce(CAST({x} AS VARCHAR), {said}) END"
+    )
     if was in ("number", "truth"):
         return spelled
     types = ", ".join(f"'{each}'" for each in DOUBLES)
-    return f"CASE WHEN typeof({column}) IN ({types}) THEN {spelled} ELSE {said} END"
+    return f"CASE WHEN typeof({column}) IN ({types}) \n      THEN {spelled}\n      ELSE {said} END"
 
 
 def _find(query: Query, i: int, codes: dict[str, int]) -> Callable[[str], str]:

@@ -83,8 +83,8 @@ def _spelled(column: str, was: str) -> str:
     x = f"CAST({column} AS REAL)"
     numeric = f"{column} = CAST({column} AS NUMERIC)" if was in ("number", "truth") else f"typeof({column}) = 'real'"
     whole = f"{numeric} AND {x} = floor({x}) AND abs({x}) < 9007199254740992e0"
-    plain = f"WHEN {numeric} THEN CAST({x} AS TEXT) ELSE {said}"
-    return f"CASE WHEN {whole} THEN CAST(CAST({x} AS INTEGER) AS TEXT) {plain} END"
+    plain = f"\n      WHEN {numeric} THEN CAST({x} AS TEXT) ELSE {said}"
+    return f"CASE WHEN {whole} THEN CAST(CAST({x} AS INTEGER) AS TEXT){plain} END"
 
 
 def _find(query: Query, i: int, codes: dict[str, int]) -> Callable[[str], str]:

@@ -47,7 +47,7 @@ def name(value: str) -> str:
 
 def comment(value: str, most: int = 300) -> str:
     """A line of comment of any text: what would end the line is a space there."""
-    return "-- " + cut("".join(each if each.isprintable() else " " for each in value), most)
+    return ("-- " + cut("".join(each if each.isprintable() else " " for each in value), most)).rstrip()
 
 
 def wrapped(parts: Iterable[str], before: str = "    ", between: str = ", ") -> str:
@@ -206,7 +206,7 @@ def _place(query: Query, reading: Reading, i: int, column: TextColumn) -> str:
         find = reading.find(query, i, column.codes)
         bare = reading.trim.format(x)
         tries = [find(x), find(bare), *([find(f"lower({bare})")] if column.was == "truth" else [])]
-    known = f"coalesce({', '.join([*tries, str(column.unseen)])})" if tries else str(column.unseen)
+    known = f"coalesce({wrapped([*tries, str(column.unseen)], '      ')})" if tries else str(column.unseen)
     return f"CASE WHEN {x} IS NULL THEN {column.missing} ELSE {known} END"
 
 
