@@ -85,7 +85,7 @@ def test_an_export_that_is_not_right_is_an_error_and_leaves_nothing(tmp_path, mo
 def test_another_label_is_an_error(tmp_path, monkeypatch):
     run = python.run
 
-    def other(program, folder, name, table):
+    def other(program, folder, name, table, **options):
         values, labels = run(program, folder, name, table)
         return values, np.where(np.arange(len(labels))[:, None] == 3, (labels + 1) % 3, labels)
 
@@ -95,7 +95,7 @@ def test_another_label_is_an_error(tmp_path, monkeypatch):
 
 
 def test_without_a_runtime_nothing_is_proved_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(python, "run", lambda *given: None)
+    monkeypatch.setattr(python, "run", lambda *given, **options: None)
     proof = MODELS["tanh"].export(tmp_path / "m.py")
     assert proof.difference is None
     assert str(proof) == "not proved here: Python is not there"

@@ -61,7 +61,7 @@ def as_table(connection, program, given, table="data", date="BIGINT"):
 def test_the_query_gives_the_models_own_answers(model, dialect, tmp_path):
     program = MODELS[model].program()
     table = trial(program)
-    found = sql.run(program, written(program, tmp_path, dialect), "m", table)
+    found = sql.run(program, written(program, tmp_path, dialect), "m", table, dialect=dialect)
     difference, labels = compared(program, program.answers(table), found)
     assert difference <= BOUNDS[program.dtype]
     assert labels == 0
@@ -106,10 +106,12 @@ def test_own_activations_with_much_in_common_and_infinite_constants(dialect, tmp
     f = np.minimum(twice / (1 + twice) - np.where(twice > 2, twice, shared), np.inf)
     W, b = np.array([[0.3, -1.2], [2.0, 0.1]]), np.array([0.25, -0.5])
     program = Program(
-        2, ((Dense(W, b, f),),), (1.0,), (Target("y", 0, 1), Target("", 1, 1)), "float64", print, (), ("a", "b")
+        2, ((Dense(W, b, f, "own"),),), (1.0,), (Target("y", 0, 1), Target("", 1, 1)), "float64", print, (), ("a", "b")
     )
     x = trial(program)
-    difference, _ = compared(program, run(program, x), sql.run(program, written(program, tmp_path, dialect), "m", x))
+    difference, _ = compared(
+        program, run(program, x), sql.run(program, written(program, tmp_path, dialect), "m", x, dialect=dialect)
+    )
     assert difference <= 1e-13
 
 
@@ -201,7 +203,7 @@ def categories():
         codes = {level: place % 2 if was == "truth" else place for place, level in enumerate(levels)}
         unseen = len(set(codes.values()))
         columns.append(TextColumn(was, was, codes, np.arange(unseen + 2.0)[:, None], unseen, unseen + 1))
-    dense = Dense(np.eye(4), np.zeros(4), Expression("z"))
+    dense = Dense(np.eye(4), np.zeros(4), Expression("z"), "identity")
     targets = tuple(Target(f"place {column.name}", i, 1) for i, column in enumerate(columns))
     return Program(4, ((dense,),), (1.0,), targets, "float64", print, tuple(columns))
 
@@ -268,7 +270,9 @@ def test_many_classes_and_wide_layers(dialect, tmp_path):
     program = replace(network.program(), targets=(Target("which", 0, 260, tuple(range(-3, 257))),))
     x = trial(program, 40)
     right = run(program, x)
-    difference, labels = compared(program, right, sql.run(program, written(program, tmp_path, dialect), "m", x))
+    difference, labels = compared(
+        program, right, sql.run(program, written(program, tmp_path, dialect), "m", x, dialect=dialect)
+    )
     assert difference <= 1e-12
     assert labels == 0
 

@@ -24,7 +24,7 @@ LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable 
 @dataclass(frozen=True)
 class Format:
     """A writer: a module of this package with `files(program, name, **options)`, {file name: its bytes}, and
-    `run(program, folder, name, table)`, the (values, labels) of what was written, or None where no runtime is here.
+    `run(program, folder, name, table, **options)`, the answers of what was written, or None where no runtime is here.
 
     runtime: what runs it, and how to get it. options: what `files` takes beside, by name, with what each is.
     """
@@ -48,7 +48,7 @@ FORMATS = {
         Format("python", (".py",), "one Python file", "Python", ("numpy",)),
         Format("javascript", (".mjs", ".js"), "one ES module", "Node"),
         Format("sklearn", (), "a Python file that makes scikit-learn's own perceptron", "scikit-learn"),
-        Format("sql", (".sql",), "one query", "DuckDB", ("dialect", "table")),
+        Format("sql", (".sql",), "one query", "DuckDB, or SQLite with its math functions", ("dialect", "table")),
     )
 }
 
@@ -105,7 +105,7 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     with tempfile.TemporaryDirectory(prefix="netwright-") as folder:
         for each, data in texts.items():
             (Path(folder) / each).write_bytes(data)
-        found = chosen.module.run(program, Path(folder), name, table)
+        found = chosen.module.run(program, Path(folder), name, table, **options)
     if found is not None:
         difference, labels = compared(program, right, found)
         if not difference <= bound or labels:

@@ -267,12 +267,11 @@ json.dump([[[float(p) for _, P in row for p in P] for row in found], [places(row
 """
 
 
-def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None:
+def run(program: Program, folder: Path, name: str, table: Any, *, numpy: bool = False) -> Answers | None:
     """The answers of the written file, by a Python of its own: without what else is installed, but for NumPy."""
     given = table if isinstance(table, dict) else np.asarray(table, np.float64).tolist()
     (folder / "rows.json").write_text(json.dumps(given), encoding="utf-8")
-    written = (folder / f"{name}.py").read_text(encoding="utf-8")
-    bare = ["-I"] if "\nimport numpy" in written else ["-I", "-S"]
+    bare = ["-I"] if numpy else ["-I", "-S"]
     command = [sys.executable, *bare, "-c", DRIVER, str(folder / f"{name}.py"), str(folder / "rows.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
     if done.returncode:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from netwright.core import arguments
-from netwright.core.arguments import Array, cut
+from netwright.core.arguments import cut
 from netwright.export import sql_duckdb, sql_sqlite
-from netwright.export.program import Program, TextColumn
+from netwright.export.program import Answers, Program, TextColumn
 from netwright.export.sql_words import comment, inputs_of, name, result_names
 from netwright.tables.sql import Database
 
@@ -21,11 +21,10 @@ DIALECTS = {  # by name: as people say it, what it needs, and how its shell runs
         "sqlite3 -header my.db < {}",
     ),
 }
-MARK = "-- netwright: "  # before what `run` must know of a file
 COLUMNS = 1900  # about, that SQLite takes in a table: 2000 at most
 
 
-def files(program: Program, name: str, dialect: str = "duckdb", table: str = "data") -> dict[str, bytes]:
+def files(program: Program, name: str, *, dialect: str = "duckdb", table: str = "data") -> dict[str, bytes]:
     """{name.sql: one query}. table: the one to score. ValueError for what the dialect cannot hold."""
     if arguments.text("dialect", dialect) not in DIALECTS:
         raise ValueError(f"dialect {arguments.brief(dialect)} is unknown; choose one of {', '.join(DIALECTS)}")
@@ -72,8 +71,7 @@ def _header(program: Program, name: str, dialect: str, table: str) -> str:
         f"Run it with {shell.format(name + '.sql')}, or write CREATE TABLE scores AS before WITH.",
         "Each layer computes Z = W·A1 + b, then A = f(Z), which is the next layer's A1.",
     ]
-    mark = MARK + json.dumps({"dialect": dialect, "table": table})
-    return "\n".join([*map(comment, lines), mark]) + "\n"
+    return "\n".join(map(comment, lines)) + "\n"
 
 
 def _shown(each: str) -> str:
@@ -105,13 +103,13 @@ def _gives(program: Program) -> list[str]:
 # ── on trial ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(program: Program, folder: Path, name: str, table: Any) -> tuple[Array, Array | None] | None:
+def run(
+    program: Program, folder: Path, name: str, rows: Any, *, dialect: str = "duckdb", table: str = "data"
+) -> Answers | None:
     """What the query written gives of the trial, in a database in memory; None where SQLite has no math functions."""
     query = (folder / f"{name}.sql").read_text("utf-8")
-    line = next(line for line in query.split("\n") if line.startswith(MARK))
-    about = json.loads(line.removeprefix(MARK))
-    columns = table if program.columns else dict(zip(program.names, np.asarray(table).T.tolist(), strict=True))
-    scored = (_in_sqlite if about["dialect"] == "sqlite" else _in_duckdb)(program, query, about["table"], columns)
+    columns = rows if program.columns else dict(zip(program.names, np.asarray(rows).T.tolist(), strict=True))
+    scored = (_in_sqlite if dialect == "sqlite" else _in_duckdb)(program, query, table, columns)
     return None if scored is None else _answers(program, scored)
 
 
@@ -158,7 +156,7 @@ def _kinds(program: Program) -> dict[str, str]:
     return {each.name: "text" if isinstance(each, TextColumn) else each.kind for each in program.columns}
 
 
-def _answers(program: Program, rows: list[Any]) -> tuple[Array, Array | None]:
+def _answers(program: Program, rows: list[Any]) -> Answers:
     """The last columns of the scored rows, as `Program.answers`."""
     values, labels = list[Any](), list[Any]()
     place = -sum(1 + len(target.classes) for target in program.targets)
