@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import numpy as np
 from netwright.core import arguments
 from netwright.core.arguments import Array
 from netwright.core.registry import did_you_mean
-from netwright.export.program import Answers, NumberColumn, Program
+from netwright.export.program import Answers, NumberColumn, Program, run
 from netwright.files.atomic import check_writable, write_atomically
 
 ROWS = 256  # on trial
 BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
+ROUNDING = 4.0
 LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable to that
 
 
@@ -44,7 +45,7 @@ FORMATS = {
     each.name: each
     for each in (
         Format("onnx", (".onnx",), "an ONNX model", "ONNX Runtime (pip install 'netwright[onnx]')"),
-        Format("c", (".c", ".h"), "C99, a .c and a .h", "a C compiler, cc or gcc", ("float32", "int8", "main")),
+        Format("c", (".c",), "C99, a .c and a .h", "a C compiler, cc or gcc", ("float32", "int8", "main")),
         Format("python", (".py",), "one Python file", "Python", ("numpy",)),
         Format("javascript", (".mjs", ".js"), "one ES module", "Node"),
         Format("sklearn", (), "a Python file that makes scikit-learn's own perceptron", "scikit-learn"),
@@ -71,7 +72,7 @@ class Proof:
         if self.difference is None:
             return f"not proved here: {FORMATS[self.format].runtime} is not there"
         return (
-            f"proved on {self.rows} rows: the largest difference is {self.difference:.1e} (at most {self.bound:g} is "
+            f"proved on {self.rows} rows: the largest difference is {self.difference:.1e} (at most {self.bound:.2g} is "
             f"allowed), {self.labels} labels differ"
         )
 
@@ -99,7 +100,7 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     texts[f"{name}.test.json"] = _test(program, table, right)
     for each in texts:
         check_writable(path.parent / each)
-    bound, difference, labels = BOUNDS[program.dtype], None, 0
+    bound, difference, labels = bound_of(program, table, right), None, 0
     if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
         bound = chosen.module.bound(program, **options) or bound
     with tempfile.TemporaryDirectory(prefix="netwright-") as folder:
@@ -111,8 +112,11 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         if not difference <= bound or labels:
             raise ValueError(
                 f"the {chosen.name} export is not right, and nothing was written: a number differs by "
-                f"{difference:.1e}, relative, of at most {bound:g} allowed, and {labels} of {ROWS} labels differ"
+                f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {labels} of {ROWS} labels differ"
             )
+    own, *others = chosen.endings or ("",)
+    if path.suffix in others:  # .js for .mjs
+        texts = {path.name if each == name + own else each: data for each, data in texts.items()}
     for each, data in texts.items():
         write_atomically(path.parent / each, data)
     return Proof(chosen.name, tuple(path.parent / each for each in texts), ROWS, bound, difference, labels)
@@ -131,14 +135,24 @@ def _format(path: Path, name: str | None) -> Format:
     raise ValueError(f"path {str(path)!r} must end in one of {endings}; or say the format")
 
 
+def bound_of(program: Program, table: Any, right: Answers) -> float:
+    """How much may differ: of float32, where the model itself is further from what float64 makes of its numbers, by
+    `ROUNDING` times as much."""
+    bound = BOUNDS[program.dtype]
+    if program.dtype == "float64":
+        return bound
+    return max(bound, ROUNDING * compared(program, right, run(replace(program, dtype="float64"), table))[0])
+
+
 def compared(program: Program, right: Answers, found: Answers) -> tuple[float, int]:
-    """(the largest difference of a number, relative to it or to what its column usually is; how many rows have another
-    label though no other class is as probable)."""
+    """(the largest difference, of a probability, or of a number relative to it or to what its column usually is; how
+    many rows have another label though no other class is as probable)."""
     values, labels = np.asarray(found[0]), found[1]
     if values.shape != right[0].shape:
         raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
     usual = np.median(np.abs(right[0]), axis=0)
     size = np.maximum(np.abs(right[0]), np.where(usual > 0, usual, 1))
+    size[:, [bool(target.classes) for target in program.targets for _ in range(target.values)]] = 1
     with np.errstate(invalid="ignore"):
         differences = np.abs(values - right[0]) / size
     differences = np.where(np.isnan(values) != np.isnan(right[0]), np.inf, np.nan_to_num(differences, nan=0.0))
