@@ -43,7 +43,7 @@ WINGS = {
     "tabular": {"tables", "export", "network", "recipes", *ENGINE},
     "estimators": {"tables", "export", "network", "inspection", "recipes", *ENGINE},
     "loading": {"core", "files", "training", "network", "tabular", "estimators"},
-    "cli": {"core", "files", "tables", "draw", "engines", "training", "loading", "tabular"},
+    "cli": {"core", "files", "tables", "export", "draw", "engines", "training", "loading", "tabular"},
     "__main__": {"cli"},
 }
 

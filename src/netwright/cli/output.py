@@ -1,8 +1,7 @@
-"""What a training says of itself: what it decided, how it went, its scores; as lines, as JSON, as a report."""
+"""What a training says of itself: what it decided, how it went, its scores; as lines and as JSON."""
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from netwright.tabular.model import TableModel
 
 PLURAL = {"number": "numbers", "category": "categories", "date": "dates"}
-CURVE = "the curve is the mean of the networks; its validation cost is of rows that each did not learn from"
 
 
 def introduce(model: "TableModel", table: str) -> None:
@@ -55,28 +53,6 @@ def echo_course(model: "TableModel") -> None:
     echo(f"{told} in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
     costs = {label: history.cost} | ({watched: v} if (v := history.validation_cost) else {})
     click.echo(curve(costs), err=True)
-
-
-def write_report(model: "TableModel", path: str, table: str) -> None:
-    from netwright.draw import report
-
-    frame = model.held_out
-    assert frame is not None  # `train` has seen to it
-    A = model.outputs(frame, notes=[])
-    classes = model.target.task == "classification"
-    report.write_report(
-        path,
-        title=f"{model.target.name} from {Path(table).name}",
-        task=model.target.task,
-        history=model.history,
-        scores=model.scores,
-        settings=model.settings,
-        truth=frame.column(model.target.name),
-        predicted=model.decode(A),
-        classes=model.target.classes if classes else None,
-        probabilities=model.probabilities(A) if classes else None,
-        notes=model.notes if isinstance(model.network, netwright.Network) else [*model.notes, CURVE],
-    )
 
 
 def outcome(model: "TableModel", path: str, report: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 
 from netwright.cli.errors import describe, fail
 from netwright.cli.options import ONE, TABLE, Duration, Sizes, how_to_read, reading_options, training_option
-from netwright.cli.output import echo_course, echo_scores, introduce, outcome, write_report
+from netwright.cli.output import echo_course, echo_scores, introduce, outcome
 from netwright.cli.outputs import check_outputs
 from netwright.cli.screen import echo
 
@@ -53,6 +53,7 @@ TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
 @training_option("--checkpoint", None, "", metavar="FILE")
 @training_option("--resume", None, "", is_flag=True, type=bool)
 @click.option("--report", metavar="FILE", help="A page (.html) or picture (.png, .svg, .pdf) on the training.")
+@click.option("--no-live", is_flag=True, help="The report without the panel that predicts what one types in.")
 @click.option("--quiet", is_flag=True, help="Nothing but the scores and where the model is.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object; no progress and no curve.")
 @reading_options
@@ -68,6 +69,7 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     from netwright.tabular.learn import asks_for_one, train_table
 
     reading, resume = how_to_read(options), options.pop("resume")
+    live = not options.pop("no_live")
     silent = options.pop("quiet") | (as_json := options.pop("as_json"))
     options = {name: value for name, value in options.items() if value is not None}
     checkpoint = options.get("checkpoint")
@@ -107,7 +109,9 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     if not silent:
         echo_course(made)
     if report is not None:
-        write_report(made, report, table)
+        from netwright.cli.report import write_report
+
+        write_report(made, report, table, live)
     if as_json:
         click.echo(json.dumps(outcome(made, path, report)))
         return

@@ -1,5 +1,7 @@
 """The page that a training leaves: one HTML file that needs nothing else, made of panels, each a picture or a table."""
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -70,17 +72,35 @@ th:first-child, td:first-child { padding-left: 0 }
 .text:nth-last-child(2) { min-width: 9em }
 td, dd.number { font-variant-numeric: tabular-nums }
 summary { cursor: pointer; margin-top: 8px }
+.live { display: grid; grid-template-columns: minmax(0, 2fr) minmax(220px, 1fr); gap: 16px 48px; align-items: start }
+.live form { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 10px 24px }
+.live > div { position: sticky; top: 16px }
+.field { display: flex; flex-direction: column; min-width: 0; font-size: 14px }
+.field label { color: #57606a; overflow-wrap: anywhere }
+.field input, .field select { font: inherit; width: 100%; box-sizing: border-box; padding: 3px 6px; border-radius: 4px;
+  border: 1px solid #8c959f; background: #fff; color: inherit }
+.field input[type=range] { padding: 0; border: 0 }
+#live-said strong { display: block; font-size: 30px; line-height: 1.3; overflow-wrap: anywhere }
+.bar { display: grid; grid-template-columns: minmax(0, 1fr) 90px 58px; gap: 10px; align-items: center; font-size: 14px;
+  font-variant-numeric: tabular-nums }
+.bar span { overflow-wrap: anywhere }
+.bar span:last-child { text-align: right }
+meter { width: 100% }
+@media (max-width: 700px) { .live { grid-template-columns: 1fr } .live > div { position: static } }
+@media print { .live { display: none } }
 @media print { body { padding: 0; max-width: none; font-size: 12px } section, dl { break-inside: avoid }
   main { grid-template-columns: 1fr 1fr; gap: 20px 28px } section.long { break-inside: auto } }
 """
 
 
 def html(
-    title: str, lead: str, cards: list[tuple[str, str, str]], panels: list[Panel], svg: Callable[[Panel, str], str]
-) -> str:
-    """One page of HTML that is well-formed XML too, and by its policy loads nothing and runs nothing.
+    title: str, lead: str, cards: list[tuple[str, str, str]], panels: list[Panel], svg: Callable[[Panel, str], str],
+    live: tuple[str, str] | None = None,
+) -> str:  # fmt: skip
+    """One page of HTML that is well-formed XML too, and by its policy loads nothing and runs nothing but `live`.
 
-    cards: (score, meaning, number). svg: a panel's picture as an element whose ids begin with the prefix.
+    cards: (score, meaning, number). svg: a panel's picture as an element whose ids begin with the prefix. live: a
+    section of HTML and the script that it needs, which the policy names by its hash.
     """
     heads = "".join(
         f'<div><dt>{escape(name)}</dt><dd class="number">{shown}</dd><dd>{escape(meaning)}</dd></div>\n'
@@ -93,6 +113,13 @@ def html(
         body = svg(panel, f"p{place}-") if panel.draw else _table(panel)
         sections += f'<section class="{kind}"><h2>{escape(panel.title)}</h2>{caption}{body}</section>\n'
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    script = ""
+    if live:
+        section, module = live
+        module = f"//<![CDATA[\n{module}\n//]]>"
+        sections = section + sections
+        policy += f"; script-src 'sha256-{base64.b64encode(hashlib.sha256(module.encode()).digest()).decode()}'"
+        script = f'<script type="module">{module}</script>\n'
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"/><title>{escape(title)}</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}"/>
@@ -102,7 +129,8 @@ def html(
 <p>{escape(lead)}</p>
 {f"<dl>{heads}</dl>" if heads else ""}
 <main>
-{sections}</main></body></html>
+{sections}</main>
+{script}</body></html>
 """
 
 

@@ -14,6 +14,7 @@ from netwright.draw import page, words
 from netwright.draw.classification import classification
 from netwright.draw.curves import Curves, draw_history
 from netwright.draw.figure import LOOK, image, sheet, svg
+from netwright.draw.guess import guesses
 from netwright.draw.page import Panel, check_suffix
 from netwright.draw.regression import regression
 from netwright.files.atomic import write_atomically
@@ -32,12 +33,15 @@ def write_report(
     classes: Sequence[Any] | None = None,
     probabilities: Any = None,
     notes: Iterable[str] = (),
+    more: Iterable[Panel] = (),
+    live: tuple[str, str] | None = None,
 ) -> None:
     """Write what a run leaves: an .html page that needs nothing else, or one picture (.pdf, .png, .svg).
 
     task: "classification", with class labels in `truth` and `predicted` (rows,) and perhaps `probabilities`
         (rows, classes) in the order of `classes`; or "regression", with values in both.
     scores: by name, of these rows. settings: by name, whatever `str` can say. notes: sentences.
+    more: panels to stand before settings and notes. live: HTML and a script, for a page (`page.html`).
     The same input gives the same bytes. ValueError for a suffix, task or shape that is wrong; OSError, with the path.
     """
     suffix = check_suffix(path)
@@ -55,14 +59,15 @@ def write_report(
         if settings.get("l2") or settings.get("dropout"):
             caption += " The cost is that of training, with its penalty and dropout; the validation cost is without."
         panels.insert(0, Panel("Learning curve", caption, lambda figure: draw_history(figure, history)))
-    panels = [panel for panel in (*panels, *page.tables(settings, notes)) if panel.draw or panel.rows]
+    panels = [panel for panel in (*panels, *more, *page.tables(settings, notes)) if panel.draw or panel.rows]
     title = words.clean(title)
     lead = f"{task.capitalize()}, judged on {words.count(len(truth), 'row')}. {baseline}".strip()
-    cards = [(*words.meaning(name), words.number(score)) for name, score in scores.items()]
+    guessed = guesses(task, truth)
+    cards = [(*words.meaning(name, guessed.get(name)), words.number(score)) for name, score in scores.items()]
     with matplotlib.style.context(["default", LOOK]), warnings.catch_warnings():  # whatever the user's settings are
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if suffix == ".html":
-            data = page.html(title, lead, cards, panels, svg).encode()
+            data = page.html(title, lead, cards, panels, svg, live).encode()
         else:
             data = image(sheet(title, lead, cards, panels), suffix)
     write_atomically(path, data)

@@ -40,13 +40,14 @@ def setting(value: Any) -> str:
     return {"None": "–", "True": "yes", "False": "no"}.get(repr(value)) or clean(value)
 
 
-def meaning(score: str) -> tuple[str, str]:
-    """(the score's name as it is written, what it says)."""
+def meaning(score: str, guess: float | None = None) -> tuple[str, str]:
+    """(the score's name as it is written, what it says, and what guessing would score)."""
     name = str(score).lower().replace(" ", "_")
     row = SCORES.get(name)
+    title, said = MEANINGS.get(name, (words(score), ""))
     if isinstance(row, NamedScore):
-        return row.title, row.meaning
-    return MEANINGS.get(name, (words(score), ""))
+        title, said = row.title, row.meaning
+    return title, said if guess is None else f"{said}; guessing has {number(guess)}".removeprefix("; ")
 
 
 def words(name: Any) -> str:

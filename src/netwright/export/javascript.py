@@ -141,12 +141,12 @@ def _named(program: Program) -> dict[tuple[str, ...], str]:
 
 
 def _weights(program: Program) -> list[str]:
-    named, weights, parts = _named(program), weights_of(program), []
-    packed, array = weights.size > FEW, f"Float{8 * weights.itemsize}Array"
+    named, weights, parts = _named(program), weights_of(program, np.float16), []
+    packed, array = weights.size > FEW, "Float64Array" if weights.itemsize == 8 else "Float32Array"
     if packed:
         lines = " +\n".join(f'  "{line}"' for line in wrapped(in_base64(weights)).splitlines())
-        bits = 8 * weights.itemsize
-        parts = [text.PACKED.format(weights=lines, array=array, size=weights.itemsize, bits=bits)]
+        read = text.HALF if weights.itemsize == 2 else f"numbers.getFloat{8 * weights.itemsize}(at, true)"
+        parts = [text.PACKED.format(weights=lines, array=array, size=weights.itemsize, read=read)]
     lines_of = ["// The layers of each network, [W, b, f].", "const networks = ["]
     for layers in program.networks:
         lines_of.append("  [")

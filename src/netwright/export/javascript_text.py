@@ -84,9 +84,16 @@ const numbers = new DataView(bytes.buffer);
 let at = 0;
 const next = (count) => {{
   const taken = new {array}(count);
-  for (let i = 0; i < count; i++, at += {size}) taken[i] = numbers.getFloat{bits}(at, true);
+  for (let i = 0; i < count; i++, at += {size}) taken[i] = {read};
   return taken;
 }};"""
+
+# A number of 16 bits: sign, exponent, fraction.
+HALF = """((bits) => {
+    const fraction = bits & 1023, exponent = (bits >> 10) & 31;
+    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : (fraction / 1024) * 2 ** -14;
+    return bits >> 15 ? -size : size;
+  })(numbers.getUint16(at, true))"""
 
 OUTPUTS = """// What the networks say together: Σ share · A.
 const outputs = (row) => {{

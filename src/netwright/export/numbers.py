@@ -2,6 +2,7 @@
 
 import base64
 import re
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from netwright.export.program import Program
 FEW = 3000  # weights, up to which they are written out
 
 
-def weights_of(program: Program) -> Array:
-    """All W and b, one after the other, each W row by row: float32 where nothing is lost by that, else float64."""
+def weights_of(program: Program, *smaller: Any) -> Array:
+    """All W and b, one after the other, each W row by row: in the first of these types, or float32, that loses nothing
+    of them, else in float64."""
     parts = [each.ravel() for layers in program.networks for layer in layers for each in (layer.W, layer.b)]
     weights = np.concatenate(parts)
-    small = weights.astype(np.float32)
-    return small if np.array_equal(small, weights) else weights
+    with np.errstate(over="ignore"):
+        tried = (weights.astype(dtype) for dtype in (*smaller, np.float32))
+        return next((small for small in tried if np.array_equal(small, weights)), weights)
 
 
 def in_base64(weights: Array) -> str:

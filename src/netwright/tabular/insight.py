@@ -1,0 +1,132 @@
+"""What the rows held out tell of a model: which columns matter, where it errs most, and what its columns hold."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.tables.column import Column, spelling
+from netwright.tables.frame import Frame
+from netwright.tabular.model import TableModel
+
+REPEATS = 5
+ROWS, FEWEST, WORK = 2000, 200, 500_000  # rows that are shuffled: at most, at least, and predictions in all
+WORST = 10
+COPY = 0.999  # of the target that a column alone tells, from which it nearly is the target
+
+
+class Importance(NamedTuple):
+    """By how much the score gets worse when a column's values are shuffled among the rows, and its spread."""
+
+    name: str
+    mean: float
+    std: float
+
+
+def importances(model: TableModel, frame: Frame, seed: int = 0) -> tuple[str, list[Importance]]:
+    """(the score, an importance for each column that the model uses, the highest first) (Breiman 2001).
+
+    The score is the log loss or the RMSE; each column is shuffled `REPEATS` times, in some of the rows where there are
+    many.
+    """
+    score = "log_loss" if model.target.classes else "rmse"
+    names, rng = model.encoder.names(), np.random.default_rng(seed)
+    most = int(np.clip(WORK // (len(names) * REPEATS), FEWEST, ROWS))
+    if frame.n_rows > most:
+        frame = frame.take(np.sort(rng.choice(frame.n_rows, most, replace=False)))
+    intact, found = model.scores_of(frame, notes=[])[score], []
+    for name in names:
+        values = frame.column(name)
+        orders = [rng.permutation(frame.n_rows) for _ in range(REPEATS)]
+        shuffled = [replace(frame, columns=frame.columns | {name: values[order]}) for order in orders]
+        worse = np.array([model.scores_of(each, notes=[])[score] for each in shuffled]) - intact
+        found.append(Importance(name, float(worse.mean()), float(worse.std(ddof=1))))
+    return score, sorted(found, key=lambda each: -each.mean)
+
+
+class Doubt(NamedTuple):
+    """A row that the model gets wrong: where it stands, what is true, what is predicted, how sure or how far off."""
+
+    place: str
+    true: str
+    predicted: str
+    off: float
+
+
+def doubts(model: TableModel, frame: Frame, A: Array) -> list[Doubt]:
+    """The mistakes that the model is most sure of, with that probability; of numbers the largest residuals.
+
+    A: the model's outputs for the rows, (outputs, n_rows).
+    """
+    truth, predicted = frame[model.target.name], model.decode(A)
+    if model.target.classes:
+        codes = model.target.codes(truth, frame.place)
+        P = model.probabilities(A)
+        off = np.where(P.argmax(axis=1) == codes, -1.0, P.max(axis=1))
+    else:
+        off = predicted - truth.values
+    size = np.abs(np.where(off == -1.0, 0, off)) if model.target.classes else np.abs(off)
+    worst = [row for row in np.argsort(-size, kind="stable")[:WORST].tolist() if size[row] > 0]
+    return [
+        Doubt(frame.place(row), spelling(truth.values[row]), spelling(predicted[row]), float(off[row])) for row in worst
+    ]
+
+
+class Card(NamedTuple):
+    """What a column holds: its kind, the share that is missing, its values in a few words, and what to mind."""
+
+    name: str
+    kind: str
+    missing: float
+    values: str
+    mind: str
+
+
+def data_card(model: TableModel, frame: Frame) -> list[Card]:
+    """The columns that the model uses, in the rows of the frame."""
+    target = frame[model.target.name]
+    return [_card(name, frame[name], target, bool(model.target.classes)) for name in model.encoder.names()]
+
+
+def _card(name: str, column: Column, target: Column, classes: bool) -> Card:
+    known = ~column.missing
+    values, kind = column.values[known], column.kind
+    if not len(values):
+        return Card(name, kind, 1.0, "", "no row held out has a value")
+    if kind in ("number", "date"):
+        low, middle, high = np.sort(values)[[0, len(values) // 2, -1]]
+        shown = f"{_brief(low)} to {_brief(high)}, median {_brief(middle)}"
+    else:
+        levels, counts = np.unique(np.array([spelling(each) for each in values]), return_counts=True)
+        most = levels[np.argsort(-counts, kind="stable")][:3].tolist()
+        shown = f"{len(levels):,} levels: {', '.join(most)}" + ", …" * (len(levels) > 3)
+    told = _told(column, target, classes, known)
+    mind = f"tells the target nearly alone ({told:.1%}): is it known when one predicts?" if told >= COPY else ""
+    return Card(name, kind, float(1 - known.mean()), shown, mind)
+
+
+def _brief(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else spelling(value)
+
+
+def _told(column: Column, target: Column, classes: bool, known: Array) -> float:
+    """How much of the target the column alone tells, 0 … 1: for numbers R² of a line; of levels, the share of rows
+    whose target is the most frequent of their level, or η²; where levels are few against the rows."""
+    values, goal = column.values[known], target.values[known]
+    if column.kind == "date" or len(values) < 20:
+        return 0.0
+    if column.kind == "number" and not classes:
+        spread = values.std() * goal.std()
+        return 0.0 if not spread else float(np.mean((values - values.mean()) * (goal - goal.mean())) / spread) ** 2
+    _, level = np.unique(np.array([spelling(each) for each in values]), return_inverse=True)
+    if 5 * (level.max() + 1) > len(level):
+        return 0.0
+    if classes:
+        _, code = np.unique(np.array([spelling(each) for each in goal]), return_inverse=True)
+        counts = np.zeros((level.max() + 1, code.max() + 1))
+        np.add.at(counts, (level, code), 1)
+        return float(counts.max(axis=1).sum() / len(level)) if code.max() else 0.0
+    rows = np.bincount(level)
+    means = np.bincount(level, goal) / rows
+    return float(means.var() and np.average((means - goal.mean()) ** 2, weights=rows) / (goal.var() or 1))
