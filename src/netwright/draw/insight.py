@@ -19,13 +19,13 @@ def importance(score: str, names: Sequence[str], means: Sequence[float], stds: S
 
     def draw(figure: FigureBase) -> None:
         axes = figure.subplots()
+        calm(axes)
         places = np.arange(shown)[::-1]
         axes.barh(places, means[:shown], xerr=stds[:shown], color=BLUE, alpha=0.75, height=0.68, ecolor="#57606a")
         axes.set_yticks(places, [words.short(words.clean(name), 28) for name in names[:shown]], size=9)
         axes.axvline(0, color="#57606a", linewidth=0.8)
         axes.set(xlabel=f"{title} rises by")
         axes.tick_params(axis="y", length=0)
-        calm(axes)
         axes.grid(axis="y", visible=False)
 
     caption = f"By how much the {title} gets worse when a column's values are shuffled among the rows held out"
