@@ -1,7 +1,9 @@
 """Write a model for somewhere else, run what was written, and keep it only if it gives the same numbers."""
 
 import json
+import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -228,5 +230,6 @@ def number_names(program: Program) -> list[str]:
 
 
 def runtime(*names: str) -> str | None:
-    """The first of these programs that is here."""
-    return next((found for found in map(shutil.which, names) if found), None)
+    """The first of these programs that is here, on the path or beside this Python."""
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+    return next((found for name in names if (found := shutil.which(name, path=places))), None)
