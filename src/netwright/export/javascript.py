@@ -2,18 +2,26 @@
 
 import json
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from netwright.core.activations import ACTIVATIONS
+from netwright.core.arguments import cut
 from netwright.export import javascript_text as text
 from netwright.export.expression import Words
 from netwright.export.numbers import FEW, in_base64, spell, weights_of, wrapped
 from netwright.export.program import Answers, Dense, NumberColumn, Program, TextColumn
 
 SAME = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "floor")
+
+
+def decimals(x: float) -> str:
+    """A number as JavaScript spells it."""
+    return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(said := spell(x), said)
+
+
 WORDS = Words(
     {
         **{name: f"Math.{name}({{0}})" for name in SAME}, "absolute": "Math.abs({0})",
@@ -23,26 +31,28 @@ WORDS = Words(
         "less_equal": "({0} <= {1})", "equal": "({0} === {1})", "not_equal": "({0} !== {1})",
         "where": "({0} ? {1} : {2})",
     },
-    spell,
+    decimals,
     "const {0} = {1};",
 )  # fmt: skip
-SHOWN = 50  # levels of a column, of which a form can give a choice
+SPREADS = 2  # around the middle, that are a usual range where none is known
+WHOLE = 2**53  # from here on JavaScript's numbers do not tell neighbours apart
 
 
 def files(program: Program, name: str) -> dict[str, bytes]:
-    """`NAME.mjs`."""
+    """`NAME.mjs`. ValueError for classes that JavaScript cannot tell apart."""
     return {f"{name}.mjs": module(program, name).encode()}
 
 
 def module(program: Program, name: str) -> str:
-    """The module's text, which may also stand inside of a page's script."""
+    """The module's text, which may also stand inside of a page's <script type="module">."""
     kinds = {_kind(column) for column in program.columns}
-    low, high = map(literal, program.limits or (0, 0))
+    low, high = map(decimals, program.limits or (0, 0))
     parts = [
         _heading(program, name),
         _columns(program),
+        _targets(program),
         text.READ,
-        *[text.NUMBER] * bool(kinds & {"number", "date"}),
+        *[text.NUMBER] * (kinds != {"text"}),
         *[text.DATE] * ("date" in kinds),
         *[text.TEXT] * ("text" in kinds),
         *_features(program),
@@ -51,25 +61,27 @@ def module(program: Program, name: str) -> str:
         *_weights(program),
         text.OUTPUTS.format(
             outputs=program.outputs,
-            exponent=text.EXPONENT.format(exponent=spell(program.exponent)) * (program.exponent != 1),
+            exponent=text.EXPONENT.format(exponent=decimals(program.exponent)) * (program.exponent != 1),
             limits=text.LIMITS.format(low=low, high=high) * (program.limits is not None),
         ),
-        _targets(program) + text.ANSWERS.format() + text.PROBABILITIES * bool(program.labelled),
+        text.ANSWERS,
+        _alone(program),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def literal(value: Any) -> str:
-    """Any text, number or truth value as JavaScript, ASCII alone, that ends neither a script nor a comment."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    said = json.dumps(value, ensure_ascii=True)
+    """Any texts, numbers and truth values as JavaScript: ASCII alone, with nothing that ends a script or a comment."""
+    said = json.dumps(
+        value, ensure_ascii=True, default=lambda own: own.item() if isinstance(own, np.generic) else str(own)
+    )
     return said.replace("<", "\\u003c").replace(">", "\\u003e").replace("*/", "*\\/")
 
 
-def safe(words: str) -> str:
-    """Any text in a comment."""
-    return ascii(words)[1:-1].replace("*/", "* /").replace("<", "(").replace(">", ")")
+def safe(words: str, most: int = 300) -> str:
+    """Any text in a comment: ASCII alone, on one line, with nothing that ends it or a script."""
+    plain = cut(words, most).encode("unicode_escape").decode().replace("<", "(").replace(">", ")")
+    return plain.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _kind(column: NumberColumn | TextColumn) -> str:
@@ -78,99 +90,146 @@ def _kind(column: NumberColumn | TextColumn) -> str:
 
 def _heading(program: Program, name: str) -> str:
     names = [f"{safe(column.name)}: a {_kind(column)}" for column in program.columns]
+    takes = "A row is an object or a Map of columns; a value is null where it is missing:"
+    if not program.columns:
+        names, takes = list(map(safe, program.names)), "A row is an array of numbers, or an object or a Map by name:"
     return text.HEADING.format(
         title=safe(program.title),
         name=safe(name),
-        more="predictProba" if program.labelled else "answers",
-        takes="A row is an object or a Map of columns"
-        if names
-        else "A row is an array of numbers, or as a Map by name",
-        columns="\n".join(f" *   {each}" for each in names or map(safe, program.names)),
+        names="predict, predictProba, values" if program.labelled else "predict, values",
+        takes=takes,
+        columns="\n".join(f" *   {each}" for each in names),
+        row="" if program.columns else "ArrayLike<number> | ",
     )
 
 
+def _alone(program: Program) -> str:
+    """What is predicted, of a single target by itself."""
+    if len(program.targets) == 1:
+        return text.LABEL_ALONE if program.labelled else text.NUMBER_ALONE
+    return text.SEVERAL + text.SEVERAL_PROBABILITIES * bool(program.labelled)
+
+
+# ── what a page needs to know ────────────────────────────────────────────────────────────────────────────────────────
+
+
 def _columns(program: Program) -> str:
-    """What a form needs to know of each column."""
+    said = list(map(_about, program.columns)) or [{"name": each, "kind": "number"} for each in program.names]
+    return text.COLUMNS.format(columns="\n".join(f"  {_object(each)}," for each in said))
+
+
+def _about(column: NumberColumn | TextColumn) -> dict[str, Any]:
+    if isinstance(column, TextColumn):
+        return {"name": column.name, "kind": "text", "levels": _levels(column)}
+    middle, spread = float(column.middle), float(column.spread)
+    low, high = middle - SPREADS * spread, middle + SPREADS * spread
+    if column.edges:
+        low, high = float(column.edges[0]), float(column.edges[-1])
+    return {"name": column.name, "kind": column.kind, "middle": middle, "spread": spread, "low": low, "high": high}
+
+
+def _levels(column: TextColumn) -> list[str]:
+    """The levels by their places: of several spellings the first."""
+    first: dict[int, str] = {}
+    for level, place in column.codes.items():
+        first.setdefault(place, level)
+    return [first[place] for place in sorted(first) if place < column.unseen]
+
+
+def _targets(program: Program) -> str:
     said = []
-    for column in program.columns:
-        if isinstance(column, TextColumn):
-            levels = [level for level, place in column.codes.items() if place < column.unseen]
-            first: dict[int, str] = {}
-            for level in levels:
-                first.setdefault(column.codes[level], level)
-            shown = [*first.values()][:SHOWN]
-            said.append(f'{{ name: {literal(column.name)}, kind: "text", levels: {literal(shown)} }}')
-            continue
-        range_ = f"middle: {spell(column.middle)}, spread: {spell(column.spread)}"
-        said.append(f'{{ name: {literal(column.name)}, kind: "{column.kind}", {range_} }}')
-    said = said or [f'{{ name: {literal(each)}, kind: "number" }}' for each in program.names]
-    listed = "\n".join(f"  {each}," for each in said)
-    comment = "/** The columns of a row: its levels in training, or the middle and the spread of its values. */"
-    return f"{comment}\nexport const columns = [\n{listed}\n];"
+    for each in program.targets:
+        if any(isinstance(own, int | np.integer) and abs(int(own)) > WHOLE for own in each.classes):
+            raise ValueError(
+                f"the format 'javascript' cannot hold the classes of {each.name!r}: its numbers do not tell integers "
+                f"above 2^53 apart; make them texts"
+            )
+        known = {"name": each.name, "first": each.first, "outputs": each.outputs, "classes": list(each.classes)}
+        said.append(f"  {_object(known | {'mean': float(each.mean), 'std': float(each.std)})},")
+    return text.TARGETS.format(targets="\n".join(said))
+
+
+def _object(about: dict[str, Any]) -> str:
+    return f"{{ {', '.join(f'{name}: {literal(value)}' for name, value in about.items())} }}"
 
 
 # ── the networks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _activation(layer: Dense) -> list[str]:
-    """The body of the layer's function, which changes Z."""
+def _key(layer: Dense) -> Any:
+    """What makes its activation another one: the blocks of a softmax, or (definitions, what is said of z)."""
     if layer.f is None:
-        ends = np.cumsum((0, *layer.blocks)).tolist()
-        calls = [f"  softmax(Z, {start}, {stop});" for start, stop in pairwise(ends)]
-        return [*calls, "  return Z;"]
+        return layer.blocks
     definitions, (said,) = WORDS.write([layer.f], names={"z": "z"})
-    if said == "z":
-        return ["  return Z;"]
-    if not definitions:
-        return [f"  return Z.map((z) => {said});"]
-    return ["  return Z.map((z) => {", *(f"    {each}" for each in definitions), f"    return {said};", "  });"]
+    return tuple(definitions), said
+
+
+def _named(program: Program) -> dict[Any, str]:
+    """A name for each activation, by its `_key`."""
+    named: dict[Any, str] = {}
+    for layers in program.networks:
+        for layer in layers:
+            if (key := _key(layer)) not in named:
+                own = layer.activation if layer.activation in {*ACTIVATIONS} - {"softmax"} else f"f{len(named)}"
+                own = own if layer.f is not None else "_".join(["softmax", *map(str, layer.blocks)])
+                named[key] = own if own not in named.values() else f"f{len(named)}"
+    return named
 
 
 def _activations(program: Program) -> list[str]:
-    layers = [layer for layers in program.networks for layer in layers]
-    parts = [text.SOFTMAX] * any(layer.f is None for layer in layers)
-    for body, name in _named(program).items():
-        parts.append("\n".join([f"const {name} = (Z) => {{", *body, "};"]))
-    return parts
-
-
-def _named(program: Program) -> dict[tuple[str, ...], str]:
-    """A name for each activation's body."""
-    bodies = dict.fromkeys(tuple(_activation(layer)) for layers in program.networks for layer in layers)
-    return {body: f"f{place}" for place, body in enumerate(bodies)}
+    named = _named(program)
+    softmax = {layer.blocks for layers in program.networks for layer in layers if layer.f is None}
+    lines = []
+    for key, name in named.items():
+        if key in softmax:
+            lines.append(f"const {name} = softmax([{', '.join(map(str, key))}]);")
+            continue
+        definitions, said = key
+        if said == "z":
+            lines.append(f"/** @type {{Activation}} */\nconst {name} = (Z) => Z;")
+        elif not definitions:
+            lines.append(f"const {name} = each((z) => {said});")
+        else:
+            lines += [
+                f"const {name} = each((z) => {{",
+                *(f"  {each}" for each in definitions),
+                f"  return {said};",
+                "});",
+            ]
+    needed = [text.EACH] * any(line.startswith("const") and "each(" in line for line in lines)
+    return [*needed, *[text.SOFTMAX] * bool(softmax), "\n".join(lines)]
 
 
 def _weights(program: Program) -> list[str]:
-    named, weights, parts = _named(program), weights_of(program, np.float16), []
-    packed, array = weights.size > FEW, "Float64Array" if weights.itemsize == 8 else "Float32Array"
+    named, weights, before = _named(program), weights_of(program, np.float16), []
+    packed, size = weights.size > FEW, weights.itemsize
+    array = "Float32Array" if packed and size < 8 else "Float64Array"
     if packed:
-        lines = " +\n".join(f'  "{line}"' for line in wrapped(in_base64(weights)).splitlines())
-        read = text.HALF if weights.itemsize == 2 else f"numbers.getFloat{8 * weights.itemsize}(at, true)"
-        parts = [text.PACKED.format(weights=lines, array=array, size=weights.itemsize, read=read)]
-    lines_of = ["// The layers of each network, [W, b, f].", "const networks = ["]
+        read = "half(bytes.getUint16(at, true))" if size == 2 else f"bytes.getFloat{8 * size}(at, true)"
+        told = text.PACKED.format(weights=wrapped(in_base64(weights)), array=array, size=size, read=read)
+        before = [*[text.HALF] * (size == 2), told]
+    lines_of = [
+        "/**",
+        " * The layers of each network, [W, b, f].",
+        f" * @typedef {{[{array}, {array}, Activation]}} Layer",
+        " * @type {Layer[][]}",
+        " */",
+        "const networks = [",
+    ]
     for layers in program.networks:
         lines_of.append("  [")
         for layer in layers:
-            f = named[tuple(_activation(layer))]
+            f = named[_key(layer)]
             if packed:
-                lines_of.append(f"    [next({layer.W.size}), next({layer.b.size}), {f}],")
+                lines_of.append(f"    [next({layer.W.shape[0]} * {layer.W.shape[1]}), next({layer.b.size}), {f}],")
                 continue
-            rows = "\n".join(f"        {', '.join(map(spell, row))}," for row in layer.W.tolist())
-            b = ", ".join(map(spell, layer.b.tolist()))
-            lines_of += ["    [", "      [", rows, "      ],", f"      [{b}],", f"      {f},", "    ],"]
+            rows = [f"        {', '.join(map(decimals, row))}," for row in layer.W.tolist()]
+            b = ", ".join(map(decimals, layer.b.tolist()))
+            lines_of += ["    [", "      new Float64Array([", *rows, "      ]),", f"      new Float64Array([{b}]),"]
+            lines_of += [f"      {f},", "    ],"]
         lines_of.append("  ],")
-    shares = ", ".join(map(spell, program.shares))
-    return [*parts, "\n".join([*lines_of, "];", f"const shares = [{shares}];"])]
-
-
-def _targets(program: Program) -> str:
-    lines = [
-        f"  {{ name: {literal(each.name)}, first: {each.first}, outputs: {each.outputs}, "
-        f"classes: {literal(list(each.classes))}, mean: {spell(each.mean)}, std: {spell(each.std)} }},"
-        for each in program.targets
-    ]
-    comment = "/** What is predicted: the classes' probabilities, or a number, mean + std · A. */"
-    return "\n".join([comment, "export const targets = [", *lines, "];", ""])
+    shares = ", ".join(map(decimals, program.shares))
+    return [*before, "\n".join([*lines_of, "];", f"const shares = [{shares}];"])]
 
 
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,36 +238,48 @@ def _targets(program: Program) -> str:
 def _features(program: Program) -> list[str]:
     if not program.columns:
         return [text.PLAIN.format(inputs=program.inputs)]
-    parts, body = [], [f"  const A = new Float64Array({program.inputs});", "  let x;"]
+    parts, body = [], [f"  const A = new Float64Array({program.inputs});"]
+    body += ["  let x;"] * any(isinstance(column, NumberColumn) for column in program.columns)
     for j, (column, (first, _)) in enumerate(zip(program.columns, program.places, strict=True)):
-        body.append(f"  // {safe(column.name)}")
+        body.append(f"  // {safe(column.name, 60)}")
+        name = literal(column.name)
         if isinstance(column, TextColumn):
-            parts.append(_levels(j, column))
-            found = f"place(codes{j}, read(row, {literal(column.name)}), {column.unseen}, {column.missing})"
-            body.append(f"  for (const [i, a] of rows{j}[{found}]) A[{first} + i] = a;")
+            parts.append(_texts(j, column))
+            body.append(f"  for (const [i, a] of found(texts{j}, row, {name})) A[{first} + i] = a;")
             continue
-        reads = "microseconds" if column.kind == "date" else "number"
         definitions, said = WORDS.write(column.features, names={"x": "x"})
-        gone = ", ".join(map(spell, column.missing))
+        listed = [f"    A.set([{', '.join(said)}], {first});"]
+        if len(said) > 2:
+            listed = ["    A.set([", *(f"      {each}," for each in said), f"    ], {first});"]
         body += [
-            f"  x = {reads}(read(row, {literal(column.name)}));",
-            f"  if (Number.isNaN(x)) A.set([{gone}], {first});",
+            f"  x = {'microseconds' if column.kind == 'date' else 'number'}(row, {name});",
+            f"  if (Number.isNaN(x)) A.set([{', '.join(map(decimals, column.missing))}], {first});",
             "  else {",
             *(f"    {each}" for each in definitions),
-            f"    A.set([{', '.join(said)}], {first});",
+            *listed,
             "  }",
         ]
-    start = "/** The networks' inputs. @param {Row} row */\nconst features = (row) => {"
+    start = "/** The networks' inputs. @type {(row: Row) => Float64Array} */\nconst features = (row) => {"
     return [*parts, "\n".join([start, *body, "  return A;", "};"])]
 
 
-def _levels(j: int, column: TextColumn) -> str:
-    codes = "\n".join(f"  [{literal(level)}, {place}]," for level, place in column.codes.items())
-    rows = "\n".join(
-        f"  [{', '.join(f'[{i}, {spell(a)}]' for i, a in enumerate(row) if a)}]," for row in column.rows.tolist()
-    )
-    heading = f"// {safe(column.name)}: the place of each text, and the features there that are not 0"
-    return f"{heading}\nconst codes{j} = new Map([\n{codes}\n]);\nconst rows{j} = [\n{rows}\n];"
+def _texts(j: int, column: TextColumn) -> str:
+    places = {level: place for place, level in enumerate(_levels(column))}
+    others = [[level, place] for level, place in column.codes.items() if places.get(level) != place]
+    rows = [[[i, float(a)] for i, a in enumerate(row) if a] for row in column.rows.tolist()]
+    lines = [
+        f"// {safe(column.name, 60)}: the features at each text's place",
+        f"const texts{j} = {{",
+        f"  codes: coded(columns[{j}], {literal(others)}),",
+        f"  was: {literal(column.was)},",
+        "  rows: [",
+        *(f"    {literal(row)}," for row in rows),
+        "  ],",
+        f"  unseen: {column.unseen},",
+        f"  missing: {column.missing},",
+        "};",
+    ]
+    return "\n".join(lines)
 
 
 # ── on trial ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,8 +293,8 @@ def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None
         return None
     given = table if isinstance(table, dict) else np.asarray(table, np.float64).tolist()
     (folder / "rows.json").write_text(json.dumps(given), encoding="utf-8")
-    (folder / "module.mjs").write_bytes((folder / f"{name}.mjs").read_bytes())  # by a name that needs no spelling
-    (folder / "driver.mjs").write_text(text.DRIVER.replace("{name}", "module.mjs"), encoding="utf-8")
+    (folder / "model.mjs").write_bytes((folder / f"{name}.mjs").read_bytes())  # by a name that needs no spelling
+    (folder / "driver.mjs").write_text(text.DRIVER, encoding="utf-8")
     command = [node, "--disallow-code-generation-from-strings", "driver.mjs"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8")
     if done.returncode:
