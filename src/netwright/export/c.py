@@ -1,0 +1,460 @@
+"""C99: a .c and a .h that predict with nothing but libm, without allocating, the weights in const tables."""
+
+import re
+import struct
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from netwright.core import arguments
+from netwright.core.activations import ACTIVATIONS
+from netwright.core.arguments import Array
+from netwright.export import c_text as text
+from netwright.export.c_words import DOUBLE, FLOAT, Names, comment, number, quoted, single, table
+from netwright.export.export import compared, runtime, trial
+from netwright.export.expression import Words
+from netwright.export.numbers import weights_of
+from netwright.export.program import Answers, Dense, NumberColumn, Program, Target, TextColumn
+from netwright.export.program import run as by_numpy
+
+CLOSE = 1e-5  # to which float comes to what a double would be
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A program and how it is to be written. real: "double" or "float"."""
+
+    program: Program
+    file: str
+    real: str
+    int8: bool
+
+    @property
+    def words(self) -> Words:
+        return FLOAT if self.real == "float" else DOUBLE
+
+    @property
+    def prefix(self) -> str:
+        return Names().name(self.file)
+
+    @property
+    def fields(self) -> list[str]:
+        """Of the row, one for each column."""
+        names = Names()
+        return [names.name(column.name) for column in self.program.columns]
+
+    @property
+    def results(self) -> list[str]:
+        """Of the prediction, one for each target; a target with classes has one more, with _P behind."""
+        names = Names("_P")
+        return [names.name(target.name) for target in self.program.targets]
+
+    @property
+    def given(self) -> str:
+        """The parameter that the columns come by."""
+        if self.program.columns:
+            return f"const {self.prefix}_row *row"
+        return f"const {self.real} x[{self.prefix.upper()}_INPUTS]"
+
+    def fill(self, template: str, **values: Any) -> str:
+        """The template with its names filled in."""
+        f = "f" * (self.real == "float")
+        usual = {"real": self.real, "file": self.file, "prefix": self.prefix, "upper": self.prefix.upper()}
+        functions = {name: name + f for name in ("exp", "pow", "larger", "smaller")}
+        return Template(template).substitute(
+            usual | functions, title=comment(self.program.title), outputs=self.program.outputs, **values
+        )
+
+    def number(self, x: float) -> str:
+        return number(x, self.real == "float")
+
+
+def files(
+    program: Program, name: str, *, float32: bool = False, int8: bool = False, main: bool = False
+) -> dict[str, bytes]:
+    """`NAME.h` and `NAME.c`.
+
+    float32: whether a float64 model computes and is kept in float. int8: whether W is kept as whole numbers of 8 bits,
+    with a scale for each neuron. main: whether it is a program as well, from a CSV with a header to predictions.
+    ValueError for a file name that no #include takes, and for texts that no string of C can hold.
+    """
+    float32, int8, main = arguments.flag("float32", float32), arguments.flag("int8", int8), arguments.flag("main", main)
+    if re.search(r'["\\\x00-\x1f]|\?\?', name):
+        raise ValueError(f"the file name {name!r} cannot be in an #include of C")
+    writer = Writer(program, name, "float" if float32 or program.dtype == "float32" else "double", int8)
+    return {f"{name}.h": _header(writer).encode(), f"{name}.c": _source(writer, main).encode()}
+
+
+def bound(program: Program, *, float32: bool = False, int8: bool = False, main: bool = False) -> float | None:
+    """What the trial may differ by where less is kept: what NumPy loses by the same, and a little more."""
+    if not int8 and (not float32 or program.dtype == "float32"):
+        return None
+    table = trial(program)
+    kept = _in_int8(program) if int8 else program
+    kept = _in_float(kept) if float32 else kept
+    lost, _ = compared(program, program.answers(table), by_numpy(kept, table))
+    return max(2 * lost, CLOSE) if float32 else 1.01 * lost + CLOSE
+
+
+def _in_float(program: Program) -> Program:
+    networks = tuple(
+        tuple(replace(layer, W=layer.W.astype(np.float32), b=layer.b.astype(np.float32)) for layer in layers)
+        for layers in program.networks
+    )
+    return replace(program, networks=networks, dtype="float32")
+
+
+def _in_int8(program: Program) -> Program:
+    def kept(layer: Dense) -> Dense:
+        whole, scale = whole_numbers(layer.W)
+        return replace(layer, W=(whole * scale[:, None]).astype(program.dtype), b=single(layer.b).astype(program.dtype))
+
+    return replace(program, networks=tuple(tuple(map(kept, layers)) for layers in program.networks))
+
+
+def whole_numbers(W: Array) -> tuple[Array, Array]:
+    """(W as whole numbers from -127 to 127, what each neuron's count as, (neurons,))."""
+    scale = (np.abs(W).max(axis=1) / 127).astype(np.float32)
+    scale[scale == 0] = 1
+    return np.clip(np.rint(W / scale[:, None]), -127, 127).astype(np.int8), scale
+
+
+# ── the header ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _header(writer: Writer) -> str:
+    program, prefix, real = writer.program, writer.prefix, writer.real
+    lines = [f"{prefix}_prediction said;"]
+    row = _names(writer)
+    if program.columns:
+        lines.insert(0, f"{prefix}_row row = {prefix}_missing;")
+        lines.append(f"row.{writer.fields[0]} = ...;")
+        row = _row(writer)
+    else:
+        lines.insert(0, f"{real} x[{prefix.upper()}_INPUTS] = {{...}};")
+    lines.append(f"{prefix}_predict({'&row' if program.columns else 'x'}, &said);")
+    return writer.fill(
+        text.HEADER,
+        example="".join(f"       {line}\n" for line in lines),
+        inputs=program.inputs,
+        row=row,
+        prediction=_prediction(writer),
+        predict=f"void {prefix}_predict({writer.given}, {prefix}_prediction *said);\n",
+    )
+
+
+def _names(writer: Writer) -> str:
+    shown = "\n".join(f"   {i}: {comment(name)}" for i, name in enumerate(writer.program.names))
+    return f"/* What x has at each place:\n{shown} */\n"
+
+
+def _row(writer: Writer) -> str:
+    lines = ["/* A row: NAN is a missing number, NULL a missing text. */", "typedef struct {"]
+    for field, column in zip(writer.fields, writer.program.columns, strict=True):
+        if isinstance(column, TextColumn):
+            declared, what = f"const char *{field};", "a text, UTF-8"
+        elif column.kind == "date":
+            declared, what = f"double {field};", "a date, microseconds since 1970"
+        else:
+            declared, what = f"double {field};", "a number"
+        lines.append(f"    {declared} /* {comment(column.name)}: {what} */")
+    lines += [f"}} {writer.prefix}_row;", "", "/* All missing. */"]
+    return "\n".join([*lines, f"extern const {writer.prefix}_row {writer.prefix}_missing;\n"])
+
+
+def _prediction(writer: Writer) -> str:
+    program, prefix, lines = writer.program, writer.prefix, []
+    for name, target in zip(writer.results, program.targets, strict=True):
+        if target.classes:
+            lines.append(f"    int {name}; /* {comment(target.name)}: the place of the class in {prefix}_{name}_classes */")
+            lines.append(f"    {writer.real} {name}_P[{target.values}]; /* the classes' probabilities */")
+        else:
+            lines.append(f"    {writer.real} {name}; /* {comment(target.name)} */")
+    shown = ["typedef struct {", *lines, f"}} {prefix}_prediction;", ""]
+    for name, target in zip(writer.results, program.targets, strict=True):
+        if target.classes:
+            shown.append(f"extern const char *const {prefix}_{name}_classes[{target.values}];")
+    return "\n".join(shown)
+
+
+# ── the source ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _source(writer: Writer, main: bool) -> str:
+    program = writer.program
+    texts = any(isinstance(column, TextColumn) for column in program.columns)
+    body = [
+        writer.fill(text.INT8_LAYER if writer.int8 else text.LAYER, **({} if writer.int8 else {"weight": _weight(writer)})),
+        *_activations(writer),
+        *_tables(writer),
+        *map(_network, [writer] * len(program.networks), range(len(program.networks))),
+        *([text.LOOKUP] * texts),
+        *(_features(writer) if program.columns else []),
+        *([text.BEST] if any(target.outputs > 1 for target in program.labelled) else []),
+        *_classes(writer),
+        _predict(writer),
+    ]
+    called = {each for part in body for each in re.findall(r"\b(?:larger|smaller)f?\b", part)}
+    helpers = [said for name, said in text.HELPERS.items() if name in called]
+    heading = writer.fill(text.SOURCE, includes="#include <string.h>\n" * texts)
+    return "\n".join([heading, *helpers, *body])
+
+
+def _weight(writer: Writer) -> str:
+    """The type that W and b are kept in: float, where nothing is lost or nothing more is computed with."""
+    return "float" if writer.real == "float" or weights_of(writer.program).dtype == np.float32 else "double"
+
+
+def _key(layer: Dense) -> Any:
+    return layer.blocks if layer.f is None else tuple(map(tuple, DOUBLE.write([layer.f], names={"z": "z"})))
+
+
+def _named(program: Program) -> dict[Any, tuple[str, Dense]]:
+    """A name for each activation, and a layer that has it."""
+    named: dict[Any, tuple[str, Dense]] = {}
+    for layer in (layer for layers in program.networks for layer in layers):
+        own = layer.activation if layer.activation in {*ACTIVATIONS} else f"f{len(named)}"
+        if layer.f is None:
+            own = "_".join(["softmax", *map(str, layer.blocks)])
+        named.setdefault(_key(layer), (f"apply_{own}", layer))
+    return named
+
+
+def _activations(writer: Writer) -> list[str]:
+    shown, named = list[str](), _named(writer.program)
+    if any(layer.f is None for _, layer in named.values()):
+        shown.append(writer.fill(text.SOFTMAX))
+    for name, layer in named.values():
+        if layer.f is None:
+            continue
+        definitions, (said,) = writer.words.write([layer.f], names={"z": "z"})
+        indented = "".join(f"        const real {each}\n" for each in definitions)
+        shown.append(writer.fill(text.ACTIVATION, name=name, definitions=indented, said=said))
+    return shown
+
+
+def _tables(writer: Writer) -> list[str]:
+    """W, column by column, and b of each layer."""
+    kept, shown = _weight(writer), []
+    for n, layers in enumerate(writer.program.networks, 1):
+        for l, layer in enumerate(layers, 1):
+            if writer.int8:
+                whole, scale = whole_numbers(layer.W)
+                shown.append(table("weight", f"W{n}_{l}", whole.T.ravel(), "signed char"))
+                shown.append(table("float", f"scale{n}_{l}", scale, "float"))
+                shown.append(table("float", f"b{n}_{l}", layer.b, "float"))
+            else:
+                shown.append(table("weight", f"W{n}_{l}", layer.W.T.ravel(), kept))
+                shown.append(table("weight", f"b{n}_{l}", layer.b, kept))
+    return shown
+
+
+def _network(writer: Writer, n: int) -> str:
+    program = writer.program
+    layers, named = program.networks[n], _named(program)
+    sizes = ", ".join(f"A{l}[{len(layer.b)}]" for l, layer in enumerate(layers, 1))
+    lines = ["static void " + f"network{n + 1}(const real *A0, real *A)", "{", f"    real {sizes};"]
+    for l, layer in enumerate(layers, 1):
+        neurons, inputs = layer.W.shape
+        scale = f"scale{n + 1}_{l}, " * writer.int8
+        lines.append(f"    layer(W{n + 1}_{l}, {scale}b{n + 1}_{l}, {inputs}, {neurons}, A{l - 1}, A{l});")
+        if layer.f is not None:
+            lines.append(f"    {named[_key(layer)][0]}(A{l}, {neurons});")
+        for first, size in zip(np.cumsum([0, *layer.blocks]), layer.blocks, strict=False):
+            lines.append(f"    softmax(A{l} + {first}, {size});")
+    share = "" if program.shares[n] == 1 else f"{writer.number(program.shares[n])} * "
+    lines += [f"    for (int k = 0; k < {program.outputs}; k++)", f"        A[k] += {share}A{len(layers)}[k];", "}", ""]
+    return "\n".join(lines)
+
+
+def _classes(writer: Writer) -> list[str]:
+    shown = []
+    for name, target in zip(writer.results, writer.program.targets, strict=True):
+        if target.classes:
+            said = "".join(f"    {quoted(str(each))},\n" for each in target.classes)
+            shown.append(f"const char *const {writer.prefix}_{name}_classes[{target.values}] = {{\n{said}}};\n")
+    return shown
+
+
+def _predict(writer: Writer) -> str:
+    program, upper = writer.program, writer.prefix.upper()
+    lines = [f"void {writer.prefix}_predict({writer.given}, {writer.prefix}_prediction *said)", "{"]
+    lines += [f"    real A[{program.outputs}] = {{0}};"]
+    if program.columns:
+        lines += [f"    real x[{upper}_INPUTS];", "    features(row, x);"]
+    lines += [f"    network{n + 1}(x, A);" for n in range(len(program.networks))]
+    body = "\n".join(lines) + "\n"
+    if program.exponent != 1:
+        numbers = {"least": writer.number(1e-12), "exponent": writer.number(program.exponent)}
+        other = writer.fill(text.OTHER, **numbers) if program.outputs == 1 else ""
+        body += writer.fill(text.EXPONENT, other=other, **numbers)
+    if program.limits is not None:
+        low, high = map(writer.number, program.limits)
+        body += writer.fill(text.LIMITS, low=low, high=high)
+    return body + "".join(map(_target, [writer] * len(program.targets), writer.results, program.targets)) + "}\n"
+
+
+def _target(writer: Writer, name: str, target: Target) -> str:
+    A = f"A[{target.first}]"
+    if not target.classes:
+        return f"    said->{name} = {writer.number(target.mean)} + {writer.number(target.std)} * {A};\n"
+    if target.outputs == 1:
+        half = writer.number(0.5)
+        return f"    said->{name} = {A} > {half};\n    said->{name}_P[0] = 1 - {A};\n    said->{name}_P[1] = {A};\n"
+    return (
+        f"    said->{name} = best(A + {target.first}, {target.outputs});\n"
+        f"    for (int k = 0; k < {target.outputs}; k++)\n        said->{name}_P[k] = A[{target.first} + k];\n"
+    )
+
+
+# ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _features(writer: Writer) -> list[str]:
+    shown, program = list[str](), writer.program
+    lines = ["/* The networks' inputs. */", f"static void features(const {writer.prefix}_row *row, real *A)", "{"]
+    missing = []
+    if any(isinstance(column, TextColumn) for column in program.columns):
+        lines.append("    int at;")
+    for j, (field, column) in enumerate(zip(writer.fields, program.columns, strict=True)):
+        first, last = program.places[j]
+        lines += [f"    /* {comment(column.name)} */"]
+        if isinstance(column, TextColumn):
+            tables, body = _text(writer, j, field, column, first)
+            shown += tables
+            missing.append("NULL")
+        else:
+            body = _number(writer, field, column, first)
+            missing.append("NAN")
+        lines += [f"    {line}" for line in body]
+    named = f"const {writer.prefix}_row {writer.prefix}_missing = {{"
+    return [*shown, f"{named}{', '.join(missing)}}};\n", "\n".join([*lines, "}", ""])]
+
+
+def _number(writer: Writer, field: str, column: NumberColumn, first: int) -> list[str]:
+    definitions, said = DOUBLE.write(column.features, names={"x": "x"})
+    missing = [f"        A[{first + k}] = {writer.number(x)};" for k, x in enumerate(column.missing)]
+    known = [f"        A[{first + k}] = (real)({x});" for k, x in enumerate(said)]
+    return [
+        "{",
+        f"    const double x = row->{field};",
+        "    if (isnan(x)) {",
+        *missing,
+        "    } else {",
+        *(f"        const double {each}" for each in definitions),
+        *known,
+        "    }",
+        "}",
+    ]
+
+
+def _text(writer: Writer, j: int, field: str, column: TextColumn, first: int) -> tuple[list[str], list[str]]:
+    """(its tables, the statements)."""
+    keys = sorted(column.codes, key=lambda key: key.encode("utf-8", "surrogatepass"))
+    width, rows = column.rows.shape[1], column.rows
+    places = np.array([column.codes[key] for key in keys], int)
+    tables, find = [], [f"at = {column.unseen};"]
+    if keys:
+        tables.append(f"static const char *const keys{j}[] = {{\n" + "".join(f"    {quoted(k)},\n" for k in keys) + "};\n")
+        tables.append(table("unsigned", f"places{j}", places))
+        find = [
+            f"at = place(keys{j}, {len(keys)}, row->{field});",
+            f"at = at < 0 ? {column.unseen} : places{j}[at];",
+        ]
+    body = [f"at = {column.missing};", f"if (row->{field} != NULL) {{", *(f"    {each}" for each in find), "}"]
+    kind = "float" if writer.real == "float" or np.array_equal(rows, single(rows)) else "double"
+    size = 4 if kind == "float" else 8
+    count = np.count_nonzero(rows)
+    if count * (size + 2) + 2 * len(rows) < 0.75 * rows.size * size:
+        at, where = np.nonzero(rows)
+        starts = np.searchsorted(at, np.arange(len(rows) + 1))
+        tables += [
+            table("unsigned", f"starts{j}", starts),
+            table("unsigned", f"at{j}", where),
+            table(kind, f"features{j}", rows[at, where], kind),
+        ]
+        body += [
+            f"for (int k = 0; k < {width}; k++)",
+            f"    A[{first} + k] = 0;",
+            f"for (int k = starts{j}[at]; k < starts{j}[at + 1]; k++)",
+            f"    A[{first} + at{j}[k]] = features{j}[k];",
+        ]
+    else:
+        tables.append(table(kind, f"features{j}", rows.ravel(), kind))
+        body += [f"for (int k = 0; k < {width}; k++)", f"    A[{first} + k] = features{j}[{width} * at + k];"]
+    return tables, body
+
+
+# ── on trial ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+COMPILE = ("-std=c99", "-O2")
+
+
+def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None:
+    """The answers of the written files, compiled; None without a compiler."""
+    compiler = runtime("cc", "gcc")
+    if compiler is None:
+        return None
+    header = (folder / f"{name}.h").read_text(encoding="utf-8")
+    real = "float" if re.search(r"^    float |const float x", header, re.MULTILINE) else "double"
+    data, room = _packed(program, table)
+    writer = Writer(program, name, real, False)
+    rows = len(next(iter(table.values()))) if program.columns else len(table)
+    (folder / "driver.c").write_text(f'#include "{name}.h"\n' + driver(writer, rows, room), encoding="utf-8")
+    one = [compiler, *COMPILE, "-Dmain=own_main", "-c", f"{name}.c", "-o", "model.o"]
+    two = [compiler, *COMPILE, "driver.c", "model.o", "-lm", "-o", "driver"]
+    for command in (one, two):
+        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise ValueError(f"the C export does not compile: {made.stderr.strip()}")
+    done = subprocess.run([str(folder / "driver")], input=data, capture_output=True, check=False)
+    if done.returncode:
+        raise ValueError(f"the C export does not run: it ends with {done.returncode}")
+    found = np.array([list(map(float, line.split())) for line in done.stdout.decode().splitlines()])
+    labels = len(program.labelled)
+    return found[:, labels:], found[:, :labels].astype(int) if labels else None
+
+
+def driver(writer: Writer, rows: int, room: int) -> str:
+    """A main that reads what `_packed` gives, and prints each row's labels and then its numbers."""
+    program = writer.program
+    if program.columns:
+        read = [f"{writer.prefix}_row x;"]
+        for field, column in zip(writer.fields, program.columns, strict=True):
+            read.append(f"x.{field} = {'text' if isinstance(column, TextColumn) else 'number'}();")
+    else:
+        read = [f"{writer.real} x[{program.inputs}];", f"for (int i = 0; i < {program.inputs}; i++)", "    x[i] = number();"]
+    read += [f"{writer.prefix}_prediction said;", f"{writer.prefix}_predict({'&' * bool(program.columns)}x, &said);"]
+    printed = []
+    for name, target in zip(writer.results, program.targets, strict=True):
+        if target.classes:
+            printed.insert(0, f'printf("%d ", said.{name});')
+            printed += [f"for (int k = 0; k < {target.values}; k++)", f'    printf("%.17g ", said.{name}_P[k]);']
+        else:
+            printed.append(f'printf("%.17g ", said.{name});')
+    labels = [each for each in printed if "%d" in each][::-1]
+    printed = labels + [each for each in printed if "%d" not in each]
+    read, printed = (["".join(f"        {line}\n" for line in lines) for lines in (read, printed)])
+    return Template(text.DRIVER).substitute(rows=rows, room=room, read=read, print=printed)
+
+
+def _packed(program: Program, table: Any) -> tuple[bytes, int]:
+    """(the rows' numbers as doubles, and texts with their lengths, one row after the other; room for a row's texts)."""
+    if not program.columns:
+        return np.asarray(table, np.float64).tobytes(), 1
+    parts, room = list[bytes](), 1
+    for row in zip(*(table[column.name] for column in program.columns), strict=True):
+        used = 0
+        for column, value in zip(program.columns, row, strict=True):
+            if isinstance(column, NumberColumn):
+                parts.append(struct.pack("=d", np.nan if value is None else value))
+                continue
+            said = b"" if value is None else value.encode()
+            parts.append(struct.pack("=i", -1 if value is None else len(said)) + said)
+            used += len(said) + 1
+        room = max(room, used)
+    return b"".join(parts), room
