@@ -109,6 +109,12 @@ HELPERS = {
     "smallerf": "static float smallerf(float a, float b)\n{\n    return a > b ? b : a;\n}\n",
 }
 
+SPACE = """static int is_space(char c)
+{
+    return c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31);
+}
+"""
+
 LOOKUP = """/* The place of the key that the text of so many characters is, of n keys in order; -1 if none is. */
 static int found(const char *const *keys, int n, const char *text, size_t length)
 {
@@ -126,11 +132,6 @@ static int found(const char *const *keys, int n, const char *text, size_t length
             high = middle;
     }
     return -1;
-}
-
-static int is_space(char c)
-{
-    return c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31);
 }
 
 /* The same, else without the white space around the text. */

@@ -12,16 +12,16 @@ from netwright.export.numbers import spell
 
 LONGEST = 4000  # bytes of a string: C99 promises no more than 4095
 # C's, C++'s, and what headers or compilers make macros of.
-RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while alignas "
-    "alignof bool constexpr false nullptr static_assert thread_local true typeof typeof_unqual asm fortran complex "
-    "imaginary noreturn generic atomic and and_eq bitand bitor catch class compl concept consteval constinit const_cast "
-    "co_await co_return co_yield decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not "
-    "not_eq operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try "
-    "typeid typename using virtual wchar_t char8_t char16_t char32_t xor xor_eq final override import module "
-    "errno stdin stdout stderr assert offsetof linux unix i386 near far small huge interface null nan infinity".split()
-)
+RESERVED = """
+auto break case char const continue default do double else enum extern float for goto if inline int long
+register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+alignas alignof bool constexpr false nullptr static_assert thread_local true typeof typeof_unqual asm fortran
+complex imaginary noreturn generic atomic and and_eq bitand bitor catch class compl concept consteval constinit
+const_cast co_await co_return co_yield decltype delete dynamic_cast explicit export friend mutable namespace new
+noexcept not not_eq operator or or_eq private protected public reinterpret_cast requires static_cast template
+this throw try typeid typename using virtual wchar_t char8_t char16_t char32_t xor xor_eq final override import
+module errno stdin stdout stderr assert offsetof linux unix i386 near far small huge interface null nan infinity
+"""
 
 
 class Names:
@@ -37,7 +37,7 @@ class Names:
         plain = re.sub(r"\W+", "_", plain).strip("_")[:60]
         if plain.upper() == plain:  # a macro, perhaps
             plain = plain.lower()
-        if not plain or plain[0].isdigit() or plain.lower() in RESERVED:
+        if not plain or plain[0].isdigit() or plain.lower() in RESERVED.split():
             plain = f"c_{plain}".rstrip("_") if plain else "c"
         chosen, n = plain, 1
         while {chosen, chosen + self.behind} & self.taken:
@@ -107,12 +107,27 @@ def table(kind: str, name: str, values: Array, numbers: str = "") -> str:
     return f"static const {kind} {name}[{len(said)}] = {{\n{shown}\n}};\n"
 
 
+def tidy(said: str) -> str:
+    """Without the parentheses that stand around a whole expression or around other ones."""
+    opened, partner = list[int](), dict[int, int]()
+    for place, c in enumerate(said):
+        if c == "(":
+            opened.append(place)
+        elif c == ")":
+            partner[opened.pop()] = place
+    gone = set[int]()
+    for first, last in partner.items():
+        if (first, last) == (0, len(said) - 1) or partner.get(first - 1) == last + 1:
+            gone |= {first, last}
+    return "".join(c for place, c in enumerate(said) if place not in gone)
+
+
 SAME = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "floor")
 CALLS = {name: name for name in SAME} | {
     "absolute": "fabs", "power": "pow", "maximum": "larger", "minimum": "smaller"}  # fmt: skip
 BINARY = ("power", "maximum", "minimum")
 ARITHMETIC = {
-    "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "{0} * {1}", "divide": "({0} / ({1}))",
+    "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "({0} * {1})", "divide": "({0} / {1})",
     "negative": "(-{0})", "greater": "({0} > {1})", "greater_equal": "({0} >= {1})", "less": "({0} < {1})",
     "less_equal": "({0} <= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})", "where": "({0} ? {1} : {2})",
 }  # fmt: skip
