@@ -1,29 +1,312 @@
-"""The C export, compiled as strictly as can be and run."""
+"""The C export, compiled as strictly as can be and run: right numbers, small tables, no name a command."""
 
+import csv
+import io
 import os
+import re
 import shutil
+import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from exported import everything
-from netwright.export.c_words import DOUBLE, FLOAT
-from netwright.export.expression import OPERATIONS
+from exported import HOSTILE, everything, frame, table_model
+from netwright import Network, TableModel
+from netwright.export import c
+from netwright.export.c_words import DOUBLE, FLOAT, RESERVED, Names, comment, number, quoted, table, tidy
+from netwright.export.export import BOUNDS, compared, trial
+from netwright.export.expression import OPERATIONS, Expression, value
+from netwright.export.program import Dense, Program, Target, run
+from netwright.tables.features import TableEncoder
+from netwright.tables.frame import Frame
+from netwright.tables.target import TargetEncoder
 
 MODELS = dict(everything())
 COMPILER = shutil.which("cc") or shutil.which("gcc")
-needs_compiler = pytest.mark.skipif(COMPILER is None and "CI" not in os.environ, reason="no C compiler")
+pytestmark = pytest.mark.skipif(COMPILER is None and "CI" not in os.environ, reason="no C compiler")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+OPTIONS = [{}, {"float32": True}, {"int8": True}]
 
 
-@needs_compiler
+def compiled(folder, *given, flags=STRICT):
+    done = subprocess.run([COMPILER, *flags, *given], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def written(folder, model, name="m", **options):
+    program = model if isinstance(model, Program) else model.program()
+    for each, data in c.files(program, name, **options).items():
+        (folder / each).write_bytes(data)
+    return program
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_it_gives_the_models_answers(tmp_path, name):
     proof = MODELS[name].export(tmp_path / "model.c")
-    assert proof.difference <= proof.bound
+    assert proof.difference <= proof.bound == BOUNDS[MODELS[name].program().dtype]
     assert (proof.labels, proof.rows) == (0, 256)
     assert {path.name for path in tmp_path.iterdir()} == {"model.c", "model.h", "model.test.json"}
 
 
-def test_every_operation_has_its_words():
+@pytest.mark.parametrize("name", ["elu", "exp", "cross_entropy:2,3", "labels", "table, number", "table, classes"])
+def test_float_loses_what_float_loses(tmp_path, name):
+    proof = MODELS[name].export(tmp_path / "m.c", float32=True)
+    assert 1e-9 < proof.difference <= proof.bound <= 1e-4
+    assert proof.labels == 0
+    assert not re.search(r"\b(W|b)\d+_\d+\[\d+\] = \{\n.*[0-9],", (tmp_path / "m.c").read_text())  # no double
+
+
+@pytest.mark.parametrize("name", ["gelu", "float32", "cross_entropy:2,3", "table, number", "table, two classes"])
+def test_int8_computes_with_the_rounded_weights(tmp_path, name):
+    """Its answers are those of the program with W rounded to 255 steps for each neuron, as nearly as ever."""
+    proof = MODELS[name].export(tmp_path / "m.c", int8=True)
+    assert BOUNDS["float64"] < proof.difference <= proof.bound
+    program = MODELS[name].program()
+    for layers in program.networks:
+        for layer in layers:
+            scale = np.float32(np.abs(layer.W).max(axis=1) / 127)
+            layer.W[:] = np.float64(np.round(layer.W / scale[:, None])) * scale[:, None]
+            layer.b[:] = layer.b.astype(np.float32)
+    given = trial(program)
+    difference, labels = compared(program, run(program, given), c.run(program, tmp_path, "m", given))
+    assert difference <= BOUNDS[program.dtype]
+    assert labels == 0
+
+
+def test_labels_that_int8_changes_are_said_and_are_no_error(tmp_path):
+    proof = MODELS["table, two classes"].export(tmp_path / "m.c", int8=True)
+    assert 0 < proof.labels < 13
+    assert f"{proof.labels} labels differ" in str(proof)
+
+
+# ── the compiler's word ──
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_strictest_compiler_has_nothing_to_say(tmp_path, options):
+    """And the sanitizers neither, on the trial's rows; as C++ the header is read too."""
+    for place, name in enumerate(["mish", "labels", "table, number", "table, classes", "table, one network"]):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        program = written(folder, MODELS[name], main=True, **options)
+        compiled(folder, "-c", "m.c", "-o", "strict.o")
+        given = trial(program)
+        data, room = c.packed(program, given)
+        (folder / "driver.c").write_text(c.driver(c.writer_of(program, "m", **options), 256, room))
+        compiled(folder, *SANITIZED, "-c", "-Dmain=own", "m.c")
+        compiled(folder, *SANITIZED, "driver.c", "m.o", "-lm", "-o", "driver")
+        done = subprocess.run([folder / "driver"], input=data, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert len(done.stdout.splitlines()) == 256
+    if cplusplus := shutil.which("c++"):
+        (folder / "use.cpp").write_text("""#include "m.h"
+int main() { m_prediction said; m_predict(&m_missing, &said); return said.y != said.y; }""")
+        command = [cplusplus, "-Wall", "-Werror", "use.cpp", "-c"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def test_every_operation_has_its_words_and_gives_numpys_numbers(tmp_path):
+    z = Expression("z")
     for words in (DOUBLE, FLOAT):
         assert {*words.operations} == {*OPERATIONS}
+    made = []
+    for name, function in OPERATIONS.items():
+        if name == "where":
+            made.append(Expression(name, (Expression("less", (z, 0.5)), 1.5, z)))
+        elif name in ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal"):
+            made.append(Expression("where", (Expression(name, (z, 0.5)), 2.0, 3.0)))
+        else:
+            made.append(Expression(name, (z, 0.75)[: function.nin]))
+    targets = tuple(Target(f"y{k}", k, 1) for k in range(len(made)))
+    one = np.ones((1, 1)), np.zeros(1)
+    for k, f in enumerate(made):
+        layers = (Dense(*one, f, "own"),)
+        program = Program(1, (layers,), (1.0,), (targets[0],), "float64", lambda given: (given, None), names=("x",))
+        x = np.array([[0.5], [1e-9], [2.0], [0.25], [7.0]])
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        written(folder, program)
+        found, _ = c.run(program, folder, "m", x)
+        np.testing.assert_allclose(found, value(f, z=x) * np.ones_like(x), rtol=1e-14)
+
+
+# ── names ──
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_and_levels_come_through_as_data(tmp_path, name):
+    columns = {name: [1.0, 2.0, 3.5] * 4, "level": [name, "b", "c"] * 4}
+    encoder = TableEncoder.fit(Frame.from_arrays(columns, categorical=["level"]))
+    target = TargetEncoder.fit(np.array([name, name + "!"] * 6, object), name, task="classification")
+    network = Network([len(encoder.feature_names), 1], rng=0)
+    model = TableModel(network, encoder, target, {"hidden": [], "weights": None, "drop": []})
+    written(tmp_path, model, main=True)
+    compiled(tmp_path, "m.c", "-lm", "-o", "m")
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([["level", name], [name, "2.0"], ["b", ""], [f" {name}\t", "3.5"]])
+    found = as_program(tmp_path, table.getvalue())
+    levels = np.array([name, "b", name], object)
+    if name == "":
+        levels[[0, 2]] = None, " \t"  # an empty cell is missing
+    P = model.predict_proba({name: np.array([2.0, np.nan, 3.5]), "level": levels})
+    assert found[0] == [name, f"probability of {name}", f"probability of {name}!"]
+    np.testing.assert_allclose([[float(p) for p in row[1:]] for row in found[1:]], P, rtol=1e-12)
+    assert {row[0] for row in found[1:]} <= {name, name + "!"}
+    # Nothing of a name is code: without comments and strings, the text has no call but of what every file has.
+    text = re.sub(r"/\*.*?\*/", "", (tmp_path / "m.c").read_text(), flags=re.DOTALL)
+    text = re.sub(r'"(\\.|[^"\\])*"', '""', text)
+    assert not {"system", "alert", "DROP"} & {*re.findall(r"\b(\w+)\s*\(", text)}
+
+
+def as_program(folder, text, code=0):
+    done = subprocess.run([folder / "m"], input=text.encode(), capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    if code:
+        return done.stderr.decode()
+    return [*csv.reader(io.StringIO(done.stdout.decode(), newline=""))]
+
+
+def test_identifiers_are_valid_and_each_another():
+    names = Names("_P")
+    made = [names.name(each) for each in [*HOSTILE, *HOSTILE, "a", "a_P", "A", "a b", "a_b", "NAN", "stdin", "_x", "9"]]
+    assert len({*made}) == len(made)
+    for each in made:
+        assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,69}", each)
+        assert each not in RESERVED.split()
+    assert made[-9:][0] == "a"
+    assert made[-9:][1] != "a_P"
+
+
+def test_a_comment_ends_where_it_should():
+    for name in [*HOSTILE, "*/*/", "/*/", "**/", "?" * 5 + "/", "a\\\nb", "*\\/"]:
+        said = comment(name)
+        assert "*/" not in said
+        assert "/*" not in said
+        assert "??" not in said
+        assert said.isascii()
+        assert said.isprintable()
+
+
+def test_what_c_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="a character 0 ends it"):
+        quoted("a\0b")
+    with pytest.raises(ValueError, match="no Unicode"):
+        quoted("\ud800")
+    with pytest.raises(ValueError, match=r"cannot hold the 5,000 bytes of 'xxx"):
+        quoted("x" * 5000)
+    for stem in ('a"b', "a\\b", "a??b", "a\nb"):
+        with pytest.raises(ValueError, match="#include"):
+            c.files(MODELS["tanh"].program(), stem)
+    with pytest.raises(ValueError, match="int8 must be True or False"):
+        MODELS["tanh"].export(tmp_path / "m.c", int8=1.5)
+
+
+@pytest.mark.parametrize("stem", ["int", "9 lives", "Ünïcødé", "my-model.v2", "数"])
+def test_a_file_may_have_any_other_name(tmp_path, stem):
+    assert MODELS["tanh"].export(tmp_path / f"{stem}.c").difference <= 1e-12
+
+
+# ── numbers ──
+
+
+def test_constants_come_back_to_the_bit():
+    for x in (0.1, -0.0, 1e-320, 1.7976931348623157e308, 3.0):
+        assert np.copysign(1, float(number(x).strip("()"))) == np.copysign(1, x)
+        assert float(number(x).strip("()")) == x
+    assert [number(np.inf), number(-1e39, True), number(np.nan)] == ["INFINITY", "(-INFINITY)", "NAN"]
+    values = np.random.default_rng(0).normal(size=100).astype(np.float32) * np.float32(1e-30)
+    said = re.findall(r"(\S+)f[,\n]", table("float", "t", values, "float"))
+    np.testing.assert_array_equal(np.array(said, np.float32), values)
+
+
+def test_parentheses_that_say_nothing_go():
+    assert tidy("((a + b))") == "a + b"
+    assert tidy("(a) + (b)") == "(a) + (b)"
+    assert tidy("f((a + (b)))") == "f(a + (b))"
+    assert tidy("((a) + (b))") == "(a) + (b)"
+
+
+# ── size ──
+
+
+def size_of(folder):
+    compiled(folder, "-c", "m.c", "-o", "m.o")
+    return (folder / "m.o").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "each"),
+    [("float32", {}, 4), ("float64", {}, 8), ("float64", {"float32": True}, 4), ("float32", {"int8": True}, 1)],
+)
+def test_it_takes_little_more_than_its_weights(tmp_path, dtype, options, each):
+    network = Network([64, 100, 10], loss="cross_entropy", rng=0, dtype=dtype)
+    written(tmp_path, network, **options)
+    assert size_of(tmp_path) <= 1.05 * each * network.theta.size + 4_000
+    mixture = table_model(7, hidden=(128, 128)).program()
+    if dtype == "float64" and not options:
+        networks = tuple(
+            tuple(
+                replace(layer, W=layer.W.astype("f4").astype("f8"), b=layer.b.astype("f4").astype("f8"))
+                for layer in net
+            )
+            for net in mixture.networks
+        )
+        mixture, each = replace(mixture, networks=networks), 4  # where nothing is lost by float
+    written(tmp_path, mixture, **options)
+    weights = sum(layer.W.size + layer.b.size for net in mixture.networks for layer in net)
+    held = 8 if dtype == "float32" and not options else each
+    assert size_of(tmp_path) <= 1.05 * held * weights + 16_000
+
+
+# ── as a program ──
+
+
+def test_as_a_program_it_reads_what_people_have(tmp_path):
+    model = table_model(3)
+    written(tmp_path, model, main=True)
+    compiled(tmp_path, *SANITIZED, "m.c", "-lm", "-o", "m")
+    names = frame().names
+    row = dict.fromkeys(names, "") | {"number": "4", "when": "2020-01-01", "level": '"quoted, ""so"""'}
+    row = {name: f'"{each}"' if "," in each and each[0] != '"' else each for name, each in row.items()}
+    heading = ",".join('"' + name.replace('"', '""') + '"' for name in names)
+
+    def said(end="\n", start="", **other):
+        return as_program(tmp_path, f"{start}{heading}{end}{','.join((row | other).values())}{end}")[1]
+
+    usual = said()
+    assert usual == said(end="\r\n") == said(start="\ufeff") == said(number=" 4.0 ") == said(number='"4"')
+    for when in ("2020-01-01T00:00:00Z", "2020-01-01 01:00:00+01:00", "2019-12-31 22:30-01:30", "1577836800000000"):
+        assert said(when=when) == usual
+    assert said(when="2020-01-02") != usual
+    whole = np.datetime64("2021-03-04T05:06:07.25", "us").astype(int)
+    assert said(when="2021-03-04T05:06:07.25") == said(when=str(whole))
+    assert said(number="") == said(number="nan") != usual
+    for when in ("0001-01-01", "1600-02-29", "1969-12-31T23:59:59.999999", "2000-03-01", "9999-12-31"):
+        assert said(when=when) == said(when=str(np.datetime64(when, "us").astype(int)))
+    assert "row 2: no number, in the column 'number'" in as_program(tmp_path, f"{heading}\nx,,,,,,,\n", 1)
+    assert "row 2: no date, in the column 'when'" in as_program(tmp_path, f"{heading}\n,,,2020-13-01,,,,\n", 1)
+    assert "row 3: it has not as many cells" in as_program(tmp_path, f"{heading}\n,,,,,,,\n1,2\n", 1)
+    assert "it is not there, in the column 'number'" in as_program(tmp_path, "a,b\n1,2\n", 1)
+    assert "it is not there" in as_program(tmp_path, "", 1)
+    assert "room" in as_program(tmp_path, f'{heading}\n"{"x" * (1 << 21)}', 1)
+    assert len(as_program(tmp_path, f"{heading}\n")) == 1
+
+
+def test_as_a_program_it_reads_plain_numbers(tmp_path):
+    model = MODELS["classes"]
+    written(tmp_path, model, main=True)
+    compiled(tmp_path, "m.c", "-lm", "-o", "m")
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    file = io.StringIO()
+    np.savetxt(file, x, delimiter=",", header="x3,x1,x2,x0", comments="")
+    header, *found = as_program(tmp_path, file.getvalue())
+    assert header[0] == "class"
+    assert [row[0] for row in found] == model.predict(x[:, [3, 1, 2, 0]]).tolist()
+    np.testing.assert_allclose(np.array([row[1:] for row in found], float), model.predict_proba(x[:, [3, 1, 2, 0]]))
+
+
+def test_without_a_compiler_nothing_is_proved(tmp_path, monkeypatch):
+    monkeypatch.setattr(c, "runtime", lambda *names: None)
+    assert str(MODELS["tanh"].export(tmp_path / "m.h")) == "not proved here: a C compiler, cc or gcc is not there"

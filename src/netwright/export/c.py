@@ -34,11 +34,17 @@ def files(
     with a scale for each neuron. main: whether it is a program as well, from a CSV with a header to predictions.
     ValueError for a file name that no #include takes, and for texts that no string of C can hold.
     """
-    float32, int8, main = arguments.flag("float32", float32), arguments.flag("int8", int8), arguments.flag("main", main)
+    main = arguments.flag("main", main)
     if re.search(r'["\\\x00-\x1f]|\?\?', name):
         raise ValueError(f"the file name {name!r} cannot be in an #include of C")
-    writer = Writer(program, name, "float" if float32 or program.dtype == "float32" else "double", int8)
+    writer = writer_of(program, name, float32, int8)
     return {f"{name}.h": header(writer).encode(), f"{name}.c": _source(writer, main).encode()}
+
+
+def writer_of(program: Program, name: str, float32: bool = False, int8: bool = False) -> Writer:
+    """How `files` writes it."""
+    float32, int8 = arguments.flag("float32", float32), arguments.flag("int8", int8)
+    return Writer(program, name, "float" if float32 or program.dtype == "float32" else "double", int8)
 
 
 def bound(program: Program, *, float32: bool = False, int8: bool = False, main: bool = False) -> float | None:
@@ -211,26 +217,22 @@ def _target(writer: Writer, name: str, target: Target) -> str:
 
 # ── on trial ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-COMPILE = ("-std=c99", "-O2")
-
 
 def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None:
     """The answers of the written files, compiled; None without a compiler."""
     compiler = runtime("cc", "gcc")
     if compiler is None:
         return None
-    header = (folder / f"{name}.h").read_text(encoding="utf-8")
-    real = "float" if re.search(r"^    float |const float x", header, re.MULTILINE) else "double"
-    data, room = _packed(program, table)
-    writer = Writer(program, name, real, False)
+    data, room = packed(program, table)
     rows = len(next(iter(table.values()))) if program.columns else len(table)
-    (folder / "driver.c").write_text(f'#include "{name}.h"\n' + driver(writer, rows, room), encoding="utf-8")
-    one = [compiler, *COMPILE, "-Dmain=own_main", "-c", f"{name}.c", "-o", "model.o"]
-    two = [compiler, *COMPILE, "driver.c", "model.o", "-lm", "-o", "driver"]
-    for command in (one, two):
-        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    said = driver(writer_of(program, name), rows, room)
+    one = ["-Dmain=own_main", "-c", f"./{name}.c", "-o", "model.o"]
+    two = ["-xc", "-", "-xnone", "model.o", "-lm", "-o", "driver"]
+    for each in (one, two):
+        command = [compiler, "-std=c99", "-O2", *each]
+        made = subprocess.run(command, cwd=folder, input=said.encode(), capture_output=True, check=False)
         if made.returncode:
-            raise ValueError(f"the C export does not compile: {made.stderr.strip()}")
+            raise ValueError(f"the C export does not compile: {made.stderr.decode('utf-8', 'replace').strip()}")
     done = subprocess.run([str(folder / "driver")], input=data, capture_output=True, check=False)
     if done.returncode:
         raise ValueError(f"the C export does not run: it ends with {done.returncode}")
@@ -240,14 +242,14 @@ def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None
 
 
 def driver(writer: Writer, rows: int, room: int) -> str:
-    """A main that reads what `_packed` gives, and prints each row's labels and then its numbers."""
+    """A main that reads what `packed` gives, and prints each row's labels and then its numbers."""
     program = writer.program
     if program.columns:
         read = [f"{writer.prefix}_row x;"]
         for field, column in zip(writer.fields, program.columns, strict=True):
             read.append(f"x.{field} = {'text' if isinstance(column, TextColumn) else 'number'}();")
     else:
-        read = [f"{writer.real} x[{program.inputs}];", f"for (int i = 0; i < {program.inputs}; i++)"]
+        read = [f"{writer.prefix}_real x[{program.inputs}];", f"for (int i = 0; i < {program.inputs}; i++)"]
         read.append("    x[i] = number();")
     read += [f"{writer.prefix}_prediction said;", f"{writer.prefix}_predict({'&' * bool(program.columns)}x, &said);"]
     labels, numbers = list[str](), list[str]()
@@ -258,10 +260,10 @@ def driver(writer: Writer, rows: int, room: int) -> str:
         labels.append(f'printf("%d ", said.{name});')
         numbers += [f"for (int k = 0; k < {target.values}; k++)", f'    printf("%.17g ", said.{name}_P[k]);']
     reading, printing = ("".join(f"        {line}\n" for line in lines) for lines in (read, labels + numbers))
-    return Template(text.DRIVER).substitute(rows=rows, room=room, read=reading, print=printing)
+    return Template(text.DRIVER).substitute(file=writer.file, rows=rows, room=room, read=reading, print=printing)
 
 
-def _packed(program: Program, table: Any) -> tuple[bytes, int]:
+def packed(program: Program, table: Any) -> tuple[bytes, int]:
     """(the rows' numbers as doubles, and texts with their lengths, one row after the other; room for a row's texts)."""
     if not program.columns:
         return np.asarray(table, np.float64).tobytes(), 1

@@ -188,8 +188,8 @@ def main(program: Program, file: str, prefix: str, real: str, fields: list[str],
             for j, (field, kind) in enumerate(zip(fields, kinds, strict=True))
         )
     else:
-        declared = f"        {real} x[COLUMNS];"
-        read = f"        for (int j = 0; j < COLUMNS; j++)\n            x[j] = ({real}){_read('number', 'j')};\n"
+        declared = f"        {prefix}_real x[COLUMNS];"
+        read = f"        for (int j = 0; j < COLUMNS; j++)\n            x[j] = ({prefix}_real){_read('number', 'j')};\n"
     header, printed = _printed(program, real, prefix, results)
     parts = [READERS[kind] for kind in READERS if kind in kinds or (kind == "number" and "date" in kinds)]
     return Template("".join([READ, *parts, MAIN])).substitute(

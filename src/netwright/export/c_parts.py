@@ -46,7 +46,7 @@ class Writer:
         """The parameter that the columns come by."""
         if self.program.columns:
             return f"const {self.prefix}_row *row"
-        return f"const {self.real} x[{self.prefix.upper()}_INPUTS]"
+        return f"const {self.prefix}_real x[{self.prefix.upper()}_INPUTS]"
 
     def fill(self, template: str, **values: Any) -> str:
         """The template with its names filled in."""
@@ -65,7 +65,7 @@ class Writer:
 
 
 def header(writer: Writer) -> str:
-    program, prefix, real = writer.program, writer.prefix, writer.real
+    program, prefix = writer.program, writer.prefix
     lines = [f"{prefix}_prediction said;"]
     row = _names(writer)
     if program.columns:
@@ -73,7 +73,7 @@ def header(writer: Writer) -> str:
         lines.append(f"row.{writer.fields[0]} = ...;")
         row = _row(writer)
     else:
-        lines.insert(0, f"{real} x[{prefix.upper()}_INPUTS] = {{...}};")
+        lines.insert(0, f"{prefix}_real x[{prefix.upper()}_INPUTS] = {{...}};")
     lines.append(f"{prefix}_predict({'&row' if program.columns else 'x'}, &said);")
     return writer.fill(
         text.HEADER,
@@ -111,9 +111,9 @@ def _prediction(writer: Writer) -> str:
             lines.append(
                 f"    int {name}; /* {comment(target.name)}: the place of the class in {prefix}_{name}_classes */"
             )
-            lines.append(f"    {writer.real} {name}_P[{target.values}]; /* the classes' probabilities */")
+            lines.append(f"    {prefix}_real {name}_P[{target.values}]; /* the classes' probabilities */")
         else:
-            lines.append(f"    {writer.real} {name}; /* {comment(target.name)} */")
+            lines.append(f"    {prefix}_real {name}; /* {comment(target.name)} */")
     shown = ["typedef struct {", *lines, f"}} {prefix}_prediction;", ""]
     for name, target in zip(writer.results, program.targets, strict=True):
         if target.classes:

@@ -19,6 +19,8 @@ extern "C" {
 
 #define ${upper}_INPUTS $inputs /* of the networks */
 
+typedef $real ${prefix}_real;
+
 $row
 $prediction
 $predict
@@ -175,18 +177,24 @@ static int best(const real *P, int n)
 }
 """
 
-DRIVER = """
+DRIVER = """#include "$file.h"
+
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 static char texts[$room];
 static size_t used;
 
+static void get(void *where, size_t size)
+{
+    if (fread(where, 1, size, stdin) != size)
+        exit(1);
+}
+
 static double number(void)
 {
     double x;
-    if (fread(&x, sizeof x, 1, stdin) != 1)
-        used = sizeof texts;
+    get(&x, sizeof x);
     return x;
 }
 
@@ -194,10 +202,10 @@ static const char *text(void)
 {
     int length;
     char *start = texts + used;
-    if (fread(&length, sizeof length, 1, stdin) != 1 || length < 0)
+    get(&length, sizeof length);
+    if (length < 0)
         return NULL;
-    if ((size_t)length + 1 > sizeof texts - used || fread(start, 1, (size_t)length, stdin) != (size_t)length)
-        return NULL;
+    get(start, (size_t)length);
     start[length] = 0;
     used += (size_t)length + 1;
     return start;
@@ -209,9 +217,7 @@ int main(void)
     (void)text;
     for (int row = 0; row < $rows; row++) {
         used = 0;
-$read
-$print
-        printf("\\n");
+$read$print        printf("\\n");
     }
     return 0;
 }
