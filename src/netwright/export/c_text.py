@@ -117,15 +117,19 @@ SPACE = """static int is_space(char c)
 }
 """
 
-LOOKUP = """/* The place of the key that the text of so many characters is, of n keys in order; -1 if none is. */
-static int found(const char *const *keys, int n, const char *text, size_t length)
+LOOKUP = """typedef unsigned $offset offset;
+
+/* The place of the key that the text of so many characters is, of n keys in order, which start where `starts` says;
+   -1 if none is. */
+static int found(const char *keys, const offset *starts, int n, const char *text, size_t length)
 {
     int low = 0, high = n;
     while (low < high) {
         const int middle = low + (high - low) / 2;
-        int order = strncmp(keys[middle], text, length);
+        const char *key = keys + starts[middle];
+        int order = strncmp(key, text, length);
         if (order == 0)
-            order = keys[middle][length] != 0;
+            order = key[length] != 0;
         if (order == 0)
             return middle;
         if (order < 0)
@@ -137,17 +141,17 @@ static int found(const char *const *keys, int n, const char *text, size_t length
 }
 
 /* The same, else without the white space around the text. */
-static int place(const char *const *keys, int n, const char *text)
+static int place(const void *keys, const offset *starts, int n, const char *text)
 {
     size_t length = strlen(text);
-    int at = found(keys, n, text, length);
+    int at = found(keys, starts, n, text, length);
     if (at >= 0)
         return at;
     while (length > 0 && is_space(*text))
         text++, length--;
     while (length > 0 && is_space(text[length - 1]))
         length--;
-    return found(keys, n, text, length);
+    return found(keys, starts, n, text, length);
 }
 """
 

@@ -122,6 +122,15 @@ def tidy(said: str) -> str:
     return "".join(c for place, c in enumerate(said) if place not in gone)
 
 
+def texts(name: str, keys: list[str]) -> tuple[str, Array]:
+    """(one object with all of these strings, each behind the other, where each starts in it)."""
+    sizes = [len(key.encode("utf-8", "surrogatepass")) + 1 for key in keys]
+    members = "\n".join(f"    char k{place}[{size}];" for place, size in enumerate(sizes))
+    listed = "".join(f"    {quoted(key)},\n" for key in keys)
+    starts = np.cumsum([0, *sizes])[:-1]
+    return f"static const struct {{\n{members}\n}} {name} = {{\n{listed}}};\n", starts
+
+
 SAME = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "floor")
 CALLS = {name: name for name in SAME} | {
     "absolute": "fabs", "power": "pow", "maximum": "larger", "minimum": "smaller"}  # fmt: skip
