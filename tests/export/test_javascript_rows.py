@@ -139,8 +139,14 @@ def test_a_plain_row_is_a_list_or_has_names(tmp_path):
         """
         const tried = (row) => { try { return m.predict(row); } catch (error) { return `${error}`; } };
         say([[1, 2, 3], Float32Array.of(1, 2, 3), new Map([["c", 3], ["__proto__", 2], ["a", 1]]),
-          JSON.parse('{"c": 3, "__proto__": 2, "a": 1}'), [1, 2], [1, 2, NaN], ["1", "x", 2]].map(tried));
+          JSON.parse('{"c": 3, "__proto__": 2, "a": 1}'), [1, 2], [1, 2, NaN], [1, null, 2],
+          ["1", "x", 2]].map(tried));
         """,
     )
     assert said[:4] == [pytest.approx(network.predict(np.array([[1.0], [2], [3]])).item(), rel=1e-14)] * 4
-    assert all(each.startswith("TypeError: a row has 3 numbers, got 1,") for each in said[4:])
+    assert [each.removeprefix("TypeError: ") for each in said[4:]] == [
+        "a row has 3 numbers, got 2",
+        'column "c": the number is missing',
+        'column "__proto__": the number is missing',
+        'column "1": x is not a number',
+    ]

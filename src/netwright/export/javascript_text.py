@@ -130,12 +130,15 @@ const found = ({ codes, was, rows, unseen, missing }, row, name) => {
 const coded = ({ levels = [] }, others) =>
   new Map([...levels.map((level, place) => /** @type {[string, number]} */ ([level, place])), ...others]);"""
 
-PLAIN = """/** The network's inputs. @type {{(row: Row) => Float64Array}} */
+PLAIN = """/** The network's inputs, none of which may be missing. @type {{(row: Row) => Float64Array}} */
 const features = (row) => {{
-  const listed = Array.isArray(row) || ArrayBuffer.isView(row);
-  const x = Float64Array.from(listed ? /** @type {{any}} */ (row) : columns.map(({{ name }}) => number(row, name)));
-  if (x.length !== {inputs} || x.some(Number.isNaN)) throw new TypeError(`a row has {inputs} numbers, got ${{[...x]}}`);
-  return x;
+  const listed = Array.isArray(row) || ArrayBuffer.isView(row), A = new Float64Array({inputs});
+  const length = listed ? /** @type {{ArrayLike<number>}} */ (row).length : A.length;
+  if (length !== A.length) throw new TypeError(`a row has {inputs} numbers, got ${{length}}`);
+  columns.forEach(({{ name }}, i) => (A[i] = number(row, listed ? String(i) : name)));
+  const gap = A.findIndex(Number.isNaN);
+  if (gap >= 0) throw new TypeError(`column ${{JSON.stringify(columns[gap].name)}}: the number is missing`);
+  return A;
 }};"""
 
 LAYER = """/**
