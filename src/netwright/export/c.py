@@ -15,7 +15,7 @@ from netwright.core.activations import ACTIVATIONS
 from netwright.core.arguments import Array
 from netwright.export import c_text as text
 from netwright.export.c_main import main as as_program
-from netwright.export.c_parts import Writer, features, header
+from netwright.export.c_parts import Writer, features, header, lookup
 from netwright.export.c_words import DOUBLE, quoted, single, table, tidy
 from netwright.export.export import compared, runtime, trial
 from netwright.export.numbers import weights_of
@@ -92,7 +92,7 @@ def _source(writer: Writer, main: bool) -> str:
         *_activations(writer),
         *_tables(writer),
         *map(_network, [writer] * len(program.networks), range(len(program.networks))),
-        *([text.LOOKUP] * texts),
+        *lookup(writer),
         *(features(writer) if program.columns else []),
         *([text.BEST] if any(target.outputs > 1 for target in program.labelled) else []),
         *_classes(writer),
@@ -218,8 +218,8 @@ def _target(writer: Writer, name: str, target: Target) -> str:
 # ── on trial ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None:
-    """The answers of the written files, compiled; None without a compiler."""
+def run(program: Program, folder: Path, name: str, table: Any, **options: bool) -> Answers | None:
+    """The answers of the written files, compiled, whatever the options were; None without a compiler."""
     compiler = runtime("cc", "gcc")
     if compiler is None:
         return None
@@ -232,7 +232,7 @@ def run(program: Program, folder: Path, name: str, table: Any) -> Answers | None
         command = [compiler, "-std=c99", "-O2", *each]
         made = subprocess.run(command, cwd=folder, input=said.encode(), capture_output=True, check=False)
         if made.returncode:
-            raise ValueError(f"the C export does not compile: {made.stderr.decode('utf-8', 'replace').strip()}")
+            raise ValueError(f"the C export does not compile: {made.stderr.decode('utf-8', 'replace')[:200]}")
     done = subprocess.run([str(folder / "driver")], input=data, capture_output=True, check=False)
     if done.returncode:
         raise ValueError(f"the C export does not run: it ends with {done.returncode}")

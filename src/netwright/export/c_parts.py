@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from netwright.export import c_text as text
-from netwright.export.c_words import DOUBLE, FLOAT, Names, comment, number, quoted, single, table, tidy
+from netwright.export.c_words import DOUBLE, FLOAT, Names, comment, number, single, table, texts, tidy
 from netwright.export.expression import Words
 from netwright.export.program import NumberColumn, Program, TextColumn
 
@@ -169,16 +169,15 @@ def _text(writer: Writer, j: int, field: str, column: TextColumn, first: int) ->
     places = np.array([column.codes[key] for key in keys], int)
     tables, find = [], [f"at = {column.unseen};"]
     if keys:
-        tables.append(
-            f"static const char *const keys{j}[] = {{\n" + "".join(f"    {quoted(k)},\n" for k in keys) + "};\n"
-        )
+        strings, starts = texts(f"keys{j}", keys)
+        tables += [strings, table("offset", f"key_starts{j}", starts)]
         tables.append(table("unsigned", f"places{j}", places))
         find = [
-            f"at = place(keys{j}, {len(keys)}, row->{field});",
+            f"at = place(&keys{j}, key_starts{j}, {len(keys)}, row->{field});",
             f"at = at < 0 ? {column.unseen} : places{j}[at];",
         ]
     body = [f"at = {column.missing};", f"if (row->{field} != NULL) {{", *(f"    {each}" for each in find), "}"]
-    kind = "float" if writer.real == "float" or np.array_equal(rows, single(rows)) else "double"
+    kind = "float" if writer.real == "float" or writer.int8 or np.array_equal(rows, single(rows)) else "double"
     size = 4 if kind == "float" else 8
     count = np.count_nonzero(rows)
     if count * (size + 2) + 2 * len(rows) < 0.75 * rows.size * size:
@@ -199,3 +198,10 @@ def _text(writer: Writer, j: int, field: str, column: TextColumn, first: int) ->
         tables.append(table(kind, f"features{j}", rows.ravel(), kind))
         body += [f"for (int k = 0; k < {width}; k++)", f"    A[{first} + k] = features{j}[{width} * at + k];"]
     return tables, body
+
+
+def lookup(writer: Writer) -> list[str]:
+    """How texts are found, with a type that all of their starts fit in."""
+    keys = [list(column.codes) for column in writer.program.columns if isinstance(column, TextColumn)]
+    longest = max((len("".join(each).encode("utf-8", "replace")) + len(each) for each in keys), default=0)
+    return [writer.fill(text.LOOKUP, offset="short" if longest < 65536 else "int")] * any(keys)
