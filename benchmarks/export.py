@@ -2,9 +2,9 @@
 
     python benchmarks/export.py [--turns 9]
 
-The net is 64-100-10 (relu, softmax) on scikit-learn's digits, in float32. Medians over turns, in each of which everybody
-has a go. Others' converters (skl2onnx, emlearn, m2cgen) take part where they are installed: they get scikit-learn's own
-MLPClassifier with the same weights.
+The net is 64-100-10 (relu, softmax) on scikit-learn's digits, in float32. Medians over turns, in each of which
+everybody has a go. Others' converters (skl2onnx, emlearn, m2cgen) take part where they are installed: they get
+scikit-learn's own MLPClassifier with the same weights.
 """
 
 import argparse
@@ -56,17 +56,8 @@ def compiled(folder, source, call, name, *objects):
     """The seconds that a row takes in C, as a function."""
     (folder / f"{source}_time.c").write_text(TIMING.format(name=name, call=call))
     binary = folder / f"{source}_time"
-    command = [
-        "cc",
-        "-O3",
-        "-I",
-        str(folder),
-        str(folder / f"{source}_time.c"),
-        *map(str, objects),
-        "-lm",
-        "-o",
-        str(binary),
-    ]
+    given = [folder / f"{source}_time.c", *objects, "-lm", "-o", binary]
+    command = ["cc", "-O3", "-I", folder, *given]
     subprocess.run(command, check=True)
     return lambda: float(subprocess.run([binary], capture_output=True, text=True, check=True).stdout.split()[0])
 
@@ -124,7 +115,10 @@ def ours(model, folder, x):
         model.export(folder / "net.mjs")
         (folder / "time.mjs").write_text(NODE)
         run = [node, "time.mjs"]
-        once = lambda: float(subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+        def once():
+            return float(subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
         yield "JavaScript, in Node", (folder / "net.mjs").stat().st_size, "file", once
 
 

@@ -315,4 +315,4 @@ def test_as_a_program_it_reads_plain_numbers(tmp_path):
 
 def test_without_a_compiler_nothing_is_proved(tmp_path, monkeypatch):
     monkeypatch.setattr(c, "runtime", lambda *names: None)
-    assert str(MODELS["tanh"].export(tmp_path / "m.h")) == "not proved here: a C compiler, cc or gcc is not there"
+    assert str(MODELS["tanh"].export(tmp_path / "m.c")) == "not proved here: a C compiler, cc or gcc is not there"

@@ -25,9 +25,9 @@ const field = (column) => {
     return input;
   };
   if (column.kind === "number") {
-    const { middle, spread } = column, step = Math.pow(10, Math.floor(Math.log10(spread)) - 1);
+    const step = Math.pow(10, Math.floor(Math.log10(column.spread)) - 1);
     put(make("input", { id, type: "number", step: "any" }));
-    const ends = { min: middle - 3 * spread, max: middle + 3 * spread, step };
+    const ends = { min: column.low, max: column.high, step };
     put(make("input", { type: "range", ariaLabel: column.name, ...ends }));
   } else if (column.kind === "date") {
     put(make("input", { id, type: "datetime-local", step: 1 }));

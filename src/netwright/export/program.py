@@ -222,9 +222,7 @@ def _of_date(encoder: Date, t: Expression) -> Iterator[Any]:
 def _texts(encoder: Category | Levels) -> TextColumn:
     levels: list[str] = encoder.levels
     known = places_of(levels, _other_spellings(levels))
-    codes = {
-        level: place for level, place in sorted((each, place) for each, place in known.items() if each is not None)
-    }
+    codes = dict(sorted((each, place) for each, place in known.items() if each is not None))
     unseen, missing = len(levels), len(levels) + 1
     strange = next(name for name in map("(new {})".format, range(len(levels) + 1)) if name not in codes)
     values = np.array([*levels, strange, None], dtype=object)
