@@ -95,7 +95,7 @@ def ours(model, folder, x):
         name = "net8" if options else "net"
         model.export(folder / f"{name}.c", **options)
         subprocess.run(["cc", "-O3", "-c", str(folder / f"{name}.c"), "-o", str(folder / f"{name}.o")], check=True)
-        call = f"{name}_prediction said; {name}_predict(x + 64 * (i % 64), &said); sum += said.class_P[0];"
+        call = f"{name}_prediction said; {name}_predict(x + 64 * (i % 64), &said); sum += said.c_class_P[0];"
         once = compiled(folder, name, call, name, folder / f"{name}.o")
         size = text_of(folder / f"{name}.o")
         assert size <= 1.05 * (weights / 4 if options else weights) + 16_000, (label, size, weights)
@@ -156,7 +156,7 @@ def others(model, folder, x):
         import emlearn
 
         made = emlearn.convert(theirs, method="inline", dtype="float")
-        made.save(file=str(folder / "em.h"), name="em", format="c")
+        made.save(file=str(folder / "em.h"), name="em")
         call = "sum += em_predict(x + 64 * (i % 64), 64);"
         (folder / "em_only.c").write_text('#include "em.h"\nint own(const float *x) { return em_predict(x, 64); }\n')
         include = f"-I{Path(emlearn.__file__).parent}"
