@@ -64,7 +64,7 @@ def test_the_worst_rows_are_named_by_their_place(model):
         order = np.argsort(-np.abs(off), kind="stable")[:10]
         assert [each.off for each in found] == pytest.approx(off[order].tolist())
     assert [each.place for each in found] == [frame.place(int(row)) for row in order]
-    assert [each.true for each in found] == [str(truth[row]) for row in order]
+    assert [each.true for each in found] == [f"{y:.6g}" if isinstance(y, float) else y for y in truth[order].tolist()]
 
 
 def test_a_model_without_mistakes_has_none_to_show():
@@ -88,7 +88,7 @@ def test_a_column_that_is_the_target_in_disguise_is_told(classes):
     assert cards["level"].values == "2 levels: " + ", ".join(
         sorted("uv", key=lambda v: -sum(model.held_out.column("level") == v))
     )
-    assert cards["a"].values.startswith(f"{model.held_out.column('a').min():.6g} to ")
+    assert cards["a"].values.startswith(f"numbers from {model.held_out.column('a').min():.6g} to ")
 
 
 def test_guessing_scores_what_scikit_learns_dummies_do():

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import netwright
 
 if TYPE_CHECKING:
-    from netwright.core.arguments import Array
     from netwright.export.live import Live
     from netwright.tables.frame import Frame
     from netwright.tabular.model import TableModel
@@ -56,17 +55,15 @@ def _live(model: "TableModel", frame: "Frame") -> "Live | None":
     except ValueError:  # an activation of one's own
         return None
 
-    def value(values: "Array", number: bool) -> float | str | None:
-        told = spelling(values)
-        return None if not told else float(told) if number else told
+    def value(name: str, i: int) -> float | str | None:
+        told = spelling(frame.column(name)[i])
+        if name in dates and told and "T" not in told:
+            told += "T00:00:00"
+        return None if not told else float(told) if name in numbers else told
 
-    numbers = {*model.encoder.numbers}
+    names, numbers, dates = model.encoder.names(), {*model.encoder.numbers}, {*model.encoder.names("date")}
     rows = [
-        Row(
-            frame.place(i),
-            [value(frame.column(name)[i], name in numbers) for name in model.encoder.names()],
-            spelling(frame.column(model.target.name)[i]),
-        )
+        Row(frame.place(i), [value(name, i) for name in names], spelling(frame.column(model.target.name)[i]))
         for i in range(min(BEGIN, frame.n_rows))
     ]
     return live(program, rows)

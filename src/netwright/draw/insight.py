@@ -47,11 +47,11 @@ def mistakes(rows: Sequence[tuple[str, str, str, float]], classes: bool) -> Pane
     return Panel(title, caption, header=("row", "true", "predicted", last), rows=cleaned, words=3)
 
 
-def data_card(rows: Sequence[tuple[str, str, float, str, str]]) -> Panel:
-    """(column, kind, share missing, values, what to mind) of each column."""
+def data_card(rows: Sequence[tuple[str, float, str, str]]) -> Panel:
+    """(column, share missing, values, what to mind) of each column."""
     said = [
-        (words.clean(name), kind, words.clean(values), words.clean(mind), f"{missing:.1%}" if missing else "–")
-        for name, kind, missing, values, mind in rows
+        (words.clean(name), words.clean(values), words.clean(mind), f"{missing:.1%}" if missing else "–")
+        for name, missing, values, mind in rows
     ]
     caption = "The columns that the model learned from, in the rows held out."
-    return Panel("The data", caption, header=("column", "kind", "values", "", "missing"), rows=said, words=4, wide=True)
+    return Panel("The data", caption, header=("column", "values", "", "missing"), rows=said, words=3, wide=True)

@@ -7,7 +7,7 @@ const make = (tag, given = {}, ...inside) => {
   made.append(...inside);
   return made;
 };
-const shown = (x) => Number(x.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+const shown = (x) => Number(x.toPrecision(6)).toLocaleString("en", { maximumSignificantDigits: 6 });
 let row = new Map();
 
 const field = (column) => {

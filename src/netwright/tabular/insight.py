@@ -69,15 +69,14 @@ def doubts(model: TableModel, frame: Frame, A: Array) -> list[Doubt]:
     size = np.abs(np.where(off == -1.0, 0, off)) if model.target.classes else np.abs(off)
     worst = [row for row in np.argsort(-size, kind="stable")[:WORST].tolist() if size[row] > 0]
     return [
-        Doubt(frame.place(row), spelling(truth.values[row]), spelling(predicted[row]), float(off[row])) for row in worst
+        Doubt(frame.place(row), _brief(truth.values[row]), _brief(predicted[row]), float(off[row])) for row in worst
     ]
 
 
 class Card(NamedTuple):
-    """What a column holds: its kind, the share that is missing, its values in a few words, and what to mind."""
+    """What a column holds: the share that is missing, its values in a few words, and what to mind."""
 
     name: str
-    kind: str
     missing: float
     values: str
     mind: str
@@ -93,17 +92,17 @@ def _card(name: str, column: Column, target: Column, classes: bool) -> Card:
     known = ~column.missing
     values, kind = column.values[known], column.kind
     if not len(values):
-        return Card(name, kind, 1.0, "", "no row held out has a value")
+        return Card(name, 1.0, "", "no row held out has a value")
     if kind in ("number", "date"):
         low, middle, high = np.sort(values)[[0, len(values) // 2, -1]]
-        shown = f"{_brief(low)} to {_brief(high)}, median {_brief(middle)}"
+        shown = f"{kind}s from {_brief(low)} to {_brief(high)}, median {_brief(middle)}"
     else:
         levels, counts = np.unique(np.array([spelling(each) for each in values]), return_counts=True)
         most = levels[np.argsort(-counts, kind="stable")][:3].tolist()
         shown = f"{len(levels):,} levels: {', '.join(most)}" + ", …" * (len(levels) > 3)
     told = _told(column, target, classes, known)
     mind = f"tells the target nearly alone ({told:.1%}): is it known when one predicts?" if told >= COPY else ""
-    return Card(name, kind, float(1 - known.mean()), shown, mind)
+    return Card(name, float(1 - known.mean()), shown, mind)
 
 
 def _brief(value: object) -> str:
