@@ -13,7 +13,7 @@ from netwright.core.losses import Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
 from netwright.engines import ENGINES
 from netwright.files.container import read
-from netwright.recipes.checkpoint import OF_ONE, MixtureCheckpoint
+from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.hints import nearly
@@ -22,6 +22,7 @@ from netwright.tables.target import TASKS, TargetEncoder, with_target
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
 from netwright.tabular.single import TRAINING, OneNetwork
+from netwright.training.checkpoint import KIND as OF_ONE
 from netwright.training.history import Callback
 from netwright.training.options import TrainingOptions
 
@@ -174,7 +175,7 @@ def asks_for_one(arguments: Mapping[str, Any]) -> bool:
     if arguments.get("callbacks") or any(arguments.get(name) is not None for name in ABOUT_ONE):
         return True
     resumed = TrainingOptions(checkpoint=arguments.get("checkpoint"), resume=arguments.get("resume")).resumed
-    return resumed is not None and read(resumed)[0] == OF_ONE
+    return resumed is not None and read(resumed)[0] == OF_ONE.name
 
 
 # ── what `train_table` checks and chooses ────────────────────────────────────────────────────────────────────────────
