@@ -284,13 +284,18 @@ def of_arrays(**options):
     return Network([2, 1], rng=0).train(X, Y, epochs=1, **options)
 
 
-@pytest.mark.parametrize("learn", [
-    lambda table, **options: train_table(table, "size", **options),
-    lambda table, **options: TabularClassifier(**options).fit(without(table, "size"), table["size"]),
-    lambda table, **options: train_table(table, "size", hidden=[3], epochs=1, **options),
-    lambda table, **options: MLPClassifier(max_iter=1, **options).fit(np.c_[table["a"], table["b"]], table["size"]),
-    lambda table, **options: of_arrays(**options),
-], ids=["mixture", "estimator of a mixture", "one network of a table", "estimator of one network", "Network.train"])  # fmt: skip
+LEARNERS = {
+    "mixture": lambda table, **options: train_table(table, "size", **options),
+    "its estimator": lambda table, **options: TabularClassifier(**options).fit(without(table, "size"), table["size"]),
+    "one network": lambda table, **options: train_table(table, "size", hidden=[3], epochs=1, **options),
+    "MLPClassifier": lambda table, **options: MLPClassifier(max_iter=1, **options).fit(
+        np.c_[table["a"], table["b"]], table["size"]
+    ),
+    "Network.train": lambda table, **options: of_arrays(**options),
+}
+
+
+@pytest.mark.parametrize("learn", LEARNERS.values(), ids=LEARNERS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_no_checkpoint_is_not_overwritten(learn, tmp_path):
     table = table_of("size")

@@ -262,6 +262,11 @@ def in_marks(frame: Frame, name: str, decimal: str, thousands: str | None) -> Ar
     return numbers
 
 
+def by_column(said: Any) -> dict[str, Any]:
+    """What is said by column, under '' of all others, where it may be said of all alike; None says nothing."""
+    return {} if said is None else dict(said) if isinstance(said, Mapping) else {"": said}
+
+
 def without(column: Array, nulls: Collection[str]) -> Array:
     """A column without the values that spell a missing one: of numbers, those that are as large."""
     if kind_of(column) == "text":

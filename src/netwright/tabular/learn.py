@@ -161,7 +161,7 @@ def train_table(
     model.network, model.history = learner.learn()
     del learner  # and what it learned from: the scores take memory too
     if model.held_out is not None:
-        model.scores = model.scores_of(model.held_out, notes=[])
+        model.scores, _ = model.scores_of(model.held_out)
     return model
 
 

@@ -109,8 +109,9 @@ class Keeper:
 
     rarely: to write it takes at most one part in so many of the time.
 
-    ValueError for a file that is there and is no checkpoint. The first must succeed: OSError. A later one that fails (the disk is full, the folder gone) costs the checkpoint and
-    not the training: a RuntimeWarning says so once, it is tried again, and `end` says what has become of it.
+    ValueError for a file that is there and is no checkpoint. The first must succeed: OSError. A later one that fails
+    (the disk is full, the folder gone) costs the checkpoint and not the training: a RuntimeWarning says so once, it is
+    tried again, and `end` says what has become of it.
     """
 
     def __init__(self, path: Any, write: Callable[[Any], None], rarely: float = 20):
