@@ -18,7 +18,7 @@ from netwright.files.schema import check, natural, plain
 from netwright.tables import sql
 from netwright.tables.csv_columns import read_csv
 from netwright.tables.csv_layout import find_layout
-from netwright.tables.formats import PACKINGS, format_of
+from netwright.tables.formats import PACKINGS, format_of, tabbed
 from netwright.tables.frame import Frame
 from netwright.tables.json_rows import read_json
 from netwright.tables.memory import with_words
@@ -99,7 +99,7 @@ def read_table(
             if form == "json":
                 return with_words(read_json(texts, source, encoding), formats, categorical)
             file = find_layout(
-                again, encoding, delimiter=delimiter or "", usual="\t" if ".tsv" in path.name.lower() else "",
+                again, encoding, delimiter=delimiter or "", usual="\t" if tabbed(path) else "",
                 header=header, nulls=usual, skip_lines=skip_lines, units_line=units_line,
             )  # fmt: skip
             return read_csv(texts, file, source, ("",) if spelled else usual, Path(scratch), spelled=spelled)
@@ -117,8 +117,7 @@ def read_table(
 
 def check_reading(where: str, reading: Any) -> None:
     """ValueError for what `read_table` would not take as its options: what a model's file says of the next table."""
-    own = ("path", "categorical", "needed", "spelled")  # which the model says by itself
-    given = {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
+    given = reading_options()
     known = {
         "encoding?": str,
         "nulls?": ({"...": [str]}, [str]),
@@ -134,6 +133,12 @@ def check_reading(where: str, reading: Any) -> None:
         _python_encoding(given["encoding"])
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+def reading_options() -> dict[str, Any]:
+    """The options of `read_table` that may hold for several files, with their defaults."""
+    own = ("path", "categorical", "needed", "spelled")  # which a model says by itself
+    return {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
 
 
 def _date_formats(date_format: str | Mapping[str, str] | None) -> Mapping[str, str]:

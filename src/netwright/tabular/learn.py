@@ -11,12 +11,14 @@ from netwright.core.activations import Activation
 from netwright.core.arguments import Array, brief, function, number, several, text, whole
 from netwright.core.losses import Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
+from netwright.core.registry import did_you_mean
 from netwright.engines import ENGINES
 from netwright.files.container import read
 from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.hints import nearly
+from netwright.tables.read import reading_options
 from netwright.tables.split import split_rows
 from netwright.tables.target import TASKS, TargetEncoder, with_target
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
@@ -95,7 +97,8 @@ def train_table(
         exist. The same call on the same table then ends with the same bits as if it had never been interrupted, a
         mixture with the same file. What it took before counts for max_seconds.
     tell: called while a mixture is learnt, with words such as "networks 3/8" and the share of the work that is done.
-    reading: options of `read_table` when `table` is a path; the model keeps those that hold for the next file too.
+    reading: options of `read_table`, of use when `table` is a path (`nulls` and `date_format` for any table); the
+        model keeps those that hold for the next file too.
     ready: called with the untrained model once everything is checked, before the first epoch.
     The others are as in `Network.train`.
 
@@ -205,6 +208,9 @@ def _check_kinds(target: Any, weights: Any, callbacks: Any, tell: Any, ready: An
         function("ready", ready, "ready(model)")
     if not isinstance(reading, Mapping | None):
         raise ValueError(f"reading must be read_table's options by name, got {brief(reading)}")
+    known = reading_options()
+    for name in (name for name in reading or () if name not in known):
+        raise ValueError(f"reading has no option {name!r}; {did_you_mean(name, known)}it has {', '.join(known)}")
     return TrainingOptions(callbacks=() if callbacks is None else callbacks).watchers
 
 
