@@ -46,10 +46,10 @@ def save(estimator: Any, path: Any) -> None:
     codec, given = Codec({}, {}, {}), parameters.defaults(kind)
     mixture = estimator.mixture_
     kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
-    said = given.keys() - {"checkpoint", "resume"}  # which file to write is for whoever loads it to say
+    left_out = parameters.callers(kind)
     header: dict[str, Any] = {
         "class": kind.__name__,
-        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given if name in said},
+        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given if name not in left_out},
         "fitted": {name: codec.encode(name, value) for name, value in kept.items()},
         "encoder": estimator.encoder_.to_json(),
         "mixture": None,
@@ -64,12 +64,7 @@ def save(estimator: Any, path: Any) -> None:
 def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, Array]) -> Any:
     """The estimator of that class that `save` described, of `KIND`'s shape; ValueError when its parts do not fit."""
     codec = Codec(tensors, {}, {})
-    given = codec.decode(header["parameters"], "parameters")
-    if strange := set(given) - set(parameters.defaults(kind)):
-        raise ValueError(
-            f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
-        )
-    estimator = kind(**given | parameters.callers(kind))
+    estimator = parameters.restored(kind, codec.decode(header["parameters"], "parameters"))
     estimator._check_parameters()
     check((None, {"...": one_of(*TOLD)}), estimator.columns, "parameters.columns")
     fitted = _fitted(estimator, codec, header["fitted"])
