@@ -27,6 +27,7 @@ from netwright.files.schema import (
     FileKind,
     Shape,
     all_finite,
+    anything,
     check,
     finite,
     natural,
@@ -61,7 +62,7 @@ FITTED: dict[str, Shape] = {  # what every fitted estimator has
     "chosen_?": str,
     "_split_bits?": STREAM,
     "_sklearn_output_config?": {"transform?": one_of("default", "pandas", "polars")},
-    "...": lambda where, value: None,  # an attribute of the user's own
+    "...": anything,  # an attribute of the user's own
 }
 OF_CLASSES: dict[str, Shape] = {"_labels": Labels, "classes_": (list, np.ndarray)}
 OF_NUMBERS: dict[str, Shape] = {"_targets": whole, "_levels": [finite]}

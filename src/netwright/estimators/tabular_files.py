@@ -10,7 +10,7 @@ from netwright.core.arguments import Array, whole
 from netwright.estimators import parameters
 from netwright.estimators.codec import Codec, array
 from netwright.estimators.labels import are_classes
-from netwright.files.schema import FileKind, Shape, all_finite, check, finite, one_of, plain, positive
+from netwright.files.schema import FileKind, Shape, all_finite, anything, check, finite, one_of, plain, positive
 from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.features import ENCODER, TOLD, TableEncoder
 
@@ -22,7 +22,7 @@ FITTED: dict[str, Shape] = {
     "_prior": array("f"),
     "_dates": {"...": str},
     "_sklearn_output_config?": {"transform?": one_of("default", "pandas", "polars")},
-    "...": lambda where, value: None,  # an attribute of the user's own
+    "...": anything,  # an attribute of the user's own
 }
 OF_CLASSES: dict[str, Shape] = {"classes_": array("biufUO")}
 OF_NUMBERS: dict[str, Shape] = {"_mean": finite, "_spread": positive}

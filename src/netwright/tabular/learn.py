@@ -106,10 +106,10 @@ def train_table(
     long as no epoch of the one network, or no network of a mixture, is done, it is a KeyboardInterrupt. ValueError
     names the column, value or argument that is wrong, OSError the file; before training starts.
     """
-    arguments = locals() | {"resume": None if resume is False else resume}
+    arguments = dict(locals())
     asked = {name: arguments[name] for name in ABOUT_ONE if arguments[name] is not None}
     training = {name: asked.pop(name) for name in TRAINING if name in asked}
-    training |= {"checkpoint": checkpoint, "resume": arguments["resume"]}
+    training |= {"checkpoint": checkpoint, "resume": resume}
     _check_options(task, seed, validation, max_seconds, n_threads)
     arguments["callbacks"] = callbacks = _check_kinds(target, weights, callbacks, tell, ready, reading)
     drop, categorical = _names("drop", drop), _names("categorical", categorical)
@@ -143,11 +143,11 @@ def train_table(
         learner = MixtureLearner(options | {"seed": seed} | told, kept)
     encoder, network, settings = learner.begin(problem)
     encoder = replace(encoder, dropped=[*problem.useless, *encoder.dropped])
-    settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
+    settings |= {"seed": seed, "validation": validation, "weights": weights}
     settings |= {"keep_columns": sorted(keep_columns)} if keep_columns else {}
     settings |= {"drop": sorted(drop), "categorical": sorted(categorical), "rows": len(rows), "held_out": len(held)}
     kept.about = {"target": target, **settings, "columns": encoder.names()}
-    del kept.about["max_seconds"]  # which may be another
+    settings["max_seconds"] = max_seconds  # which may be another when it goes on
     notes = [*frame.notes, *left_out, *_texts_that_say_little(frame, encoder, categorical)]
     model = TableModel(
         network=network,
