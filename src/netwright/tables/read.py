@@ -24,7 +24,7 @@ from netwright.tables.json_rows import read_json
 from netwright.tables.memory import with_words
 from netwright.tables.packed import unpacked
 from netwright.tables.parquet import read_parquet
-from netwright.tables.text import NULLS, TextColumns
+from netwright.tables.text import NULLS, TextColumns, by_column
 from netwright.tables.write import to_csv_text, write_table
 
 __all__ = ["read_table", "to_csv_text", "write_table"]
@@ -85,7 +85,7 @@ def read_table(
         raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
     formats = _date_formats(date_format)
-    lists = {"": NULLS} | dict(nulls) if isinstance(nulls, Mapping) else {"": nulls}
+    lists = {"": NULLS} | by_column(nulls)
     try:
         with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
             if form == "parquet":
@@ -93,8 +93,10 @@ def read_table(
                 return with_words(read_parquet(path, known), formats, categorical)
             source = unpacked(path, packed, Path(scratch))
             again = source if packed == ".zst" else path  # what can be read again, by Python
-            texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands, dressed=True)
-            texts.strip, texts.nulls, texts.signs = strip, lists, units or {}
+            texts = TextColumns(
+                str(path), formats, categorical, needed, decimal, thousands,
+                dressed=True, strip=strip, nulls=lists, signs=units or {},
+            )  # fmt: skip
             usual = [*lists[""], *[""] * strip]
             if form == "json":
                 return with_words(read_json(texts, source, encoding), formats, categorical)
@@ -145,7 +147,7 @@ def _date_formats(date_format: str | Mapping[str, str] | None) -> Mapping[str, s
     """Each column's format, "" for all of them; ValueError for one that is none."""
     if not isinstance(date_format, str | Mapping | None):
         raise ValueError(f"date_format must be a text such as '%d/%m/%Y', or one by column, got {brief(date_format)}")
-    formats = {"": date_format} if isinstance(date_format, str) else {} if date_format is None else date_format
+    formats = by_column(date_format)
     for each in formats.values():
         _check_date_format(each)
     return formats

@@ -30,7 +30,7 @@ from netwright.tables.labels import probabilities
 from netwright.tables.memory import frame_of
 from netwright.tables.read import check_reading, read_table
 from netwright.tables.target import TARGET, TargetEncoder, with_target
-from netwright.tables.text import in_marks
+from netwright.tables.text import by_column, in_marks
 from netwright.tabular.predictions import as_table
 from netwright.training.history import HISTORY, History
 
@@ -321,14 +321,13 @@ def as_frame(
     columns, _ = columns_of(table)
     if needed is not None:
         ignored = columns.keys() - needed
-    formats, nulls = reading.get("date_format") or {}, reading.get("nulls") or ()
     return frame_of(
         columns,
         categorical={*categorical, *ignored},
         exact=[target],
         ignored=ignored,
-        date_formats={"": formats} if isinstance(formats, str) else formats,
-        nulls=nulls if isinstance(nulls, Mapping) else {"": nulls},
+        date_formats=by_column(reading.get("date_format")),
+        nulls=by_column(reading.get("nulls")),
     )
 
 
