@@ -239,6 +239,18 @@ def test_a_part_of_a_file_keeps_its_own_rows(tmp_path):
         model.predictions(part, keep=texts)
 
 
+@pytest.mark.parametrize("asked", [{"drop": ["x"]}, {"weights": "x"}, {"categorical": ["x"]}, {"keep_columns": ["x"]}])
+def test_a_name_that_heads_two_columns_is_not_asked_for(asked, tmp_path):
+    (tmp_path / "t.csv").write_text("x, x,y\n" + "".join(f"{i % 7},{i % 5},{'ab'[i % 2]}\n" for i in range(40)))
+    with pytest.raises(ValueError, match="more than one column is headed 'x'; give each a name of its own"):
+        train_table(tmp_path / "t.csv", "y", **asked, **QUICK)
+    frame = netwright.read_table(tmp_path / "t.csv")
+    assert frame.twice == {"x"}
+    with pytest.raises(ValueError, match="more than one column is headed 'x'"):
+        train_table(frame, "y", **asked, **QUICK)
+    assert set(train_table(frame, "y", **QUICK).encoder.names()) == {"x", "x_1"}
+
+
 def test_how_a_file_was_read_holds_for_the_next_one(tmp_path):
     rng = np.random.default_rng(0)
     lines = ["x;y"] + [

@@ -228,7 +228,7 @@ def _input_columns(
     """The names of the columns to learn from; ValueError for unknown ones, and for one that is asked two things."""
     for name in (target, *([] if weights is None else [weights]), *drop, *kinds):
         frame.column(name)
-        if any(note.startswith(f"the column headed {name!r} is called ") for note in frame.notes):
+        if name in frame.twice:
             raise ValueError(f"more than one column is headed {name!r}; give each a name of its own")
     if weights == target:
         raise ValueError(f"column {target!r} cannot be both the target and the weights")
