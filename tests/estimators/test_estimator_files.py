@@ -17,10 +17,11 @@ from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import KFold
 
 from forgery import forge, with_junk
-from netwright import Activation, Loss, MLPClassifier, MLPRegressor, load
+from netwright import Activation, Loss, MLPClassifier, MLPRegressor, TabularClassifier, load
 from netwright.cli import main
 from netwright.core.optimizers import LBFGS, AdamW, Momentum
 from netwright.core.schedules import Constant, Cosine
+from netwright.engines.plain import Plain
 from small_problems import ENDLESS, KINDS, QUICK, flat, output, problem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -504,6 +505,19 @@ def test_train_does_not_replace_an_estimator(tiny, tmp_path):
     done = run("train", table, "--target", "species", "--model", model)
     assert done.exit_code == 2
     assert model.read_bytes() == tiny[1]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, TabularClassifier])
+def test_a_file_does_not_say_where_it_was_fitted_and_how(kind, tmp_path):
+    X, y = problem(MLPClassifier if kind is TabularClassifier else kind)
+    options = {"checkpoint": str(tmp_path / "private"), "n_threads": 1, "random_state": 0}
+    options |= {"max_time": 1} if kind is TabularClassifier else QUICK | {"engine": Plain()}
+    model = kind(**options).fit(X, y)
+    loaded = there_and_back(model, tmp_path / "model")
+    np.testing.assert_array_equal(output(loaded, X), output(model, X))
+    assert not {"checkpoint", "resume", "engine", "n_threads"} & contents(tmp_path / "model")[0]["parameters"].keys()
+    assert b"private" not in (tmp_path / "model").read_bytes()
+    assert (loaded.checkpoint, loaded.engine) == (None, kind().engine)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,10 +22,13 @@ MOMENTS = 10
 
 
 class Moments:
-    """Raises an error when the main thread enters one of our functions for the nth time; or counts these."""
+    """Raises an error when the main thread enters one of our functions for the nth time; or counts these.
+
+    `struck` says whether it has raised it: there may be fewer entries than there were when they were counted.
+    """
 
     def __init__(self, last=None, error=KeyboardInterrupt):
-        self.entered, self.last, self.error = 0, last, error
+        self.entered, self.last, self.error, self.struck = 0, last, error, False
 
     def __call__(self, frame, event, argument):
         module = frame.f_globals.get("__name__", "")
@@ -35,6 +38,7 @@ class Moments:
             self.entered += 1
             if self.entered == self.last:
                 sys.setprofile(None)
+                self.struck = True
                 raise self.error("now")
 
     def __enter__(self):
@@ -116,8 +120,9 @@ def test_at_ten_moments(kind, name, error):
     for moment in moments(lambda: call(copy.deepcopy(fitted), how, X[:, ::-1], y)):
         new, old = kind(**QUICK | options), copy.deepcopy(again)
         for estimator, fresh in ((new, True), (old, False)):
+            now = Moments(moment, error)
             try:
-                with Moments(moment, error):
+                with now:
                     call(estimator, how, X[:, ::-1], y)
             except error:
                 if fresh:
@@ -132,7 +137,8 @@ def test_at_ten_moments(kind, name, error):
                 assert np.isfinite(estimator.loss_)
                 assert len(estimator.loss_curve_) >= estimator.n_iter_
                 assert len(estimator.predict(X)) == len(X)
-                assert error is KeyboardInterrupt or np.array_equal(output(estimator, X), whole) or fresh
+                assert error is KeyboardInterrupt or not now.struck
+                assert now.struck or fresh or np.array_equal(output(estimator, X), whole)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -225,8 +231,9 @@ def test_tables_at_ten_moments(kind, error):
     for moment in moments(lambda: kind(random_state=0).fit(X[:, ::-1], y)):
         new, old = kind(random_state=0), copy.deepcopy(good)
         for estimator in (new, old):
+            now = Moments(moment, error)
             try:
-                with Moments(moment, error):
+                with now:
                     estimator.fit(X[:, ::-1], y)
             except error:
                 if estimator is new:
@@ -235,6 +242,7 @@ def test_tables_at_ten_moments(kind, error):
                 else:
                     np.testing.assert_array_equal(output(estimator, X), said)
             else:
+                assert error is KeyboardInterrupt or not now.struck
                 assert estimator.mixture_ is not None
                 assert np.ptp(output(estimator, X[:, ::-1]), axis=0).max() > 0.1
 
@@ -307,15 +315,24 @@ ONE = {"hidden": (5,), "epochs": 12, "engine": "plain"}
 def test_train_table_at_ten_moments(options, error):
     X, y = table(TabularRegressor)
     columns = {"a": X[:, 0], "b": X[:, 1], "y": y}
+    before, whole = copy.deepcopy(columns), train_table(columns, "y", **options).predict(columns)
+    models = 0
     for moment in moments(lambda: train_table(columns, "y", **options)):
+        now = Moments(moment, error)
         try:
-            with Moments(moment, error):
+            with now:
                 model = train_table(columns, "y", **options)
         except error:
-            continue
-        assert error is KeyboardInterrupt or moment is None
-        assert len(model.history) >= 1
-        assert np.isfinite(model.predict(columns)).all()
+            model = None
+        np.testing.assert_equal(columns, before)
+        if model is not None:
+            assert error is KeyboardInterrupt or not now.struck
+            assert len(model.history) >= 1
+            assert np.isfinite(model.predict(columns)).all()
+            models += now.struck
+    if error is KeyboardInterrupt and options is ONE:  # most moments come after something was learnt
+        assert models
+    np.testing.assert_array_equal(train_table(columns, "y", **options).predict(columns), whole)
 
 
 @pytest.mark.slow

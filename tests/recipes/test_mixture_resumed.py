@@ -184,7 +184,9 @@ def test_processes_killed_at_any_moment(target, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join([",".join(table), *lines]))
     command = [sys.executable, "-m", "netwright", "train", "t.csv", "-t", target, "--quiet", "-o"]
     subprocess.run([*command, "whole"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    rng, path, kills = np.random.default_rng(), tmp_path / "c", 0  # other moments each time
+    seed = np.random.SeedSequence().entropy  # other moments each time
+    print(f"{seed=}")  # which a failure shows
+    rng, path, kills = np.random.default_rng(seed), tmp_path / "c", 0
     while not (tmp_path / "part").exists():
         before = path.stat().st_mtime_ns if path.exists() else 0
         with subprocess.Popen([*command, "part", "--checkpoint", "c", "--resume"], cwd=tmp_path) as process:
@@ -277,19 +279,41 @@ def test_what_is_one_networks_and_what_a_mixtures(begun, tmp_path):
         netwright.load(begun)
 
 
-@pytest.mark.parametrize("learn", [
-    lambda table, **options: train_table(table, "size", **options),
-    lambda table, **options: TabularClassifier(**options).fit(without(table, "size"), table["size"]),
-])  # fmt: skip
+def of_arrays(**options):
+    X, Y = np.ones((2, 20)), np.ones((1, 20))
+    return Network([2, 1], rng=0).train(X, Y, epochs=1, **options)
+
+
+LEARNERS = {
+    "mixture": lambda table, **options: train_table(table, "size", **options),
+    "its estimator": lambda table, **options: TabularClassifier(**options).fit(without(table, "size"), table["size"]),
+    "one network": lambda table, **options: train_table(table, "size", hidden=[3], epochs=1, **options),
+    "MLPClassifier": lambda table, **options: MLPClassifier(max_iter=1, **options).fit(
+        np.c_[table["a"], table["b"]], table["size"]
+    ),
+    "Network.train": lambda table, **options: of_arrays(**options),
+}
+
+
+@pytest.mark.parametrize("learn", LEARNERS.values(), ids=LEARNERS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_no_checkpoint_is_not_overwritten(learn, tmp_path):
+    table = table_of("size")
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"notes\.txt is there already and is no checkpoint"):
-        learn(table_of("size"), checkpoint=tmp_path / "notes.txt")
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    Network([2, 1]).save(tmp_path / "model")
+    for name in ("notes.txt", "model"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(ValueError, match=rf"{name} is there already and is no checkpoint"):
+            learn(table, checkpoint=tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
     with pytest.raises(OSError, match="nowhere"):
-        learn(table_of("size"), checkpoint=tmp_path / "nowhere" / "c")
+        learn(table, checkpoint=tmp_path / "nowhere" / "c")
     with pytest.raises(ValueError, match="`checkpoint`; give that"):
-        learn(table_of("size"), resume=True)
+        learn(table, resume=True)
+    (tmp_path / "c").touch()  # as tempfile does
+    for _ in range(2):
+        learn(table, checkpoint=tmp_path / "c")
+        assert read(tmp_path / "c")[0].startswith("checkpoint")
 
 
 # ── files that are not what they were ────────────────────────────────────────────────────────────────────────────────

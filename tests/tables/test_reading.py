@@ -346,6 +346,22 @@ def test_what_is_written_is_read_again(tmp_path, ending):
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [("t.tsv", "\t"), ("t.TSV.gz", "\t"), ("a.csv.tsv", "\t"), ("t.tsv_backup.csv", ","), ("t.tsv.csv", ",")],
+)
+def test_the_last_ending_says_what_is_between_the_fields(tmp_path, name, mark):
+    frame = Frame.from_arrays({"a": ["x", "y"], "b": [1, 2]})
+    write_table(tmp_path / name, frame)
+    written = (tmp_path / name).read_bytes()
+    assert (gzip.decompress(written) if name.endswith("gz") else written) == f"a{mark}b\nx{mark}1\ny{mark}2\n".encode()
+    assert read_table(tmp_path / name).names == ["a", "b"]
+    lines = "a;b\tc;d\n" + "1;2\t3;4\n" * 3  # either could be
+    (tmp_path / "t.tsv.csv").write_text(lines)
+    (tmp_path / "u.csv").write_text(lines)
+    assert read_table(tmp_path / "t.tsv.csv").names == read_table(tmp_path / "u.csv").names
+
+
 def test_text_for_standard_output():
     frame = Frame.from_arrays(ODD)
     rows = list(csv.reader(io.StringIO("".join(to_csv_text(frame)), newline="")))

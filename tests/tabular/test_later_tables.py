@@ -41,6 +41,24 @@ def test_what_is_asked_of_one_column_leaves_the_others_as_they_were(tmp_path):
     assert "has no column 'q'" in predicted("--date-format", "q=%d")[2]
 
 
+def test_a_date_format_for_all_takes_the_place_of_those_that_were_found(tmp_path):
+    dates = "{1:02}/{0:02}/2024;{1:02}/{0:02}/2023"  # day and month of both
+    model = trained(tmp_path / "d.csv", "day;until", lambda i: dates.format(1 + i % 12, 1 + i % 28))
+    assert model.reading["date_format"] == {"day": "%d/%m/%Y", "until": "%d/%m/%Y"}
+    model.save(tmp_path / "d.safetensors")
+
+    def predicted(line, *words):
+        table = later(tmp_path, "day;until", line)
+        result = CliRunner().invoke(main, ["predict", str(tmp_path / "d.safetensors"), str(table), *words])
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    asked = predicted("05/03/2024;05/03/2023")
+    assert predicted("03/05/2024;03/05/2023") != asked
+    assert predicted("03/05/2024;03/05/2023", "--date-format", "%m/%d/%Y") == asked
+    assert predicted("03/05/2024;05/03/2023", "--date-format", "day=%m/%d/%Y") == asked
+
+
 @pytest.mark.parametrize(
     ("usual", "other", "said"),
     [

@@ -193,6 +193,64 @@ def test_a_category_never_seen_is_a_warning_or_a_note():
     assert notes == ["column 'colour' has categories that training did not have: 'blue' (in 1 row)"]
 
 
+def test_warnings_are_at_the_line_that_asked():
+    model = train_table(one_target("size"), "size", **QUICK)
+    table = one_target("size", seed=1) | {"day": np.arange(240)}
+    for ask in (model.predict, model.predict_proba, model.predictions, model.outputs, model.evaluate):
+        with pytest.warns(UserWarning, match="'day' is new") as warned:
+            ask(table)
+        assert [each.filename for each in warned] == [__file__], ask
+    with pytest.warns(UserWarning, match="'day' is new|it is left out|they are left out") as warned:
+        model.evaluate(table | {"size": [None, *table["size"][1:]]}, drop_missing_target=True)
+    assert [each.filename for each in warned] == [__file__] * 2
+    notes = []
+    model.evaluate(table | {"size": [None, *table["size"][1:]]}, drop_missing_target=True, notes=notes)
+    assert [note.split(" ")[2] for note in notes] == ["'size'", "is"]
+
+
+def test_a_frame_is_left_as_it_was():
+    model = train_table(one_target("size"), "size", **QUICK)
+    table = one_target("size", seed=1)
+    frame = Frame.from_arrays(table | {"a": [f" {value} " for value in table["a"].tolist()]})
+    before, notes = dict(frame.columns), [*frame.notes]
+    assert before["a"].dtype == object
+    for _ in range(2):
+        np.testing.assert_array_equal(model.predict(frame), model.predict(table))
+    model.evaluate(frame)
+    assert all(frame.columns[name] is values for name, values in before.items())
+    assert frame.notes == notes
+
+
+def test_a_part_of_a_file_keeps_its_own_rows(tmp_path):
+    model = train_table(one_target("size"), "size", **QUICK)
+    table = one_target("size", seed=1)
+    lines = zip(*table.values(), strict=True)
+    (tmp_path / "t.csv").write_text("\n".join([",".join(table), *(",".join(map(str, row)) for row in lines)]))
+    part = netwright.read_table(tmp_path / "t.csv").take([7, 3])
+    texts = netwright.read_table(tmp_path / "t.csv", spelled=True)
+    whole = model.predictions(tmp_path / "t.csv", keep=["a"])
+    for keep in (["a"], part.drop(set(part.names) - {"a"}), texts.drop(set(texts.names) - {"a"}).take([7, 3])):
+        made = model.predictions(part, keep=keep)
+        assert made.names == whole.names
+        assert [len(values) for values in made.columns.values()] == [2] * len(made.names)
+        assert made.column("a").astype(float).tolist() == whole.column("a")[[7, 3]].tolist()
+        np.testing.assert_array_equal(made.column("size"), whole.column("size")[[7, 3]])
+    with pytest.raises(ValueError, match="keep has 240 rows, and the table 2"):
+        model.predictions(part, keep=texts)
+
+
+@pytest.mark.parametrize("asked", [{"drop": ["x"]}, {"weights": "x"}, {"categorical": ["x"]}, {"keep_columns": ["x"]}])
+def test_a_name_that_heads_two_columns_is_not_asked_for(asked, tmp_path):
+    (tmp_path / "t.csv").write_text("x, x,y\n" + "".join(f"{i % 7},{i % 5},{'ab'[i % 2]}\n" for i in range(40)))
+    with pytest.raises(ValueError, match="more than one column is headed 'x'; give each a name of its own"):
+        train_table(tmp_path / "t.csv", "y", **asked, **QUICK)
+    frame = netwright.read_table(tmp_path / "t.csv")
+    assert frame.twice == {"x"}
+    with pytest.raises(ValueError, match="more than one column is headed 'x'"):
+        train_table(frame, "y", **asked, **QUICK)
+    assert set(train_table(frame, "y", **QUICK).encoder.names()) == {"x", "x_1"}
+
+
 def test_how_a_file_was_read_holds_for_the_next_one(tmp_path):
     rng = np.random.default_rng(0)
     lines = ["x;y"] + [

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
 
     As CSV to stdout, or to FILE. In CSV a text that a spreadsheet would take for a formula has a ' before it.
     """
-    from netwright.tables.formats import format_of
+    from netwright.tables.formats import PACKINGS, format_of
+    from netwright.tables.read import read_table
     from netwright.tables.spreadsheet import disarmed
     from netwright.tables.write import to_csv_text, write_table
     from netwright.tabular.predictions import chosen
@@ -51,8 +53,14 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
         check_outputs({"--output": path}, {"the table": table, "the model": model})
     as_csv = path is None or format_of(Path(os.path.realpath(path)), (".gz",))[0] == "csv"
     notes: list[str] = []
-    frame = _read(loaded, table, how_to_read(options))
-    predictions = loaded.predictions(frame, keep=chosen(frame, keep), spelled=as_csv, cased=as_csv, notes=notes)
+    loaded, frame = _read(loaded, table, how_to_read(options))
+    names = chosen(frame, keep)
+    if names and as_csv and format_of(Path(table), PACKINGS)[0] == "csv":  # then as the file has them
+        spelled = read_table(table, **loaded.reading, spelled=True)
+        kept = spelled.drop(set(spelled.names) - set(names))
+    else:
+        kept = frame.drop(set(frame.names) - set(names))
+    predictions = loaded.predictions(frame, keep=kept, cased=as_csv, notes=notes)
     if as_csv and not raw:
         predictions, shown = disarmed(predictions)
         if shown:
@@ -80,11 +88,9 @@ def evaluate(model: str, table: str, drop_missing_target: bool, as_json: bool, *
     """How well MODEL predicts the rows of TABLE, which has the target's column."""
     from netwright.tables.target import with_target
 
-    loaded = load_table_model(model)
-    notes: list[str] = []
-    read = _read(loaded, table, how_to_read(options), with_target=True)
+    loaded, read = _read(load_table_model(model), table, how_to_read(options), with_target=True)
     frame, left_out = with_target(read, loaded.target.name, drop_missing_target)
-    scores = loaded.evaluate(frame, notes=notes)
+    scores, notes = loaded.scores_of(frame)
     for sentence in [*frame.notes, *left_out, *notes]:
         note(sentence)
     if as_json:
@@ -114,20 +120,25 @@ def show(model: str) -> None:
     echo(loaded.summary())
 
 
-def _read(model: "TableModel", table: str, asked: dict[str, Any], *, with_target: bool = False) -> "Frame":
-    """The table as the model reads it, but for what is asked: of a column, or of all that have nothing of their own."""
-    said = [{*asked.get(name, ())} - {""} for name in ("nulls", "date_format") if isinstance(asked.get(name), dict)]
-    for name, before in model.reading.items():
-        if name == "nulls" and name in asked:
-            kept, new = (each if isinstance(each, dict) else {"": each} for each in (before, asked[name]))
-            asked[name] = kept | new
-        if name == "date_format" and "" not in asked.get(name, {"": ""}):
-            asked[name] = before | asked[name]
-    model.reading |= asked
+def _read(
+    model: "TableModel", table: str, asked: dict[str, Any], *, with_target: bool = False
+) -> tuple["TableModel", "Frame"]:
+    """The model that reads tables as asked, and the table. ValueError where something is asked of an unknown column.
+
+    A column's own nulls and dates are as they were in training unless that column is named; but a date format for all
+    takes the place of all that were found then, as another file may be written otherwise throughout.
+    """
+    from netwright.tables.text import by_column
+
+    said = {name: by_column(asked[name]) for name in ("nulls", "date_format") if name in asked}
+    before = {name: by_column(model.reading.get(name)) for name in said}
+    if "" in said.get("date_format", ()):
+        before["date_format"] = {}
+    model = replace(model, reading=model.reading | asked | {name: before[name] | own for name, own in said.items()})
     frame = model.read(table, with_target=with_target)
-    for name in set().union(*said) - {model.target.name}:
+    for name in set().union(*said.values()) - {"", model.target.name}:
         frame.column(name)
-    return frame
+    return model, frame
 
 
 def load_table_model(path: str) -> "TableModel":

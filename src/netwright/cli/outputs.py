@@ -3,10 +3,7 @@
 import os
 from pathlib import Path
 
-REPLACEABLE = {
-    "--model": ("model", "table", "network"),
-    "--checkpoint": ("checkpoint", "checkpoint of a mixture"),
-}  # the kinds of file
+MODELS = ("model", "table", "network")  # the kinds of file that --model may replace
 
 
 def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> None:
@@ -27,18 +24,22 @@ def check_outputs(outputs: dict[str, str | None], inputs: dict[str, str]) -> Non
 
             check_suffix(path)
         check_writable(path)
-        if name in REPLACEABLE:
-            check_replaceable(name, path)
+        if name == "--model":
+            check_model(path)
+        if name == "--checkpoint":
+            from netwright.training.checkpoint import check_replaceable
+
+            check_replaceable(path)
 
 
-def check_replaceable(name: str, path: str) -> None:
-    """ValueError when a file is there already that is not of the kind that would take its place."""
+def check_model(path: str) -> None:
+    """ValueError when a file is there already that is no model."""
     from netwright.files.container import read
 
     try:
-        if not Path(path).exists() or not Path(path).stat().st_size or read(path)[0] in REPLACEABLE[name]:
+        if not Path(path).exists() or not Path(path).stat().st_size or read(path)[0] in MODELS:
             return
     except ValueError:
         pass
-    what = f"{path} is there already and is no {REPLACEABLE[name][0]} that this netwright can read"
-    raise ValueError(f"{name}: {what}; move it away or give another name")
+    what = f"{path} is there already and is no model that this netwright can read"
+    raise ValueError(f"--model: {what}; move it away or give another name")

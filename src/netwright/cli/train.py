@@ -1,7 +1,6 @@
 """`netwright train`: from a table to a model file."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from netwright.cli.screen import echo
 
 if TYPE_CHECKING:
     from netwright.tabular.model import TableModel
-
-TABLE_ENDING = r"(\.(csv|tsv|txt|parquet|pq|jsonl|ndjson|json|gz|zst))+$"
 
 
 @click.command()
@@ -66,6 +63,7 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     writes the best model so far, and exits with 0.
     """
     from netwright.cli.progress import Progress
+    from netwright.tables.formats import without_endings
     from netwright.tabular.learn import asks_for_one, train_table
 
     reading, resume = how_to_read(options), options.pop("resume")
@@ -73,7 +71,7 @@ def train(table: str, target: str | None, model: str | None, report: str | None,
     silent = options.pop("quiet") | (as_json := options.pop("as_json"))
     options = {name: value for name, value in options.items() if value is not None}
     checkpoint = options.get("checkpoint")
-    path = re.sub(TABLE_ENDING, "", Path(table).name) + ".safetensors" if model is None else model
+    path = without_endings(Path(table).name) + ".safetensors" if model is None else model
     if target is None:
         from netwright.tables.read import read_table
 

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.core.memory import memory
+
 Array: TypeAlias = NDArray[Any]
 PIECE = 1 << 20  # numbers that are looked at together
 Rng: TypeAlias = Any  # int | np.random.Generator | np.random.RandomState | None
@@ -111,22 +113,14 @@ def as_number(name: str, value: Any) -> float:
 
 
 def room(first: tuple[str, int], second: tuple[str, int]) -> None:
-    """ValueError when W between layers of these (name, size) does not fit into any memory that this machine has."""
+    """ValueError when W between layers of these (name, size) does not fit into any memory that there is."""
     (one, inputs), (other, neurons) = first, second
     needed = 8 * inputs * neurons
     if needed > 2**30 and needed > (there := memory()):
         raise ValueError(
-            f"{one}={inputs} and {other}={neurons} make a W of {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{one}={inputs} and {other}={neurons} make a W of {needed / 2**30:,.0f} GiB, and there are "
             f"{there / 2**30:,.0f} GiB of memory"
         )
-
-
-def memory() -> int:
-    """Bytes of memory that this machine has, or as many as addresses tell apart where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 2**47
 
 
 def generator(rng: Rng) -> "np.random.Generator":  # quoted, so that importing does not load numpy.random

@@ -16,7 +16,7 @@ from netwright.core.optimizers import OPTIMIZERS, Optimizer, WholeBatch
 from netwright.core.schedules import SCHEDULES, Constant
 from netwright.estimators.labels import Labels
 from netwright.estimators.streams import Stream, stream_at
-from netwright.files.schema import DEEP, Check, Shape, check, count, finite, named, natural, one_of, real, row
+from netwright.files.schema import DEEP, Check, Shape, anything, check, count, finite, named, natural, one_of, real, row
 from netwright.training.checkpoint import check_words
 from netwright.training.history import HISTORY, History
 
@@ -205,7 +205,7 @@ KINDS: dict[str, Kind] = {
     "array": Kind(np.ndarray, _texts, _cells, _array),
     "path": Kind(Path, str, str, Path),
     "history": Kind(History, vars, HISTORY, lambda said: History(**said)),
-    "labels": Kind(Labels, vars, {"kind": str, "classes": lambda where, said: None}, lambda said: Labels(**said)),
+    "labels": Kind(Labels, vars, {"kind": str, "classes": anything}, lambda said: Labels(**said)),
     "stream": Kind(Stream, lambda stream: _twister(at := stream.bit_generator.state, at["bits"]), STREAM, stream_at),
     "random_state": Kind(
         np.random.RandomState,

@@ -27,6 +27,7 @@ from netwright.files.schema import (
     FileKind,
     Shape,
     all_finite,
+    anything,
     check,
     finite,
     natural,
@@ -61,7 +62,7 @@ FITTED: dict[str, Shape] = {  # what every fitted estimator has
     "chosen_?": str,
     "_split_bits?": STREAM,
     "_sklearn_output_config?": {"transform?": one_of("default", "pandas", "polars")},
-    "...": lambda where, value: None,  # an attribute of the user's own
+    "...": anything,  # an attribute of the user's own
 }
 OF_CLASSES: dict[str, Shape] = {"_labels": Labels, "classes_": (list, np.ndarray)}
 OF_NUMBERS: dict[str, Shape] = {"_targets": whole, "_levels": [finite]}
@@ -99,8 +100,9 @@ def save(estimator: Any, path: Any) -> None:
     parameters.check(estimator)
     codec, defaults = Codec({}, {}, {}), parameters.defaults(kind)
     kept: dict[str, Any] = {"class": kind.__name__, "parameters": {}, "fitted": {}}
+    left_out = {"_members", "history_", *parameters.callers(kind)}
     for name, value in estimator.__getstate__().items():
-        if name not in ("_members", "history_"):
+        if name not in left_out:
             part = "parameters" if name in defaults else "fitted"
             try:
                 kept[part][name] = codec.encode(name, value)
@@ -132,19 +134,10 @@ def from_header(
     activations: dict[str, Activation],
     losses: dict[str, Loss],
 ) -> Any:
-    """The estimator of that class that `save` described, of `KIND`'s shape; ValueError when its parts do not fit.
-
-    Where to write, by which engine and on how many threads is for whoever loads it to say: a file that came from
-    elsewhere decides none of it.
-    """
+    """The estimator of that class that `save` described, of `KIND`'s shape; ValueError when its parts do not fit."""
     codec = Codec(tensors, activations, losses)
     members = [_member(codec, said, f"networks[{place}]") for place, said in enumerate(header["networks"])]
-    given = codec.decode(header["parameters"], "parameters")
-    if strange := set(given) - set(parameters.defaults(kind)):
-        raise ValueError(
-            f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
-        )
-    estimator = kind(**given | parameters.callers(kind))
+    estimator = parameters.restored(kind, codec.decode(header["parameters"], "parameters"))
     check_usable(estimator, members[0].network)
     for member in members:
         member.made_from = None if member.optimizer is None else optimizer_parameters(estimator)

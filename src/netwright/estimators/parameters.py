@@ -83,9 +83,23 @@ def defaults(kind: Any) -> dict[str, Any]:
 
 
 def callers(kind: Any) -> dict[str, Any]:
-    """Of the parameters those that are for whoever loads an estimator to say, as nobody has said them."""
+    """Of the parameters those that are for whoever loads an estimator to say, as nobody has said them: no file keeps
+    them."""
     names = ("checkpoint", "resume", "engine", "n_threads")
     return {name: default for name, default in defaults(kind).items() if name in names}
+
+
+def restored(kind: Any, given: Mapping[str, Any]) -> Any:
+    """An estimator of that class with the parameters of a file; ValueError for one that is not known.
+
+    Where to write, by which engine and on how many threads is for whoever loads it to say: a file that came from
+    elsewhere decides none of it, though older ones name that too.
+    """
+    if strange := given.keys() - defaults(kind).keys():
+        raise ValueError(
+            f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
+        )
+    return kind(**{**given, **callers(kind)})
 
 
 def check(estimator: Any) -> None:

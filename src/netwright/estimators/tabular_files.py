@@ -10,7 +10,7 @@ from netwright.core.arguments import Array, whole
 from netwright.estimators import parameters
 from netwright.estimators.codec import Codec, array
 from netwright.estimators.labels import are_classes
-from netwright.files.schema import FileKind, Shape, all_finite, check, finite, one_of, plain, positive
+from netwright.files.schema import FileKind, Shape, all_finite, anything, check, finite, one_of, plain, positive
 from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.features import ENCODER, TOLD, TableEncoder
 
@@ -22,7 +22,7 @@ FITTED: dict[str, Shape] = {
     "_prior": array("f"),
     "_dates": {"...": str},
     "_sklearn_output_config?": {"transform?": one_of("default", "pandas", "polars")},
-    "...": lambda where, value: None,  # an attribute of the user's own
+    "...": anything,  # an attribute of the user's own
 }
 OF_CLASSES: dict[str, Shape] = {"classes_": array("biufUO")}
 OF_NUMBERS: dict[str, Shape] = {"_mean": finite, "_spread": positive}
@@ -46,10 +46,10 @@ def save(estimator: Any, path: Any) -> None:
     codec, given = Codec({}, {}, {}), parameters.defaults(kind)
     mixture = estimator.mixture_
     kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
-    said = given.keys() - {"checkpoint", "resume"}  # which file to write is for whoever loads it to say
+    left_out = parameters.callers(kind)
     header: dict[str, Any] = {
         "class": kind.__name__,
-        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given if name in said},
+        "parameters": {name: codec.encode(name, getattr(estimator, name)) for name in given if name not in left_out},
         "fitted": {name: codec.encode(name, value) for name, value in kept.items()},
         "encoder": estimator.encoder_.to_json(),
         "mixture": None,
@@ -64,12 +64,7 @@ def save(estimator: Any, path: Any) -> None:
 def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, Array]) -> Any:
     """The estimator of that class that `save` described, of `KIND`'s shape; ValueError when its parts do not fit."""
     codec = Codec(tensors, {}, {})
-    given = codec.decode(header["parameters"], "parameters")
-    if strange := set(given) - set(parameters.defaults(kind)):
-        raise ValueError(
-            f"it has the parameter {min(strange)!r}, which this netwright does not know; upgrade netwright"
-        )
-    estimator = kind(**given | parameters.callers(kind))
+    estimator = parameters.restored(kind, codec.decode(header["parameters"], "parameters"))
     estimator._check_parameters()
     check((None, {"...": one_of(*TOLD)}), estimator.columns, "parameters.columns")
     fitted = _fitted(estimator, codec, header["fitted"])

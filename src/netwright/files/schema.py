@@ -112,6 +112,10 @@ fraction: Check = partial(finite, low=0, high=1)
 natural: Check = partial(whole, at_least=0)  # a seed may be as long as its owner likes
 
 
+def anything(where: str, said: Any) -> None:
+    """Whatever it is."""
+
+
 def plain(where: str, said: Any, deep: int = DEEP) -> None:
     """Anything that JSON can say, no deeper than `DEEP`."""
     if not deep:
@@ -199,7 +203,7 @@ def tagged(key: str, shapes: Mapping[str, Shape], what: str) -> Check:
     """An object whose `key` says of which shape the rest of it is."""
 
     def checked(where: str, said: Any) -> None:
-        check({key: str, "...": lambda where, said: None}, said, where)
+        check({key: str, "...": anything}, said, where)
         if said[key] not in shapes:
             known = ", ".join(shapes)
             raise ValueError(f"{where} is of an unknown {what} {brief(said[key])}; choose one of {known}")

@@ -15,13 +15,10 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.files.atomic import check_writable
-from netwright.files.container import read
 from netwright.files.schema import FileKind, Shape, count, natural, not_negative, plain
 from netwright.network import Network
 from netwright.training.checkpoint import Keeper, check_same
 
-OF_ONE = "checkpoint"  # the kind of file of one network
 RUN: Shape = {"best": natural, "steps": count, "rng": {"...": plain}, "engine": str, "seconds": not_negative}
 KIND = FileKind(
     "checkpoint of a mixture",
@@ -65,7 +62,8 @@ class MixtureCheckpoint:
     again, for whoever learns to add to. stages: when each stage began, in seconds since the mixture did. before:
     seconds that it took in earlier processes.
 
-    ValueError when the file is no checkpoint of a mixture, OSError when it cannot be read or written.
+    ValueError when the file to go on from is no checkpoint of a mixture, or the other one is there and is none of any
+    kind; OSError when one cannot be read or written.
     """
 
     def __init__(self, path: Any, resumed: Path | None):
@@ -79,9 +77,6 @@ class MixtureCheckpoint:
         self.settings: Mapping[str, Any] = {}
         self.clock: Callable[[], float] = lambda: self.before
         self.keeper = None if path is None else Keeper(path, self._write, RARELY)
-        if path is not None:
-            check_replaceable(path)
-            check_writable(path)
         if resumed is not None:
             self._read(resumed)
 
@@ -154,19 +149,6 @@ class MixtureCheckpoint:
             yield
         except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"{self.resumed}: what it has of {name} does not fit: {error}") from None
-
-
-def check_replaceable(path: Any) -> None:
-    """ValueError when a file is there that is no checkpoint: it is not overwritten."""
-    file = Path(path)
-    if not file.is_file() or not file.stat().st_size:
-        return
-    try:
-        if read(file)[0] in (KIND.name, OF_ONE):
-            return
-    except ValueError:
-        pass
-    raise ValueError(f"{path} is there already and is no checkpoint that this netwright can read; give another name")
 
 
 def _version() -> str:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -121,9 +122,8 @@ class Descent:
             return None
         vectors = {"theta": self.network.theta.copy(), "best": self.best.theta}
         vectors |= {name: slot.copy() for name, slot in self.optimizer.slots.items()}
-        numbers = {"costs": self.costs, "seen": [*self.looks], "looks": [*self.looks.values()]}
         part = Part(
-            vectors | {name: np.array(values) for name, values in numbers.items()},
+            vectors | pack_course(self.costs, self.looks),
             {
                 "best": self.best.epoch,
                 "steps": self.optimizer.t,
@@ -148,10 +148,10 @@ class Descent:
         if not self.optimizer.fits(theta) or (arrays["best"].shape, arrays["best"].dtype) != (theta.shape, theta.dtype):
             raise ValueError(f"each vector must have {theta.size} numbers of {theta.dtype}")
         self.network.rng.bit_generator.state = dict(said["rng"])
-        self.costs, seen = arrays["costs"].tolist(), arrays["seen"].tolist()
-        self.looks = dict(zip(seen, arrays["looks"].tolist(), strict=True))
-        if max(seen) != len(self.costs) or said["steps"] != self.steps * len(self.costs):
-            raise ValueError(f"{len(self.costs)} epochs, {said['steps']} steps, and a last look after {max(seen)}")
+        self.costs, self.looks = unpack_course(arrays)
+        last = max(self.looks)
+        if last != len(self.costs) or said["steps"] != self.steps * len(self.costs):
+            raise ValueError(f"{len(self.costs)} epochs, {said['steps']} steps, and a last look after {last}")
         epoch = said["best"]
         self.best = Best(arrays["best"], self.looks[epoch] if epoch else math.inf, epoch)
         self.begun = time.perf_counter() - said["seconds"]
@@ -210,14 +210,24 @@ def train(problem: Problem, fold: Fold, place: int, ends: float, input_scale: Ar
         return Trained(network, descent.costs, descent.looks if fold.held_out else {})
 
     def pack(made: Trained) -> Part:
-        numbers = {"costs": made.costs, "seen": [*made.looks], "looks": [*made.looks.values()]}
-        return pack_network(network, **{name: np.array(values) for name, values in numbers.items()})
+        return pack_network(network, **pack_course(made.costs, made.looks))
 
     def unpack(part: Part) -> Trained:
-        costs, seen, looks = (part.tensors[name].tolist() for name in ("costs", "seen", "looks"))
-        return Trained(unpack_network(network, part), costs, dict(zip(seen, looks, strict=True)))
+        return Trained(unpack_network(network, part), *unpack_course(part.tensors))
 
     return problem.once(name, trained, pack, unpack)
+
+
+def pack_course(costs: list[float], looks: dict[int, float]) -> dict[str, Array]:
+    """The cost of each epoch, and what was seen after some of them, as arrays."""
+    numbers = {"costs": costs, "seen": [*looks], "looks": [*looks.values()]}
+    return {name: np.array(values) for name, values in numbers.items()}
+
+
+def unpack_course(tensors: Mapping[str, Array]) -> tuple[list[float], dict[int, float]]:
+    """(costs, looks) as they were packed; LookupError or ValueError for arrays that are none."""
+    costs, seen, looks = (tensors[name].tolist() for name in ("costs", "seen", "looks"))
+    return costs, dict(zip(seen, looks, strict=True))
 
 
 def worst_of_blocks(network: Network, samples: Chosen) -> float:

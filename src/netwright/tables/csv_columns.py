@@ -9,6 +9,7 @@ where DuckDB's grows with the square of the columns.
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ def read_csv(
             if not file.looks_like_units(name, nulls):
                 raise
             raise ValueError(f"{error}; a line of units below the header is skipped with --units-line") from None
-    return texts.frame(columns, lambda name, row: file.cell(row, file.names.index(name)))
+    frame = texts.frame(columns, lambda name, row: file.cell(row, file.names.index(name)))
+    return replace(frame, twice=frozenset(field for field, _ in file.renamed))
 
 
 # ── by Python ──

@@ -58,8 +58,13 @@ class CsvFile:
         if self.units:
             line, units = self.units
             notes.append(f"line {line} was skipped, as it holds the units: {_shown(units)}")
-        pairs = zip((field.strip() for field in self.fields), names, strict=True)
-        return notes + [f"the column headed {field!r} is called {name!r}" for field, name in pairs if field != name]
+        return notes + [f"the column headed {field!r} is called {name!r}" for field, name in self.renamed]
+
+    @property
+    def renamed(self) -> list[tuple[str, str]]:
+        """(what the header says, the name) of the columns whose name could not be that."""
+        pairs = zip((field.strip() for field in self.fields), self.names, strict=True)
+        return [(field, name) for field, name in pairs if self.header and field != name]
 
     def records(self, *, strictly: bool = False) -> Iterator[Record]:
         """(line number, fields) of every record; Unreadable, with the line, where the text cannot be taken apart.

@@ -326,8 +326,8 @@ class Levels:
         means = np.array(self.means)
         means = np.vstack([means, np.zeros(means.shape[1])])  # of a level that is not known: that of all
         out[:, self.shown + 1 : self.shown + 1 + means.shape[1]] = 3 * means[code]
-        known = places_of(self.levels, levels)
-        return Counter(each for each in levels if each is not None and each not in known)
+        new = len(self.levels)
+        return Counter(each for each, c in zip(levels, code.tolist(), strict=True) if each is not None and c == new)
 
 
 Encoder = Number | Category | Date | Scaled | Levels

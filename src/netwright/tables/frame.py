@@ -33,6 +33,7 @@ class Frame:
     units: dict[str, str] = field(default_factory=dict)  # currencies or percent of numbers, for the next file
     cell: Callable[[str, int], str] = lambda name, row: ""  # what a file has there, column and row, where it can tell
     levels: set[str] = field(default_factory=set)  # the columns that were given as categories
+    twice: frozenset[str] = frozenset()  # names that head other columns of the file too, which have others here
     _known: dict[str, Column] = field(default_factory=dict, init=False, repr=False)
 
     __iter__ = None  # by `__getitem__` alone, Python would look for the columns 0, 1, 2 …

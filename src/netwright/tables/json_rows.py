@@ -12,10 +12,10 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+from netwright.core.memory import memory
 from netwright.tables.convert import as_column
 from netwright.tables.frame import Frame
 from netwright.tables.lines import Unreadable, decoded, open_text
-from netwright.tables.packed import memory
 from netwright.tables.text import TextColumns
 
 SHOWN = 10_000  # spellings of missing values that are remembered

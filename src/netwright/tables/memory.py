@@ -11,7 +11,7 @@ from netwright.tables.columns import columns_of, plain_values
 from netwright.tables.convert import as_column, kind_of_type
 from netwright.tables.frame import Frame, check_lengths
 from netwright.tables.numbers import WHOLE
-from netwright.tables.text import NULLS, TextColumns, without
+from netwright.tables.text import NULLS, TextColumns, said_of, without
 
 CODES = 30  # so many different whole numbers in a column of text are names of something
 DURATIONS = "column {!r} holds durations: they are taken in seconds"
@@ -38,9 +38,8 @@ def frame_of(
     ValueError for a column that mixes kinds (unless it is in `categorical`; if not `strict`, it is text), for columns
     of different lengths, and for what no cell holds.
     """
-    texts, columns = TextColumns("", date_formats or {}, categorical, needed=(), dressed=True), dict[str, Array]()
-    texts.nulls = nulls or {}
-    levels = set()
+    texts = TextColumns("", date_formats or {}, categorical, needed=(), dressed=True, nulls=nulls or {})
+    columns, levels = dict[str, Array](), set[str]()
     for name, values in columns_of(table)[0].items():
         try:
             plain, category = plain_values(name, values)
@@ -55,7 +54,7 @@ def frame_of(
 
 
 def _column(name: str, plain: Array, texts: TextColumns, strict: bool, category: bool, exact: bool) -> Array:
-    if (gone := set(texts.nulls.get(name, texts.nulls.get("", ())))) and plain.dtype.kind in "OUT":
+    if (gone := set(said_of(name, texts.nulls, ()))) and plain.dtype.kind in "OUT":
         plain = np.fromiter((None if isinstance(v, str) and v in gone else v for v in plain), dtype=object)
     if plain.dtype.kind == "m":
         texts.notes.append(DURATIONS.format(name))
@@ -72,9 +71,9 @@ def _column(name: str, plain: Array, texts: TextColumns, strict: bool, category:
 def with_words(frame: Frame, date_formats: Mapping[str, str], categorical: Collection[str]) -> Frame:
     """A table from a file that has types; its columns of text too are numbers or dates where all of them say so."""
     texts = TextColumns(
-        frame.path, date_formats, categorical, needed=(), place=frame.place, notes=frame.notes, dressed=True
-    )
-    texts.date_formats = frame.date_formats
+        frame.path, date_formats, categorical, needed=(), place=frame.place, notes=frame.notes,
+        date_formats=frame.date_formats, dressed=True,
+    )  # fmt: skip
     for name, column in frame.columns.items():
         if name not in categorical and kind_of(column) == "text":
             frame.columns[name] = _in_words(name, column, texts)

@@ -1,11 +1,9 @@
 """Plain files out of packed ones, which may not grow beyond measure."""
 
 import gzip
-import os
-import sys
-from contextlib import suppress
 from pathlib import Path
 
+from netwright.core.memory import memory
 from netwright.tables import sql
 
 HARMLESS = 2**27  # bytes unpacked that are taken whatever they were packed in
@@ -38,22 +36,6 @@ def check_size(path: Path, size: int, *, table: bool = False) -> None:
         why = f"half of the memory, {_shown(most)}" if size > most else f"{SWELLING} times its {_shown(packed)}"
         what, hint = ("become a table of", "") if table else ("unpack to", "; if that is right, unpack it first")
         raise ValueError(f"{path}: {_shown(packed)} {what} {_shown(size)} or more, above {why}{hint}")
-
-
-def memory() -> int:
-    """The bytes of memory that this process may have: the machine's, or fewer where it is held to that."""
-    found = [2**63]
-    with suppress(AttributeError, OSError, ValueError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # "max" where there is none
-            found.append(int(Path(limit).read_text()))
-    if sys.platform != "win32":
-        import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-        found += [soft] if soft > 0 else []  # -1 is no limit
-    return min(found)
 
 
 def _unpack_zst(path: Path, copied: Path) -> None:

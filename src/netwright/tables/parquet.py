@@ -9,7 +9,7 @@ from netwright.tables import sql
 from netwright.tables.convert import as_column
 from netwright.tables.frame import Frame
 from netwright.tables.packed import check_size
-from netwright.tables.text import without
+from netwright.tables.text import said_of, without
 
 NUMBERS = {"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE"}
 NUMBER, OTHER = 8, 64  # bytes of a cell in memory: a float64; a reference to a small Python object, and that
@@ -24,7 +24,7 @@ def read_parquet(path: Path, nulls: Mapping[str, Collection[str]]) -> Frame:
     for i, name in enumerate(columns):
         values = fetched.pop(f"c{i}")
         column = as_column(name, values, place=frame.place, path=frame.path, notes=frame.notes)
-        gone = nulls.get(name, nulls[""])
+        gone = said_of(name, nulls, ())
         frame.columns[name] = without(column, gone) if gone else column
     if not frame.n_rows:
         raise ValueError(f"{path} has no rows")

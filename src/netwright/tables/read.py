@@ -18,13 +18,13 @@ from netwright.files.schema import check, natural, plain
 from netwright.tables import sql
 from netwright.tables.csv_columns import read_csv
 from netwright.tables.csv_layout import find_layout
-from netwright.tables.formats import PACKINGS, format_of
+from netwright.tables.formats import PACKINGS, format_of, tabbed
 from netwright.tables.frame import Frame
 from netwright.tables.json_rows import read_json
 from netwright.tables.memory import with_words
 from netwright.tables.packed import unpacked
 from netwright.tables.parquet import read_parquet
-from netwright.tables.text import NULLS, TextColumns
+from netwright.tables.text import NULLS, TextColumns, by_column
 from netwright.tables.write import to_csv_text, write_table
 
 __all__ = ["read_table", "to_csv_text", "write_table"]
@@ -85,7 +85,7 @@ def read_table(
         raise ValueError(f"{path}: skip_lines and units_line are about the lines of a CSV file, and this is {form}")
     encoding = _python_encoding(encoding)
     formats = _date_formats(date_format)
-    lists = {"": NULLS} | dict(nulls) if isinstance(nulls, Mapping) else {"": nulls}
+    lists = {"": NULLS} | by_column(nulls)
     try:
         with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
             if form == "parquet":
@@ -93,13 +93,15 @@ def read_table(
                 return with_words(read_parquet(path, known), formats, categorical)
             source = unpacked(path, packed, Path(scratch))
             again = source if packed == ".zst" else path  # what can be read again, by Python
-            texts = TextColumns(str(path), formats, categorical, needed, decimal, thousands, dressed=True)
-            texts.strip, texts.nulls, texts.signs = strip, lists, units or {}
+            texts = TextColumns(
+                str(path), formats, categorical, needed, decimal, thousands,
+                dressed=True, strip=strip, nulls=lists, signs=units or {},
+            )  # fmt: skip
             usual = [*lists[""], *[""] * strip]
             if form == "json":
                 return with_words(read_json(texts, source, encoding), formats, categorical)
             file = find_layout(
-                again, encoding, delimiter=delimiter or "", usual="\t" if ".tsv" in path.name.lower() else "",
+                again, encoding, delimiter=delimiter or "", usual="\t" if tabbed(path) else "",
                 header=header, nulls=usual, skip_lines=skip_lines, units_line=units_line,
             )  # fmt: skip
             return read_csv(texts, file, source, ("",) if spelled else usual, Path(scratch), spelled=spelled)
@@ -117,8 +119,7 @@ def read_table(
 
 def check_reading(where: str, reading: Any) -> None:
     """ValueError for what `read_table` would not take as its options: what a model's file says of the next table."""
-    own = ("path", "categorical", "needed", "spelled")  # which the model says by itself
-    given = {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
+    given = reading_options()
     known = {
         "encoding?": str,
         "nulls?": ({"...": [str]}, [str]),
@@ -136,11 +137,17 @@ def check_reading(where: str, reading: Any) -> None:
         raise ValueError(f"{where}: {error}") from None
 
 
+def reading_options() -> dict[str, Any]:
+    """The options of `read_table` that may hold for several files, with their defaults."""
+    own = ("path", "categorical", "needed", "spelled")  # which a model says by itself
+    return {name: each.default for name, each in signature(read_table).parameters.items() if name not in own}
+
+
 def _date_formats(date_format: str | Mapping[str, str] | None) -> Mapping[str, str]:
     """Each column's format, "" for all of them; ValueError for one that is none."""
     if not isinstance(date_format, str | Mapping | None):
         raise ValueError(f"date_format must be a text such as '%d/%m/%Y', or one by column, got {brief(date_format)}")
-    formats = {"": date_format} if isinstance(date_format, str) else {} if date_format is None else date_format
+    formats = by_column(date_format)
     for each in formats.values():
         _check_date_format(each)
     return formats

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ SAMPLE = 1000  # texts that say whether it is worth looking at all of them
 
 PARTS = ("%", "‰")  # of a whole
 
+T = TypeVar("T")
 Found = tuple[dict[str, Any], str]  # the texts that are of a kind, with what they are; the currency or percent sign
 
 
@@ -58,7 +59,7 @@ class TextColumns:
         """
         if kind_of(column) != "text":
             self._unsigned(name, column)
-            return without(column, self.nulls.get(name, self.nulls.get("", ())))
+            return without(column, said_of(name, self.nulls, ()))
         counts = Counter(column.tolist())  # in the order in which they first are
         if strip and (other := self._stripped(name, counts)):
             column = np.array([other.get(text, text) for text in column], dtype=object)
@@ -96,7 +97,7 @@ class TextColumns:
 
     def nulls_of(self, name: str) -> Collection[str]:
         """How a missing value is spelled in a column; an empty cell always is one."""
-        return {*self.nulls.get(name, self.nulls.get("", NULLS)), ""}
+        return {*said_of(name, self.nulls, NULLS), ""}
 
     def frame(self, columns: dict[str, Array], cell: Callable[[str, int], str]) -> Frame:
         """These columns of a file, with all that was decided."""
@@ -200,7 +201,7 @@ class TextColumns:
 
     def _dates(self, name: str, counts: Counter[str]) -> Found:
         """The texts that are dates, with these, by the format that fits most of them, or else by the one given."""
-        given, n = self.formats.get(name, self.formats.get("")), counts.total()
+        given, n = said_of(name, self.formats, ""), counts.total()
         found = read_dates(counts, given) if given else {}
         like = [*mostly([*counts], self._like_a_date)] if len(found) < len(counts) else []
         if given and len(found) == len(counts):
@@ -260,6 +261,16 @@ def in_marks(frame: Frame, name: str, decimal: str, thousands: str | None) -> Ar
             where = f"{frame.path + ': ' if frame.path else ''}column {name!r}, {frame.place(row)}"
             raise ValueError(f"{where}: {text!r} is no number with {marks}, as there was in training")
     return numbers
+
+
+def by_column(said: Any) -> dict[str, Any]:
+    """What is said by column, under '' of all others, where it may be said of all alike; None says nothing."""
+    return {} if said is None else dict(said) if isinstance(said, Mapping) else {"": said}
+
+
+def said_of(name: str, said: Mapping[str, T], otherwise: T) -> T:
+    """What is said of a column, or else of all others, under ''."""
+    return said.get(name, said.get("", otherwise))
 
 
 def without(column: Array, nulls: Collection[str]) -> Array:

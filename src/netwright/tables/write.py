@@ -14,7 +14,7 @@ from netwright.core.arguments import brief
 from netwright.files.atomic import write_atomically
 from netwright.tables import sql
 from netwright.tables.column import spelling
-from netwright.tables.formats import caseless, format_of
+from netwright.tables.formats import caseless, format_of, tabbed
 from netwright.tables.frame import Frame
 
 
@@ -57,7 +57,7 @@ def write_table(path: str | os.PathLike[str], frame: Frame) -> None:
 
     def write(partial: Path) -> None:
         if form == "csv":
-            text = to_csv_text(frame, "\t" if ".tsv" in place.name.lower() else ",")
+            text = to_csv_text(frame, "\t" if tabbed(place) else ",")
             with gzip.open(partial, "wb") if packed else partial.open("wb") as file:
                 file.writelines(piece.encode() for piece in text)
         else:

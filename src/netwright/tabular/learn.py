@@ -11,17 +11,20 @@ from netwright.core.activations import Activation
 from netwright.core.arguments import Array, brief, function, number, several, text, whole
 from netwright.core.losses import Loss, find_loss, natural_loss
 from netwright.core.optimizers import Optimizer, WholeBatch
+from netwright.core.registry import did_you_mean
 from netwright.engines import ENGINES
 from netwright.files.container import read
-from netwright.recipes.checkpoint import OF_ONE, MixtureCheckpoint
+from netwright.recipes.checkpoint import MixtureCheckpoint
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.hints import nearly
+from netwright.tables.read import reading_options
 from netwright.tables.split import split_rows
 from netwright.tables.target import TASKS, TargetEncoder, with_target
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
 from netwright.tabular.model import TableModel, as_frame, weights_in
 from netwright.tabular.single import TRAINING, OneNetwork
+from netwright.training.checkpoint import KIND as OF_ONE
 from netwright.training.history import Callback
 from netwright.training.options import TrainingOptions
 
@@ -94,7 +97,8 @@ def train_table(
         exist. The same call on the same table then ends with the same bits as if it had never been interrupted, a
         mixture with the same file. What it took before counts for max_seconds.
     tell: called while a mixture is learnt, with words such as "networks 3/8" and the share of the work that is done.
-    reading: options of `read_table` when `table` is a path; the model keeps those that hold for the next file too.
+    reading: options of `read_table`, of use when `table` is a path (`nulls` and `date_format` for any table); the
+        model keeps those that hold for the next file too.
     ready: called with the untrained model once everything is checked, before the first epoch.
     The others are as in `Network.train`.
 
@@ -102,10 +106,10 @@ def train_table(
     long as no epoch of the one network, or no network of a mixture, is done, it is a KeyboardInterrupt. ValueError
     names the column, value or argument that is wrong, OSError the file; before training starts.
     """
-    arguments = locals() | {"resume": None if resume is False else resume}
+    arguments = dict(locals())
     asked = {name: arguments[name] for name in ABOUT_ONE if arguments[name] is not None}
     training = {name: asked.pop(name) for name in TRAINING if name in asked}
-    training |= {"checkpoint": checkpoint, "resume": arguments["resume"]}
+    training |= {"checkpoint": checkpoint, "resume": resume}
     _check_options(task, seed, validation, max_seconds, n_threads)
     arguments["callbacks"] = callbacks = _check_kinds(target, weights, callbacks, tell, ready, reading)
     drop, categorical = _names("drop", drop), _names("categorical", categorical)
@@ -139,11 +143,11 @@ def train_table(
         learner = MixtureLearner(options | {"seed": seed} | told, kept)
     encoder, network, settings = learner.begin(problem)
     encoder = replace(encoder, dropped=[*problem.useless, *encoder.dropped])
-    settings |= {"max_seconds": max_seconds, "seed": seed, "validation": validation, "weights": weights}
+    settings |= {"seed": seed, "validation": validation, "weights": weights}
     settings |= {"keep_columns": sorted(keep_columns)} if keep_columns else {}
     settings |= {"drop": sorted(drop), "categorical": sorted(categorical), "rows": len(rows), "held_out": len(held)}
     kept.about = {"target": target, **settings, "columns": encoder.names()}
-    del kept.about["max_seconds"]  # which may be another
+    settings["max_seconds"] = max_seconds  # which may be another when it goes on
     notes = [*frame.notes, *left_out, *_texts_that_say_little(frame, encoder, categorical)]
     model = TableModel(
         network=network,
@@ -160,7 +164,7 @@ def train_table(
     model.network, model.history = learner.learn()
     del learner  # and what it learned from: the scores take memory too
     if model.held_out is not None:
-        model.scores = model.scores_of(model.held_out, notes=[])
+        model.scores, _ = model.scores_of(model.held_out)
     return model
 
 
@@ -174,7 +178,7 @@ def asks_for_one(arguments: Mapping[str, Any]) -> bool:
     if arguments.get("callbacks") or any(arguments.get(name) is not None for name in ABOUT_ONE):
         return True
     resumed = TrainingOptions(checkpoint=arguments.get("checkpoint"), resume=arguments.get("resume")).resumed
-    return resumed is not None and read(resumed)[0] == OF_ONE
+    return resumed is not None and read(resumed)[0] == OF_ONE.name
 
 
 # ── what `train_table` checks and chooses ────────────────────────────────────────────────────────────────────────────
@@ -204,6 +208,9 @@ def _check_kinds(target: Any, weights: Any, callbacks: Any, tell: Any, ready: An
         function("ready", ready, "ready(model)")
     if not isinstance(reading, Mapping | None):
         raise ValueError(f"reading must be read_table's options by name, got {brief(reading)}")
+    known = reading_options()
+    for name in (name for name in reading or () if name not in known):
+        raise ValueError(f"reading has no option {name!r}; {did_you_mean(name, known)}it has {', '.join(known)}")
     return TrainingOptions(callbacks=() if callbacks is None else callbacks).watchers
 
 
@@ -221,7 +228,7 @@ def _input_columns(
     """The names of the columns to learn from; ValueError for unknown ones, and for one that is asked two things."""
     for name in (target, *([] if weights is None else [weights]), *drop, *kinds):
         frame.column(name)
-        if any(note.startswith(f"the column headed {name!r} is called ") for note in frame.notes):
+        if name in frame.twice:
             raise ValueError(f"more than one column is headed {name!r}; give each a name of its own")
     if weights == target:
         raise ValueError(f"column {target!r} cannot be both the target and the weights")

@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,13 +26,12 @@ from netwright.tables.column import spelling
 from netwright.tables.columns import columns_of
 from netwright.tables.encoders import numbers_of
 from netwright.tables.features import ENCODER, TableEncoder, Unseen, unseen_notes
-from netwright.tables.formats import PACKINGS, format_of
 from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
 from netwright.tables.memory import frame_of
 from netwright.tables.read import check_reading, read_table
 from netwright.tables.target import TARGET, TargetEncoder, with_target
-from netwright.tables.text import in_marks
+from netwright.tables.text import by_column, in_marks
 from netwright.tabular.predictions import as_table
 from netwright.training.history import HISTORY, History
 
@@ -92,37 +90,43 @@ class TableModel(Exportable):
 
         A category that training did not have, or a new column, is a warning.
         """
-        return self.decode(self.outputs(table))
+        A, told = self.outputs_of(self.read(table))
+        _tell(told)
+        return self.decode(A)
 
     def predict_proba(self, table: Any) -> Array:
         """Each class's probability, (n_rows, n_classes), in the order of `target.classes`."""
-        return self.probabilities(self.outputs(table))
+        A, told = self.outputs_of(self.read(table))
+        _tell(told)
+        return self.probabilities(A)
 
     def predictions(
-        self, table: Any, *, keep: Collection[str] = (), spelled: bool = False, cased: bool = True,
-        notes: list[str] | None = None,
-    ) -> Frame:  # fmt: skip
+        self, table: Any, *, keep: Collection[str] | Frame = (), cased: bool = True, notes: list[str] | None = None
+    ) -> Frame:
         """A table of predictions: the columns `keep` of the table, then one named as the target with the class or value
         predicted, then of classes one for each, `probability CLASS`.
 
-        Where such a name is taken it is another; a sentence in `notes` or a warning says so. `spelled`: what is kept of
-        a CSV file is text, as the file has it. `cased`: A and a are two names.
+        keep: names of columns, or a Frame of as many rows, whose columns are kept as they are.
+        cased: A and a are two names.
+
+        Where such a name is taken it is another; a sentence in `notes` or a warning says so. ValueError for a column
+        that is not there, and for a Frame of other rows.
         """
         frame = self.read(table)
-        for name in keep:
-            frame.column(name)
-        unused = set(keep) - set(self.encoder.names())  # which needs no note, as it is what was asked for
-        A = self.outputs(frame.drop(unused), notes=notes)
-        P = None if self.target.task == "regression" else self.probabilities(A)
-        if keep and spelled and frame.path and format_of(Path(frame.path), PACKINGS)[0] == "csv":
-            frame = read_table(frame.path, **self.reading, spelled=True)
-        kept = frame.drop(set(frame.names) - set(keep))
-        made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
-        if notes is None:
-            for sentence in renamed:
-                warnings.warn(sentence, stacklevel=2)
+        if isinstance(keep, Frame):
+            kept = keep
+            if kept.names and kept.n_rows != frame.n_rows:
+                raise ValueError(f"keep has {kept.n_rows} rows, and the table {frame.n_rows}")
         else:
-            notes += renamed
+            for name in keep:
+                frame.column(name)
+            kept = frame.drop(set(frame.names) - set(keep))
+        # What is kept needs no note that it is not used: that is what was asked for.
+        unused = set(kept.names) & set(frame.names) - set(self.encoder.names())
+        A, told = self.outputs_of(frame.drop(unused))
+        P = None if self.target.task == "regression" else self.probabilities(A)
+        made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
+        _tell([*told, *renamed], notes)
         return made
 
     def evaluate(
@@ -130,49 +134,46 @@ class TableModel(Exportable):
     ) -> dict[str, float]:
         """Scores on a table that has the target; weighted, if the model was and the table has the column of weights.
 
-        Rows in which the target is missing are an error, or with `drop_missing_target` left out.
+        Rows in which the target is missing are an error, or with `drop_missing_target` left out. Sentences on these, on
+        unseen categories and on new columns go to `notes`, or else are warnings.
 
         Classification: accuracy, balanced_accuracy (the mean over the classes of the share found), log_loss.
         Regression: rmse and mae, in the target's units, and r2.
         """
         frame, left_out = with_target(self.read(table, with_target=True), self.target.name, drop_missing_target)
-        if notes is not None:
-            notes += left_out
-        return self.scores_of(frame, notes=notes)
+        scores, told = self.scores_of(frame)
+        _tell([*left_out, *told], notes)
+        return scores
 
-    def scores_of(self, frame: Frame, *, notes: list[str] | None = None) -> dict[str, float]:
-        """`evaluate`, of a table that has been read."""
+    def scores_of(self, frame: Frame) -> tuple[dict[str, float], list[str]]:
+        """`evaluate`, of a table that has been read and has all targets; and what there is to tell of it."""
         truth = frame[self.target.name]
         name = self.settings["weights"]
         weight = weights_in(frame, name) if name in frame.columns else None
-        A = self.outputs_of(frame, notes=notes)
+        A, told = self.outputs_of(frame)
         if self.target.task == "regression":
             # In standardised units first, where no square of a large number overflows.
             Y, std = self.target.encode(truth, frame.place), self.target.std
             scores = {"rmse": std * rmse(Y, A, weight), "mae": std * mae(Y, A, weight), "r2": r2(Y, A, weight)}
         else:
             scores = _class_scores(self.target.codes(truth, frame.place), self.probabilities(A), weight)
-        return {score: float(value) for score, value in scores.items()}
+        return {score: float(value) for score, value in scores.items()}, told
 
     def outputs(self, table: Any, *, notes: list[str] | None = None) -> Array:
-        """The network's A, (outputs, n_rows). Sentences on unseen categories and new columns go to `notes`."""
-        return self.outputs_of(self.read(table), notes=notes)
+        """The network's A, (outputs, n_rows). Sentences as those of `evaluate` go to `notes`, or else are warnings."""
+        A, told = self.outputs_of(self.read(table))
+        _tell(told, notes)
+        return A
 
-    def outputs_of(self, frame: Frame, *, notes: list[str] | None = None) -> Array:
-        """`outputs`, of a table that has been read."""
+    def outputs_of(self, frame: Frame) -> tuple[Array, list[str]]:
+        """`outputs`, of a table that has been read; and what there is to tell of it. ValueError for one of no rows."""
         if not frame.n_rows:
             raise ValueError(f"{frame.path or 'the table'} has no rows")
         unseen = Unseen()
         own = {self.target.name, self.settings["weights"], *self.settings["drop"]}
         told = self.encoder.check(frame.drop(own & set(frame.names)))
         A = self.network.predict(self.encoder.transform(frame, unseen))
-        told += unseen_notes(unseen)
-        if notes is not None:
-            notes += told
-        else:
-            for sentence in told:
-                warnings.warn(sentence, stacklevel=4)
-        return A
+        return A, told + unseen_notes(unseen)
 
     def decode(self, A: Array) -> Array:
         """The network's outputs as classes or values, (n_rows,)."""
@@ -338,21 +339,30 @@ def as_frame(
     The classes in `target` keep their type. Columns in `ignored` may hold anything, and so may those not in `needed`.
     """
     if isinstance(table, Frame):
-        return replace(table)  # which looks at its columns anew: they may have changed since
+        # A frame of its own, which looks at its columns anew: they may have changed since.
+        return replace(table, columns=dict(table.columns), notes=[*table.notes])
     if isinstance(table, str | os.PathLike):
         return read_table(table, categorical={*categorical, *ignored}, needed=needed, **reading)
     columns, _ = columns_of(table)
     if needed is not None:
         ignored = columns.keys() - needed
-    formats, nulls = reading.get("date_format") or {}, reading.get("nulls") or ()
     return frame_of(
         columns,
         categorical={*categorical, *ignored},
         exact=[target],
         ignored=ignored,
-        date_formats={"": formats} if isinstance(formats, str) else formats,
-        nulls=nulls if isinstance(nulls, Mapping) else {"": nulls},
+        date_formats=by_column(reading.get("date_format")),
+        nulls=by_column(reading.get("nulls")),
     )
+
+
+def _tell(sentences: list[str], notes: list[str] | None = None) -> None:
+    """The sentences to `notes`, or else as warnings at the line that called the method which tells them."""
+    if notes is not None:
+        notes += sentences
+        return
+    for sentence in sentences:
+        warnings.warn(sentence, stacklevel=3)
 
 
 def weights_in(frame: Frame, name: str) -> Array:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from netwright.core.activations import Activation
-from netwright.core.arguments import Array, brief, memory, whole
+from netwright.core.arguments import Array, brief, whole
 from netwright.core.losses import TARGETS, Loss, find_loss, natural_loss
+from netwright.core.memory import memory
 from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
 from netwright.core.samples import batch_size_for
 from netwright.core.schedules import find_schedule, spell
@@ -122,11 +123,11 @@ class OneNetwork:
 
 
 def check_memory(sizes: Sequence[int]) -> None:
-    """MemoryError for a network that this machine could not hold while it trains, told before it is tried."""
+    """MemoryError for a network that could not be held while it trains, told before it is tried."""
     parameters = sum(a * b + b for a, b in pairwise(sizes))
     needed = 8 * 6 * parameters  # theta, its gradient, the optimizer's two slots, the last and the best theta
     if needed > (there := memory()):
         raise MemoryError(
             f"hidden layers of {', '.join(map(str, sizes[1:-1]))} make {parameters:,} parameters, which take "
-            f"{needed / 2**30:,.0f} GiB to train; this machine has {there / 2**30:,.0f} GiB"
+            f"{needed / 2**30:,.0f} GiB to train; there are {there / 2**30:,.0f} GiB"
         )

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array, cut, whole
+from netwright.files.atomic import check_writable
+from netwright.files.container import read
 from netwright.files.networks import NETWORK
 from netwright.files.schema import FileKind, Shape, count, plain
 from netwright.training.history import HISTORY, History
@@ -107,11 +109,14 @@ class Keeper:
 
     rarely: to write it takes at most one part in so many of the time.
 
-    The first must succeed: OSError. A later one that fails (the disk is full, the folder gone) costs the checkpoint and
-    not the training: a RuntimeWarning says so once, it is tried again, and `end` says what has become of it.
+    ValueError for a file that is there and is no checkpoint. The first must succeed: OSError. A later one that fails
+    (the disk is full, the folder gone) costs the checkpoint and not the training: a RuntimeWarning says so once, it is
+    tried again, and `end` says what has become of it.
     """
 
     def __init__(self, path: Any, write: Callable[[Any], None], rarely: float = 20):
+        check_replaceable(path)
+        check_writable(path)
         self.path, self.write, self.rarely = path, write, rarely
         self.tried, self.took = -math.inf, 0.0  # when it was last written, or not, and how long that took
         self.failed, self.told = "", False  # why the last could not be written, and whether that was told
@@ -147,6 +152,19 @@ class Keeper:
 
     def warn(self, sentence: str) -> None:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
+
+
+def check_replaceable(path: Any) -> None:
+    """ValueError when a file is there that is not empty and no checkpoint, of whatever kind: it is not overwritten."""
+    file = Path(path)
+    if not file.is_file() or not file.stat().st_size:
+        return
+    try:
+        if read(file)[0].startswith(KIND.name):
+            return
+    except ValueError:
+        pass
+    raise ValueError(f"{path} is there already and is no checkpoint that this netwright can read; give another name")
 
 
 def check_same(path: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -68,7 +68,8 @@ class TrainingOptions:
     callbacks: functions (network, history), called after each epoch; training stops when one returns True. Resuming
         what one has stopped asks them again.
     checkpoint: a file that is kept up to date while training: written atomically, at the cost of at most 5 % of time.
-        If it can no longer be written, a RuntimeWarning says so, and training goes on.
+        A file that is there and is no checkpoint is not overwritten: ValueError. If it can no longer be written, a
+        RuntimeWarning says so, and training goes on.
     keep_best: False ends with the last epoch's parameters instead of those of the best on the validation rows.
     resume: go on from the checkpoint: True from `checkpoint` if that file exists, a path from that file, which must
         exist. The same call on the same data then ends with the same bits as if it had never been interrupted. `epochs`
