@@ -158,7 +158,8 @@ def compared(program: Program, right: Answers, found: Answers) -> tuple[float, i
     size[:, [bool(target.classes) for target in program.targets for _ in range(target.values)]] = 1
     with np.errstate(invalid="ignore"):
         differences = np.abs(values - right[0]) / size
-    differences = np.where(np.isnan(values) != np.isnan(right[0]), np.inf, np.nan_to_num(differences, nan=0.0))
+    same = (values == right[0]) | (np.isnan(values) & np.isnan(right[0]))
+    differences = np.where(same, 0, np.nan_to_num(differences, nan=np.inf, posinf=np.inf))
     largest = float(differences.max(initial=0))
     if labels is None or right[1] is None:
         return largest, 0 if labels is right[1] else len(values)
