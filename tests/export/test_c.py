@@ -17,10 +17,11 @@ from netwright.export import c
 from netwright.export.c_words import DOUBLE, FLOAT, RESERVED, Names, comment, number, quoted, table, tidy
 from netwright.export.export import BOUNDS, compared, export, trial
 from netwright.export.expression import OPERATIONS, Expression, value
-from netwright.export.program import Dense, Program, Target, run
+from netwright.export.program import Dense, NumberColumn, Program, Target, TextColumn, run
 from netwright.tables.features import TableEncoder
 from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
+from netwright.tables.text import NULLS
 
 MODELS = dict(everything())
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -208,9 +209,35 @@ def test_what_c_cannot_hold_is_refused(tmp_path):
         MODELS["tanh"].export(tmp_path / "m.c", int8=1.5)
 
 
-@pytest.mark.parametrize("stem", ["int", "9 lives", "Ünïcødé", "my-model.v2", "数"])
+def test_what_float_cannot_say_is_refused(tmp_path):
+    model = Network([2, 3, 1], "tanh", loss="squared_error", rng=0)
+    model.layers[0].W[0, 0] = 1e300
+    for options in ({"int8": True}, {"int8": True, "float32": True}):
+        with pytest.raises(
+            ValueError, match="int8 cannot hold the model's weights: they are beyond what float can say"
+        ):
+            model.export(tmp_path / "m.c", **options)
+    model.layers[0].W[0, 0], model.layers[1].W[0, 0] = 1, 1e300
+    with pytest.raises(ValueError, match="beyond what float can say"):
+        model.export(tmp_path / "m.c", float32=True)
+    assert model.export(tmp_path / "m.c").difference <= 1e-12
+
+
+@pytest.mark.parametrize("options", [{}, {"float32": True}])
+def test_any_constant_and_any_function_compiles(tmp_path, options):
+    """Constants that float has not, one that needs no z, and one of a known name that is another."""
+    z, one = Expression("z"), np.ones((1, 1))
+    fs = [z * 1e-60, z * 1e-310, z * 1e60, z * 1e-42, Expression("add", (1.0, 2.0)), np.maximum(z, 0), np.tanh(z)]
+    layers = tuple(Dense(one, np.zeros(1), f, name) for f, name in zip(fs, ["own"] * 5 + ["relu"] * 2, strict=True))
+    targets = (Target("math_errhandling", 0, 1, mean=1e-60, std=1e-50),)
+    program = Program(1, (layers,), (1.0,), targets, "float64", lambda given: (given, None), names=("x",))
+    written(tmp_path, program, "next", main=True, **options)
+    compiled(tmp_path, "-c", "next.c")
+
+
+@pytest.mark.parametrize("stem", ["int", "next", "9 lives", "Ünïcødé", "my-model.v2", "数"])
 def test_a_file_may_have_any_other_name(tmp_path, stem):
-    assert MODELS["tanh"].export(tmp_path / f"{stem}.c").difference <= 1e-12
+    assert MODELS["table, number"].export(tmp_path / f"{stem}.c", main=True).difference <= 1e-12
 
 
 # ── numbers ──
@@ -311,6 +338,36 @@ def test_as_a_program_it_reads_plain_numbers(tmp_path):
     assert header[0] == "class"
     assert [row[0] for row in found] == model.predict(x[:, [3, 1, 2, 0]]).tolist()
     np.testing.assert_allclose(np.array([row[1:] for row in found], float), model.predict_proba(x[:, [3, 1, 2, 0]]))
+    for gap in ("", "NA"):
+        assert "row 2: no number, in the column 'x1'" in as_program(tmp_path, f"x0,x1,x2,x3\n1,{gap},2,3\n", 1)
+
+
+def test_as_a_program_it_takes_cells_as_a_table_does(tmp_path):
+    """Words for nothing, a number as a level, dates that are none, a name that begins as the mark of UTF-8 does."""
+    z, x = Expression("z"), Expression("x")
+    columns = (
+        NumberColumn("Ａ", "number", (x,), (-7.0,), 0.0, 1.0),
+        NumberColumn("when", "date", (x,), (-70.0,), 0.0, 1.0),
+        TextColumn("n", "number", {"3": 0, "2.5": 1, "0": 2}, np.array([[0.125], [0.25], [0.5], [0.0], [0.75]]), 3, 4),
+    )
+    layers = (Dense(np.ones((1, 3)), np.zeros(1), z + 0.0, "own"),)
+    target = (Target("y", 0, 1),)
+    written(tmp_path, Program(3, (layers,), (1.0,), target, "float64", lambda given: given, columns), main=True)
+    compiled(tmp_path, *SANITIZED, "m.c", "-lm", "-o", "m")
+
+    def said(A, when, n, mark=""):
+        return float(as_program(tmp_path, f"{mark}Ａ,when,n\n{A},{when},{n}\n")[1][0])
+
+    assert said(1, 0, 3) == said(1, 0, 3, "\ufeff") == said(1, 0, 3.0) == said(1, 0, " 3.00 ") == 1.125
+    assert [said(0, 0, n) for n in ("2.50", "0.0", "03", "3.0.0", ".", "", "NA", " ")] == [
+        *(0.25, 0.5, 0, 0, 0, 0.75, 0.75, 0.75)
+    ]
+    for null in NULLS:
+        assert said(null, null, 3) == said(f" {null} ", null, 3) == -76.875
+    for when in ("1970-01-02T01:00:00.000001234+0100", "1970-01-02 00:00:00.000001"):
+        assert said(0, when, 3) == 86_400_000_001.125
+    for when in ("2020-02-30", "2023-02-29", "1900-02-29", "2020-04-31", "20200131", "1580428800", "2020-01-01T00:60"):
+        assert "no date" in as_program(tmp_path, f"Ａ,when,n\n1,{when},3\n", 1)
 
 
 def test_without_a_compiler_nothing_is_proved(tmp_path, monkeypatch):

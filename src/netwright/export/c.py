@@ -18,6 +18,7 @@ from netwright.export.c_main import main as as_program
 from netwright.export.c_parts import Writer, features, header, lookup
 from netwright.export.c_words import DOUBLE, quoted, single, table, tidy
 from netwright.export.export import compared, runtime, trial
+from netwright.export.expression import variables_of
 from netwright.export.numbers import weights_of
 from netwright.export.program import Answers, Dense, NumberColumn, Program, Target, TextColumn
 from netwright.export.program import run as by_numpy
@@ -54,14 +55,16 @@ def bound(program: Program, *, float32: bool = False, int8: bool = False, main: 
     table = trial(program)
     kept = _in_int8(program) if int8 else program
     kept = _in_float(kept) if float32 else kept
-    lost, _ = compared(program, program.answers(table), by_numpy(kept, table))
+    with np.errstate(all="ignore"):
+        lost, _ = compared(program, program.answers(table), by_numpy(kept, table))
+    if not np.isfinite(lost):
+        raise ValueError("C cannot hold the model's numbers with these options: they are beyond what float can say")
     return max(2 * lost, CLOSE) if float32 else 1.01 * lost + CLOSE
 
 
 def _in_float(program: Program) -> Program:
     networks = tuple(
-        tuple(replace(layer, W=layer.W.astype(np.float32), b=layer.b.astype(np.float32)) for layer in layers)
-        for layers in program.networks
+        tuple(replace(layer, W=single(layer.W), b=single(layer.b)) for layer in layers) for layers in program.networks
     )
     return replace(program, networks=networks, dtype="float32")
 
@@ -76,7 +79,9 @@ def _in_int8(program: Program) -> Program:
 
 def whole_numbers(W: Array) -> tuple[Array, Array]:
     """(W as whole numbers from -127 to 127, what each neuron's count as, (neurons,))."""
-    scale = (np.abs(W).max(axis=1) / 127).astype(np.float32)
+    scale = single(np.abs(W).max(axis=1) / 127)
+    if not np.isfinite(scale).all():
+        raise ValueError("int8 cannot hold the model's weights: they are beyond what float can say")
     scale[scale == 0] = 1
     return np.clip(np.rint(W / scale[:, None]), -127, 127).astype(np.int8), scale
 
@@ -121,7 +126,9 @@ def _named(program: Program) -> dict[Any, tuple[str, Dense]]:
     """A name for each activation, and a layer that has it."""
     named: dict[Any, tuple[str, Dense]] = {}
     for layer in (layer for layers in program.networks for layer in layers):
+        taken = {name for key, (name, _) in named.items() if key != _key(layer)}
         own = layer.activation if layer.activation in {*ACTIVATIONS} else f"f{len(named)}"
+        own = f"f{len(named)}" if f"apply_{own}" in taken else own  # an activation of one's own may be named so too
         if layer.f is None:
             own = "_".join(["softmax", *map(str, layer.blocks)])
         named.setdefault(_key(layer), (f"apply_{own}", layer))
@@ -136,7 +143,8 @@ def _activations(writer: Writer) -> list[str]:
         if layer.f is None:
             continue
         definitions, (said,) = writer.words.write([layer.f], names={"z": "z"})
-        indented = "".join(f"        const real {each}\n" for each in definitions)
+        given = ["z = Z[j];"] * bool(variables_of([layer.f]))
+        indented = "".join(f"        const real {each}\n" for each in given + definitions)
         shown.append(writer.fill(text.ACTIVATION, name=name, definitions=indented, said=tidy(said)))
     return shown
 

@@ -98,7 +98,6 @@ ACTIVATION = """/* A = f(Z), in place. */
 static void $name(real *Z, int n)
 {
     for (int j = 0; j < n; j++) {
-        const real z = Z[j];
 $definitions        Z[j] = $said;
     }
 }

@@ -1,6 +1,5 @@
 """How C says it: numbers, texts, names, comments, tables and the operations of expressions."""
 
-import math
 import re
 import unicodedata
 
@@ -10,6 +9,7 @@ from netwright.core.arguments import Array
 from netwright.export.expression import Words
 from netwright.export.numbers import spell
 
+ENDLESS = {"nan": "NAN", "in": "INFINITY", "-in": "-INFINITY"}  # without an f behind
 LONGEST = 4000  # bytes of a string: C99 promises no more than 4095
 # C's, C++'s, and what headers or compilers make macros of.
 RESERVED = """
@@ -20,7 +20,8 @@ complex imaginary noreturn generic atomic and and_eq bitand bitor catch class co
 const_cast co_await co_return co_yield decltype delete dynamic_cast explicit export friend mutable namespace new
 noexcept not not_eq operator or or_eq private protected public reinterpret_cast requires static_cast template
 this throw try typeid typename using virtual wchar_t char8_t char16_t char32_t xor xor_eq final override import
-module errno stdin stdout stderr assert offsetof linux unix i386 near far small huge interface null nan infinity
+module errno math_errhandling stdin stdout stderr assert offsetof linux unix i386 near far small huge interface null
+nan infinity
 """
 
 
@@ -72,17 +73,19 @@ def _plain(byte: int) -> bool:
 
 def number(x: float, single: bool = False) -> str:
     """A constant, to the bit."""
-    if math.isnan(x):
-        return "NAN"
-    if math.isinf(x) or (single and abs(x) > 3.4028235e38):
-        return "INFINITY" if x > 0 else "(-INFINITY)"
-    said = spell(x) + "f" * single
+    (said,) = _spelled(np.array([x]), "float" if single else "double")
     return f"({said})" if said.startswith("-") else said
+
+
+def _spelled(values: Array, kind: str) -> list[str]:
+    """Numbers of the kind "float" or "double"; one that float has not is not written, as a compiler would complain."""
+    said = [f"{x!s}f" for x in single(values)] if kind == "float" else [*map(spell, values.tolist())]
+    return said if np.isfinite(single(values)).all() else [ENDLESS.get(each.rstrip("f"), each) for each in said]
 
 
 def single(values: Array) -> Array:
     """As float32."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         return values.astype(np.float32)
 
 
@@ -91,12 +94,7 @@ def table(kind: str, name: str, values: Array, numbers: str = "") -> str:
     if kind == "unsigned":
         most = int(values.max(initial=0))
         kind = "unsigned char" if most < 256 else "unsigned short" if most < 65536 else "int"
-    if numbers == "float":
-        said = [f"{np.float32(x)!s}f" for x in values]
-    elif numbers == "double":
-        said = [*map(spell, values.tolist())]
-    else:
-        said = [*map(str, values.tolist())]
+    said = _spelled(values, numbers) if numbers in ("float", "double") else [*map(str, values.tolist())]
     lines, line = [], ""
     for each in said:
         if len(line) + len(each) > 112:
