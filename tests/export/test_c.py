@@ -88,6 +88,16 @@ def test_labels_that_int8_changes_are_said_and_are_no_error(tmp_path):
     assert f"{proof.labels} labels differ" in str(proof)
 
 
+@pytest.mark.parametrize(("name", "part", "wrong"), [("classes", "BEST", ("P[k] > P", "P[k] < P")),
+                                                     ("two", "ACTIVATION", ("= $said", "= 1 - ($said)"))])  # fmt: skip
+@pytest.mark.parametrize("options", OPTIONS)
+def test_labels_that_are_not_the_likeliest_are_an_error(tmp_path, monkeypatch, name, part, wrong, options):
+    monkeypatch.setattr(c.text, part, getattr(c.text, part).replace(*wrong))
+    with pytest.raises(ValueError, match=r"[1-9]\d* of 256 labels differ"):
+        MODELS[name].export(tmp_path / "m.c", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 # ── the compiler's word ──
 
 

@@ -103,7 +103,7 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     for each in texts:
         check_writable(path.parent / each)
     difference, labels, loose = None, 0, None
-    if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size; labels may differ then
+    if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
         loose = chosen.module.bound(program, **options)
     bound = bound_of(program, table, right) if loose is None else loose
     with tempfile.TemporaryDirectory(prefix="netwright-") as folder:
@@ -112,10 +112,11 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         found = chosen.module.run(program, Path(folder), name, table, **options)
     if found is not None:
         difference, labels = compared(program, right, found)
-        if not difference <= bound or (labels and loose is None):
+        wrong = labels if loose is None else compared(program, right, found, 2 * loose)[1]
+        if not difference <= bound or wrong:
             raise ValueError(
                 f"the {chosen.name} export is not right, and nothing was written: a number differs by "
-                f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {labels} of {ROWS} labels differ"
+                f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {wrong} of {ROWS} labels differ"
             )
     own, *others = chosen.endings or ("",)
     if path.suffix in others:  # .js for .mjs
@@ -147,9 +148,9 @@ def bound_of(program: Program, table: Any, right: Answers) -> float:
     return max(bound, ROUNDING * compared(program, right, run(replace(program, dtype="float64"), table))[0])
 
 
-def compared(program: Program, right: Answers, found: Answers) -> tuple[float, int]:
+def compared(program: Program, right: Answers, found: Answers, close: float = LABELS_BOUND) -> tuple[float, int]:
     """(the largest difference, of a probability, or of a number relative to it or to what its column usually is; how
-    many rows have another label though no other class is as probable)."""
+    many rows have another label though no other class is as probable, or by `close` less)."""
     values, labels = np.asarray(found[0]), found[1]
     if values.shape != right[0].shape:
         raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
@@ -167,7 +168,7 @@ def compared(program: Program, right: Answers, found: Answers) -> tuple[float, i
     several = zip(np.split(right[0], ends, axis=1), right[1].T, np.asarray(labels).T, strict=True)
     rows, wrong = np.arange(len(values)), np.zeros(len(values), bool)
     for P, own, other in several:
-        wrong |= (own != other) & (P[rows, other] < P[rows, own] - LABELS_BOUND)
+        wrong |= (own != other) & (P[rows, other] < P[rows, own] - close)
     return largest, int(wrong.sum())
 
 
