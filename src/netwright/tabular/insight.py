@@ -35,12 +35,17 @@ def importances(model: TableModel, frame: Frame, seed: int = 0) -> tuple[str, li
     most = int(np.clip(WORK // (len(names) * REPEATS), FEWEST, ROWS))
     if frame.n_rows > most:
         frame = frame.take(np.sort(rng.choice(frame.n_rows, most, replace=False)))
-    intact, found = model.scores_of(frame, notes=[])[score], []
+    found = []
+
+    def scored(rows: Frame) -> float:
+        return model.scores_of(rows)[0][score]
+
+    intact = scored(frame)
     for name in names:
         values = frame.column(name)
         orders = [rng.permutation(frame.n_rows) for _ in range(REPEATS)]
         shuffled = [replace(frame, columns=frame.columns | {name: values[order]}) for order in orders]
-        worse = np.array([model.scores_of(each, notes=[])[score] for each in shuffled]) - intact
+        worse = np.array([*map(scored, shuffled)]) - intact
         found.append(Importance(name, float(worse.mean()), float(worse.std(ddof=1))))
     return score, sorted(found, key=lambda each: -each.mean)
 
