@@ -550,24 +550,25 @@ def test_a_full_disk_destroys_nothing_and_is_found_out_before_training(tmp_path)
         from netwright import Network
         os.chdir(sys.argv[1])
         Network([1, 1], rng=0).save("model")
-        kept = open("model", "rb").read()
+        Network([1, 1], rng=0).train(np.ones((1, 2)), np.ones((1, 2)), epochs=1, checkpoint="checkpoint")
+        kept = [open(name, "rb").read() for name in ("model", "checkpoint")]
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
         large = Network([100, 100, 1], rng=0)
         for action in (
             lambda: large.save("model"),
-            lambda: large.train(np.ones((100, 2)), np.ones((1, 2)), checkpoint="model", callbacks=[print]),
+            lambda: large.train(np.ones((100, 2)), np.ones((1, 2)), checkpoint="checkpoint", callbacks=[print]),
         ):
             try:
                 action()
             except OSError as error:
                 print(error)
-            assert open("model", "rb").read() == kept
-        assert os.listdir() == ["model"]
+            assert [open(name, "rb").read() for name in ("model", "checkpoint")] == kept
+        assert sorted(os.listdir()) == ["checkpoint", "model"]
     """
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert len(said) == 2
-    assert all("cannot write model: File too large" in line for line in said)
+    named = [line.partition("cannot write ")[2] for line in said]
+    assert named == ["model: File too large", "checkpoint: File too large"]
 
 
 @pytest.mark.slow

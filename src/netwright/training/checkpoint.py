@@ -115,8 +115,8 @@ class Keeper:
     """
 
     def __init__(self, path: Any, write: Callable[[Any], None], rarely: float = 20):
+        check_writable(path)  # which follows no link of another user's
         check_replaceable(path)
-        check_writable(path)
         self.path, self.write, self.rarely = path, write, rarely
         self.tried, self.took = -math.inf, 0.0  # when it was last written, or not, and how long that took
         self.failed, self.told = "", False  # why the last could not be written, and whether that was told
