@@ -43,7 +43,7 @@ class Network(Exportable, FeedForward):
         if not arrays[0] or len(arrays[0]) != len(arrays[1]):
             counts = f"{len(arrays[0])} and {len(arrays[1])}"
             raise ValueError(f"weights and biases must be as many, one of each for a layer, got {counts}")
-        dtype = np.float32 if all(np.asarray(W).dtype == np.float32 for W in arrays[0]) else np.float64
+        dtype = np.float32 if all(getattr(W, "dtype", None) == np.float32 for W in arrays[0]) else np.float64
         Ws = [arguments.numeric(f"weights[{i}]", W, dtype) for i, W in enumerate(arrays[0])]
         for i, W in enumerate(Ws):
             if W.ndim != 2:

@@ -1,6 +1,7 @@
 """What every export has in common: it proves itself or leaves nothing, says what it cannot do, and takes any model."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import netwright
 from exported import everything, frame, table_model
 from netwright import Activation, MLPClassifier, Network, TabularClassifier
 from netwright.export import python
+from netwright.export.export import export
 from netwright.export.expression import OPERATIONS, Untold, told, value
+from netwright.tables.target import TargetEncoder
 
 MODELS = dict(everything())
 Z = np.linspace(-30, 30, 241)
@@ -80,6 +83,24 @@ def test_an_export_that_is_not_right_is_an_error_and_leaves_nothing(tmp_path, mo
     with pytest.raises(ValueError, match="python export is not right, and nothing was written: a number differs by"):
         model.export(tmp_path / "m.py")
     assert list(tmp_path.iterdir()) == []
+
+
+def offset_model():
+    """Numbers about 10⁹, some units apart."""
+    model = table_model()
+    model.target = TargetEncoder("y", "regression", "", [], 1e9, 3.0)
+    return model
+
+
+@pytest.mark.parametrize(("format", "options"), [("python", {}), ("python", {"numpy": True}), ("sql", {}), ("onnx", {}),
+                                                 ("javascript", {}), ("c", {}), ("c", {"float32": True})])  # fmt: skip
+def test_numbers_with_an_offset_are_right_to_their_spread(tmp_path, format, options):
+    model = offset_model()
+    assert model.export(tmp_path / "m", format, **options).difference < (1e-4 if options.get("float32") else 1e-12)
+    program = model.program()
+    nothing = [tuple(replace(layer, W=0 * layer.W, b=0 * layer.b) for layer in layers) for layers in program.networks]
+    with pytest.raises(ValueError, match="is not right"):
+        export(replace(program, networks=tuple(nothing)), tmp_path / "z", format, **options)
 
 
 def test_another_label_is_an_error(tmp_path, monkeypatch):

@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from exported import HOSTILE, everything, frame, table_model
-from netwright import Network, TableModel
+from netwright import Network, TableModel, train_table
 from netwright.export import python
 from netwright.export.expression import OPERATIONS
 from netwright.tables.features import TableEncoder
@@ -119,3 +120,36 @@ def test_a_python_that_is_old_can_read_it(tmp_path):
     for name in ("table, classes", "float32"):
         MODELS[name].export(tmp_path / "m.py")
         ast.parse((tmp_path / "m.py").read_text(), feature_version=(3, 7))
+
+
+@pytest.mark.parametrize("numpy", [False, True])
+def test_a_table_as_people_have_it_is_scored_as_the_model_does(tmp_path, numpy):
+    """Categories that are numbers and are written 3.0, NA among numbers, dates and frames of pandas."""
+    rng, n = np.random.default_rng(0), 200
+    code = rng.choice([1.0, 2.0, 3.0], n)
+    code[5] = np.nan
+    data = pd.DataFrame({"code": code, "x": rng.normal(size=n), "day": pd.date_range("2021-01-01", periods=n)})
+    data.loc[7, "x"], data.loc[9, "day"] = np.nan, pd.NaT
+    data["y"] = np.where((data.code > 1.5) ^ (data.x > 1), "hi", "lo")
+    data.to_csv(tmp_path / "t.csv", index=False, na_rep="NA")
+    reading = {"categorical": ["code"], "hidden": [8], "epochs": 20}
+    model = train_table(tmp_path / "t.csv", "y", **reading)
+    right = model.predict(tmp_path / "t.csv").tolist()
+    model.export(tmp_path / "m.py", numpy=numpy)
+
+    def scored(path, code=0):
+        command = [sys.executable, "m.py", path]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stderr if code else done.stdout
+
+    assert scored("t.csv").split()[1:] == right
+    predict = loaded(tmp_path / "m.py")["predict"]
+    frames = [data, data.convert_dtypes(), {name: data[name].to_numpy() for name in data}]
+    for table in frames:
+        rows = [{name: table[name][i] for name in table} for i in range(n)]
+        assert (predict(table).tolist() if numpy else [predict(row) for row in rows]) == right
+    (tmp_path / "bad.csv").write_text("code;x;day\n1;2;2021-01-01\n")
+    assert scored("bad.csv", 1).strip() == "bad.csv has no column 'code'; it has ['code;x;day']"
+    (tmp_path / "none.csv").write_text("code,x,day\n")
+    assert scored("none.csv").strip() == "y"

@@ -64,7 +64,7 @@ def test_the_worst_rows_are_named_by_their_place(model):
         order = np.argsort(-np.abs(off), kind="stable")[:10]
         assert [each.off for each in found] == pytest.approx(off[order].tolist())
     assert [each.place for each in found] == [frame.place(int(row)) for row in order]
-    assert [each.true for each in found] == [f"{y:.6g}" if isinstance(y, float) else y for y in truth[order].tolist()]
+    assert [each.true for each in found] == [f"{y:.3f}" if isinstance(y, float) else y for y in truth[order].tolist()]
 
 
 def test_a_model_without_mistakes_has_none_to_show():
@@ -89,6 +89,14 @@ def test_a_column_that_is_the_target_in_disguise_is_told(classes):
         sorted("uv", key=lambda v: -sum(model.held_out.column("level") == v))
     )
     assert cards["a"].values.startswith(f"numbers from {model.held_out.column('a').min():.6g} to ")
+
+
+def test_a_rare_class_makes_no_column_a_copy():
+    rng, y = np.random.default_rng(0), np.array(["no"] * 2000, object)
+    y[:40] = "yes"
+    rows = {"g": rng.choice(list("abc"), 2000), "k": rng.integers(0, 9, 2000).astype(float), "y": y}
+    model = train_table(rows, "y", hidden=[2], epochs=1)
+    assert [card.mind for card in data_card(model, model.held_out)] == ["", ""]
 
 
 def test_guessing_scores_what_scikit_learns_dummies_do():

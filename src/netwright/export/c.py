@@ -16,7 +16,7 @@ from netwright.core.arguments import Array
 from netwright.export import c_text as text
 from netwright.export.c_main import main as as_program
 from netwright.export.c_parts import Writer, features, header, lookup
-from netwright.export.c_words import DOUBLE, quoted, single, table, tidy
+from netwright.export.c_words import DOUBLE, number, quoted, single, table, tidy
 from netwright.export.export import compared, runtime, trial
 from netwright.export.expression import variables_of
 from netwright.export.numbers import weights_of
@@ -56,10 +56,10 @@ def bound(program: Program, *, float32: bool = False, int8: bool = False, main: 
     kept = _in_int8(program) if int8 else program
     kept = _in_float(kept) if float32 else kept
     with np.errstate(all="ignore"):
-        lost, _ = compared(program, program.answers(table), by_numpy(kept, table))
+        lost, _ = compared(program, by_numpy(program, table), by_numpy(kept, table))
     if not np.isfinite(lost):
         raise ValueError("C cannot hold the model's numbers with these options: they are beyond what float can say")
-    return max(2 * lost, CLOSE) if float32 else 1.01 * lost + CLOSE
+    return max(4 * lost, CLOSE) if float32 else 1.01 * lost + CLOSE
 
 
 def _in_float(program: Program) -> Program:
@@ -213,7 +213,9 @@ def _predict(writer: Writer) -> str:
 def _target(writer: Writer, name: str, target: Target) -> str:
     A = f"A[{target.first}]"
     if not target.classes:
-        return f"    said->{name} = {writer.number(target.mean)} + {writer.number(target.std)} * {A};\n"
+        if not target.standardised:
+            return f"    said->{name} = {A};\n"
+        return f"    said->{name} = {number(target.mean)} + {number(target.std)} * {A};\n"
     if target.outputs == 1:
         half = writer.number(0.5)
         return f"    said->{name} = {A} > {half};\n    said->{name}_P[0] = 1 - {A};\n    said->{name}_P[1] = {A};\n"

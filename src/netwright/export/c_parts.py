@@ -113,7 +113,8 @@ def _prediction(writer: Writer) -> str:
             )
             lines.append(f"    {prefix}_real {name}_P[{target.values}]; /* the classes' probabilities */")
         else:
-            lines.append(f"    {prefix}_real {name}; /* {comment(target.name)} */")
+            kind = "double" if target.standardised else f"{prefix}_real"  # an offset takes more bits than float has
+            lines.append(f"    {kind} {name}; /* {comment(target.name)} */")
     shown = ["typedef struct {", *lines, f"}} {prefix}_prediction;", ""]
     for name, target in zip(writer.results, program.targets, strict=True):
         if target.classes:

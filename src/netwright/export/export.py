@@ -21,6 +21,7 @@ from netwright.files.atomic import check_writable, write_atomically
 ROWS = 256  # on trial
 BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
 ROUNDING = 4.0
+LAST_BITS = 4 * np.finfo(np.float64).eps  # of a number, which an offset may cost it
 LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable to that
 
 
@@ -93,7 +94,7 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         if name not in chosen.options:
             hint = f"; it takes {', '.join(chosen.options)}" if chosen.options else "; it takes no options"
             raise ValueError(f"the format {chosen.name!r} has no option {name!r}{hint}")
-    name = path.stem
+    name = path.stem if path.suffix.lower() in (*chosen.endings, ".py") else path.name
     texts = chosen.module.files(program, name, **options)
     table = trial(program)
     if hasattr(chosen.module, "takes"):  # a format that cannot tell all apart that a table can
@@ -114,12 +115,13 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         difference, labels = compared(program, right, found)
         wrong = labels if loose is None else compared(program, right, found, 2 * loose)[1]
         if not difference <= bound or wrong:
+            lossy = "" if loose is None else f" (with {', '.join(options)})"
             raise ValueError(
-                f"the {chosen.name} export is not right, and nothing was written: a number differs by "
+                f"the {chosen.name} export is not right{lossy}, and nothing was written: a number differs by "
                 f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {wrong} of {ROWS} labels differ"
             )
     own, *others = chosen.endings or ("",)
-    if path.suffix in others:  # .js for .mjs
+    if path.suffix in others or path.suffix.lower() == own != path.suffix:  # .js for .mjs, .PY for .py
         texts = {path.name if each == name + own else each: data for each, data in texts.items()}
     for each, data in texts.items():
         write_atomically(path.parent / each, data)
@@ -149,16 +151,21 @@ def bound_of(program: Program, table: Any, right: Answers) -> float:
 
 
 def compared(program: Program, right: Answers, found: Answers, close: float = LABELS_BOUND) -> tuple[float, int]:
-    """(the largest difference, of a probability, or of a number relative to it or to what its column usually is; how
-    many rows have another label though no other class is as probable, or by `close` less)."""
+    """(the largest difference; how many rows have another label though no other class is as probable, or by `close`
+    less). A probability's difference is as it is; that of a number relative to it or to what its column usually is, or
+    of a standardised target in its standard deviations, but for a last bit or so."""
     values, labels = np.asarray(found[0]), found[1]
     if values.shape != right[0].shape:
         raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
     usual = np.median(np.abs(right[0]), axis=0)
     size = np.maximum(np.abs(right[0]), np.where(usual > 0, usual, 1))
-    size[:, [bool(target.classes) for target in program.targets for _ in range(target.values)]] = 1
+    places = [target for target in program.targets for _ in range(target.values)]
+    for place, target in enumerate(places):
+        if target.classes or target.standardised:
+            size[:, place] = target.std
+    rounding = [0.0 if target.classes else LAST_BITS for target in places] * np.abs(right[0])
     with np.errstate(invalid="ignore"):
-        differences = np.abs(values - right[0]) / size
+        differences = np.maximum(np.abs(values - right[0]) - rounding, 0) / size
     same = (values == right[0]) | (np.isnan(values) & np.isnan(right[0]))
     differences = np.where(same, 0, np.nan_to_num(differences, nan=np.inf, posinf=np.inf))
     largest = float(differences.max(initial=0))

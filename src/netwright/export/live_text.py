@@ -7,7 +7,10 @@ const make = (tag, given = {}, ...inside) => {
   made.append(...inside);
   return made;
 };
-const shown = (x) => Number(x.toPrecision(6)).toLocaleString("en", { maximumSignificantDigits: 6 });
+const shown = (x, std) => {
+  const decimals = Math.min(Math.max(3 - Math.floor(Math.log10(std)), 0), 12);
+  return x.toLocaleString("en", { maximumFractionDigits: decimals });
+};
 let row = new Map();
 
 const field = (column) => {
@@ -48,8 +51,8 @@ const say = () => {
     byId("live-said").replaceChildren(make("p", { textContent: error.message }));
     return;
   }
-  const parts = found.flatMap(({ value, probabilities }) => {
-    if (!probabilities) return [make("strong", { textContent: shown(value) })];
+  const parts = found.flatMap(({ value, probabilities }, i) => {
+    if (!probabilities) return [make("strong", { textContent: shown(value, targets[i].std) })];
     const likely = [...probabilities].sort((a, b) => b.probability - a.probability).slice(0, 8);
     const bars = likely.map(({ label, probability }) => make("div", { className: "bar" },
       make("span", { textContent: String(label) }), make("meter", { max: 1, value: probability }),

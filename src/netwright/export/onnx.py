@@ -86,7 +86,8 @@ def _inputs(graph: Graph, program: Program) -> tuple[Infos, list[dict[str, Any]]
         if isinstance(column, TextColumn):
             said |= {"kind": "text", "missing": gap_of(column)}
         else:
-            said |= {"kind": "microseconds since 1970" if column.kind == "date" else "number", "missing": "NaN"}
+            said |= {"kind": column.kind, "missing": "NaN"}
+            said |= {"unit": "microseconds since 1970"} if column.kind == "date" else {}
         infos[name] = (object if isinstance(column, TextColumn) else np.float64, [1], json.dumps(said))
         given.append(said)
     return infos, given

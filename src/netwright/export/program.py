@@ -96,6 +96,11 @@ class Target:
         """How many numbers it gives."""
         return max(len(self.classes), 1)
 
+    @property
+    def standardised(self) -> bool:
+        """Whether it is a number in a unit of its own."""
+        return not self.classes and (self.mean, self.std) != (0, 1)
+
 
 @dataclass(frozen=True)
 class Program:

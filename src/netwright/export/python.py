@@ -14,6 +14,7 @@ from netwright.export import python_text as text
 from netwright.export.expression import Words
 from netwright.export.numbers import FEW, in_base64, spell, weights_of, wrapped
 from netwright.export.program import Answers, NumberColumn, Program, TextColumn
+from netwright.tables.text import NULLS
 
 SAME = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "floor")
 ARITHMETIC = {
@@ -79,6 +80,7 @@ def _heading(program: Program, name: str, numpy: bool) -> str:
     dates = any(isinstance(column, NumberColumn) and column.kind == "date" for column in program.columns)
     libraries = ["csv", "math", "sys"] + (["base64"] + ["array"] * (not numpy)) * _long(program)
     lines = [f"import {each}" for each in sorted(libraries)]
+    lines += ["import numbers"] * any(isinstance(column, TextColumn) for column in program.columns)
     lines += ["from datetime import datetime, timezone"] * dates + ["from operator import mul"] * (not numpy)
     return heading + "\n".join(lines) + "\n\nimport numpy as np" * numpy
 
@@ -198,7 +200,9 @@ def _features(program: Program, numpy: bool) -> list[str]:
         plain = (text.NUMPY_PLAIN if numpy else text.PLAIN).format(inputs=program.inputs, dtype=program.dtype)
         return [f"NAMES = {list(program.names)!r}", plain]
     kinds = {_kind(column) for column in program.columns}
-    parts = [text.NUMBER] * bool(kinds & {"number", "date"}) + [text.DATE] * ("date" in kinds)
+    missing = sorted(NULLS)
+    parts = [f"NAMES = {[column.name for column in program.columns]!r}", text.GONE]
+    parts += [text.NUMBER.format(missing=missing)] * bool(kinds & {"number", "date"}) + [text.DATE] * ("date" in kinds)
     parts += [text.TEXT, text.ROW] * ("text" in kinds)
     for j, column in enumerate(program.columns):
         if isinstance(column, TextColumn):
@@ -211,10 +215,8 @@ def _features(program: Program, numpy: bool) -> list[str]:
         return [*parts, "\n".join([*lines, *(f"    {line}" for line in body), "    return A"])]
     lines = ["def features_of(row):", f'    """The networks\' inputs of a row, {program.inputs} numbers."""']
     parts.append("\n".join([*lines, *(f"    {line}" for line in body), "    return A"]))
-    names = [column.name for column in program.columns]
     return [
         *parts,
-        f"NAMES = {names!r}",
         'def features(table):\n    """The networks\' inputs, (inputs, rows)."""\n'
         "    rows = zip(*(table[name] for name in NAMES))\n"
         f"    return np.array([features_of(dict(zip(NAMES, row))) for row in rows], np.{program.dtype}).T",
@@ -231,7 +233,7 @@ def _text_tables(j: int, column: TextColumn) -> str:
 
 def _column(j: int, column: NumberColumn | TextColumn) -> list[str]:
     if isinstance(column, TextColumn):
-        found = f"place(CODES_{j}, row[{column.name!r}], {column.unseen}, {column.missing})"
+        found = f"place(CODES_{j}, row[{column.name!r}], {column.was!r}, {column.unseen}, {column.missing})"
         return [f"A += spread(ROWS_{j}[{found}], {column.rows.shape[1]})"]
     read = "microseconds" if column.kind == "date" else "number"
     definitions, said = STANDARD.write(column.features, names={"x": "x"})

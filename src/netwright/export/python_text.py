@@ -50,19 +50,34 @@ PLAIN = '''def features(row):
         raise ValueError(f"a row has {inputs} numbers, got {{len(row)}}")
     return [float(x) for x in row]'''
 
-NUMBER = '''def number(value):
+GONE = '''def gone(value):
+    """Whether there is no value: None, NaN, NaT or pandas' NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True'''
+
+NUMBER = '''MISSING = {missing}  # how texts spell a missing number or date
+
+
+def number(value):
     """A number, or None for one that is missing."""
-    if value is None or value == "":
+    if gone(value) or (isinstance(value, str) and value.strip() in MISSING):
         return None
-    value = float(value)
-    return None if math.isnan(value) else value'''
+    return float(value)'''
 
 DATE = '''def microseconds(value):
     """A date, a time or its ISO text as microseconds since 1970; a number is taken as that."""
-    if value is None or value == "" or isinstance(value, (int, float)):
-        return None if value == "" else number(value)
+    if gone(value) or isinstance(value, (int, float)):
+        return number(value)
     if isinstance(value, str):
+        if value.strip() in MISSING:
+            return None
         value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+    if hasattr(value, "astype"):  # NumPy's
+        value = value.astype("datetime64[us]").item()
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if value.tzinfo is not None:
@@ -70,16 +85,27 @@ DATE = '''def microseconds(value):
     past = value - datetime(1970, 1, 1)
     return float((past.days * 86400 + past.seconds) * 1000000 + past.microseconds)'''
 
-TEXT = '''def place(codes, value, unseen, missing):
-    """Where a text's features are: 3.0 is spelled 3, True is true; spaces around do not count."""
-    if value is None or value != value:
+TEXT = '''def spelled(value, was):
+    """A value as training spelled it, where its column was of the kind `was`: 3.0 is 3, True is true."""
+    if was == "number" and isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return value
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
+        return str(bool(value)).lower()
+    if isinstance(value, numbers.Real):
+        value = float(value)
+        value = int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return str(value)
+
+
+def place(codes, value, was, unseen, missing):
+    """Where a text's features are; spaces around it do not count."""
+    if gone(value):
         return missing
-    if isinstance(value, bool):
-        value = str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    value = str(value)
-    return codes.get(value, codes.get(value.strip(), unseen))'''
+    text = spelled(value, was)
+    return codes.get(text, codes.get(text.strip(), unseen))'''
 
 ROW = '''def spread(features, width):
     """All features, (width,), from those that are not 0: {place: feature}."""
@@ -136,9 +162,12 @@ MAIN = """
 
 def main():
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-        out = csv.writer(sys.stdout)
+        rows, out = csv.DictReader(file), csv.writer(sys.stdout)
+        absent = [name for name in NAMES if name not in (rows.fieldnames or [])]
+        if absent:
+            sys.exit(f"{sys.argv[1]} has no column {absent[0]!r}; it has {rows.fieldnames}")
         out.writerow(name for name, *_ in TARGETS)
-        for row in csv.DictReader(file):
+        for row in rows:
             out.writerow(predicted for predicted, _ in answers(row))
 
 
@@ -226,11 +255,16 @@ NUMPY_MAIN = """
 
 def main():
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    table = {name: [row[name] for row in rows] for name in rows[0]}
+        reader = csv.DictReader(file)
+        absent = [name for name in NAMES if name not in (reader.fieldnames or [])]
+        if absent:
+            sys.exit(f"{sys.argv[1]} has no column {absent[0]!r}; it has {reader.fieldnames}")
+        rows = list(reader)
+    table = {name: [row[name] for row in rows] for name in NAMES}
     out = csv.writer(sys.stdout)
     out.writerow(name for name, *_ in TARGETS)
-    out.writerows(zip(*(predicted.tolist() for predicted, _ in answers(table))))
+    if rows:
+        out.writerows(zip(*(predicted.tolist() for predicted, _ in answers(table))))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ for inputs, neurons in zip(SIZES, SIZES[1:]):
     start += neurons * (inputs + 1)
 model.n_features_in_, model.n_outputs_, model.n_layers_ = SIZES[0], SIZES[-1], len(SIZES)
 model.out_activation_, model.n_iter_, model.t_, model.loss_ = {last!r}, 0, 0, np.nan
+model.loss_curve_, model.best_loss_, model._no_improvement_count = [], np.inf, 0
 '''
 ONE = """model.classes_ = np.array({classes!r})
 model._label_binarizer = LabelBinarizer().fit(model.classes_)

@@ -1,7 +1,7 @@
 """What the rows held out tell of a model: which columns matter, where it errs most, and what its columns hold."""
 
-from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from netwright.tabular.model import TableModel
 REPEATS = 5
 ROWS, FEWEST, WORK = 2000, 200, 500_000  # rows that are shuffled: at most, at least, and predictions in all
 WORST = 10
+FEW = 10  # rows of other classes than the most frequent, from which a column that tells them may be told
 COPY = 0.999  # of the target that a column alone tells, from which it nearly is the target
 
 
@@ -37,15 +38,19 @@ def importances(model: TableModel, frame: Frame, seed: int = 0) -> tuple[str, li
         frame = frame.take(np.sort(rng.choice(frame.n_rows, most, replace=False)))
     found = []
 
-    def scored(rows: Frame) -> float:
-        return model.scores_of(rows)[0][score]
+    X, sources = model.encoder.transform(frame), model.encoder.sources
 
-    intact = scored(frame)
-    for name in names:
-        values = frame.column(name)
-        orders = [rng.permutation(frame.n_rows) for _ in range(REPEATS)]
-        shuffled = [replace(frame, columns=frame.columns | {name: values[order]}) for order in orders]
-        worse = np.array([*map(scored, shuffled)]) - intact
+    def scored(inputs: Array) -> float:
+        return model.scores_with(model.network.predict(inputs), frame)[score]
+
+    intact = scored(X)
+    for place, name in enumerate(names):
+        own, scores = sources == place, []
+        for _ in range(REPEATS):
+            shuffled = X.copy()
+            shuffled[own] = X[own][:, rng.permutation(frame.n_rows)]
+            scores.append(scored(shuffled))
+        worse = np.array(scores) - intact
         found.append(Importance(name, float(worse.mean()), float(worse.std(ddof=1))))
     return score, sorted(found, key=lambda each: -each.mean)
 
@@ -64,7 +69,7 @@ def doubts(model: TableModel, frame: Frame, A: Array) -> list[Doubt]:
 
     A: the model's outputs for the rows, (outputs, n_rows).
     """
-    truth, predicted = frame[model.target.name], model.decode(A)
+    truth, predicted, told = frame[model.target.name], model.decode(A), partial(_told_of, model)
     if model.target.classes:
         codes = model.target.codes(truth, frame.place)
         P = model.probabilities(A)
@@ -73,9 +78,15 @@ def doubts(model: TableModel, frame: Frame, A: Array) -> list[Doubt]:
         off = predicted - truth.values
     size = np.abs(np.where(off == -1.0, 0, off)) if model.target.classes else np.abs(off)
     worst = [row for row in np.argsort(-size, kind="stable")[:WORST].tolist() if size[row] > 0]
-    return [
-        Doubt(frame.place(row), _brief(truth.values[row]), _brief(predicted[row]), float(off[row])) for row in worst
-    ]
+    return [Doubt(frame.place(row), told(truth.values[row]), told(predicted[row]), float(off[row])) for row in worst]
+
+
+def _told_of(model: TableModel, value: Any) -> str:
+    """A class, or a number with the decimals that its spread asks for."""
+    if model.target.classes:
+        return spelling(value)
+    decimals = int(np.clip(3 - np.floor(np.log10(model.target.std)), 0, 12))
+    return f"{value:.{decimals}f}"
 
 
 class Card(NamedTuple):
@@ -115,8 +126,8 @@ def _brief(value: object) -> str:
 
 
 def _told(column: Column, target: Column, classes: bool, known: Array) -> float:
-    """How much of the target the column alone tells, 0 … 1: for numbers R² of a line; of levels, the share of rows
-    whose target is the most frequent of their level, or η²; where levels are few against the rows."""
+    """How much of the target the column alone tells, 0 … 1: for numbers R² of a line; of levels, of the rows that the
+    most frequent class has not, how many each level's own gains, or η²; where levels are few against the rows."""
     values, goal = column.values[known], target.values[known]
     if column.kind == "date" or len(values) < 20:
         return 0.0
@@ -130,7 +141,10 @@ def _told(column: Column, target: Column, classes: bool, known: Array) -> float:
         _, code = np.unique(np.array([spelling(each) for each in goal]), return_inverse=True)
         counts = np.zeros((level.max() + 1, code.max() + 1))
         np.add.at(counts, (level, code), 1)
-        return float(counts.max(axis=1).sum() / len(level)) if code.max() else 0.0
+        most, all_rows = counts.sum(axis=0).max(), len(level)
+        if all_rows - most < FEW:  # of all other classes
+            return 0.0
+        return float((counts.max(axis=1).sum() - most) / (all_rows - most))
     rows = np.bincount(level)
     means = np.bincount(level, goal) / rows
     return float(means.var() and np.average((means - goal.mean()) ** 2, weights=rows) / (goal.var() or 1))

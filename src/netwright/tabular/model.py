@@ -147,17 +147,20 @@ class TableModel(Exportable):
 
     def scores_of(self, frame: Frame) -> tuple[dict[str, float], list[str]]:
         """`evaluate`, of a table that has been read and has all targets; and what there is to tell of it."""
-        truth = frame[self.target.name]
-        name = self.settings["weights"]
-        weight = weights_in(frame, name) if name in frame.columns else None
         A, told = self.outputs_of(frame)
+        return self.scores_with(A, frame), told
+
+    def scores_with(self, A: Array, frame: Frame) -> dict[str, float]:
+        """`evaluate`, of outputs A for the rows of the frame, (outputs, n_rows)."""
+        truth, name = frame[self.target.name], self.settings["weights"]
+        weight = weights_in(frame, name) if name in frame.columns else None
         if self.target.task == "regression":
             # In standardised units first, where no square of a large number overflows.
             Y, std = self.target.encode(truth, frame.place), self.target.std
             scores = {"rmse": std * rmse(Y, A, weight), "mae": std * mae(Y, A, weight), "r2": r2(Y, A, weight)}
         else:
             scores = _class_scores(self.target.codes(truth, frame.place), self.probabilities(A), weight)
-        return {score: float(value) for score, value in scores.items()}, told
+        return {score: float(value) for score, value in scores.items()}
 
     def outputs(self, table: Any, *, notes: list[str] | None = None) -> Array:
         """The network's A, (outputs, n_rows). Sentences as those of `evaluate` go to `notes`, or else are warnings."""
