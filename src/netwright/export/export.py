@@ -153,7 +153,7 @@ def bound_of(program: Program, table: Any, right: Answers) -> float:
 def compared(program: Program, right: Answers, found: Answers, close: float = LABELS_BOUND) -> tuple[float, int]:
     """(the largest difference; how many rows have another label though no other class is as probable, or by `close`
     less). A probability's difference is as it is; that of a number relative to it or to what its column usually is, or
-    of a standardised target in its standard deviations, but for a last bit or so."""
+    of a standardised target to how far from the mean it is, but for a last bit or so."""
     values, labels = np.asarray(found[0]), found[1]
     if values.shape != right[0].shape:
         raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
@@ -161,8 +161,10 @@ def compared(program: Program, right: Answers, found: Answers, close: float = LA
     size = np.maximum(np.abs(right[0]), np.where(usual > 0, usual, 1))
     places = [target for target in program.targets for _ in range(target.values)]
     for place, target in enumerate(places):
-        if target.classes or target.standardised:
-            size[:, place] = target.std
+        if target.classes:
+            size[:, place] = 1
+        elif target.standardised:
+            size[:, place] = np.maximum(np.abs(right[0][:, place] - target.mean), target.std)
     rounding = [0.0 if target.classes else LAST_BITS for target in places] * np.abs(right[0])
     with np.errstate(invalid="ignore"):
         differences = np.maximum(np.abs(values - right[0]) - rounding, 0) / size
