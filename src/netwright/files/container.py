@@ -66,6 +66,8 @@ def read(path: Any) -> tuple[str, dict[str, Array], dict[str, Any]]:
                     f"{path} has format version {seen}, this netwright reads up to {VERSION}; upgrade netwright"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}
+            if any(tensor.dtype.kind == "V" for tensor in tensors.values()):
+                raise TypeError("a dtype that NumPy has only from another library")
     except (SafetensorError, TypeError, AttributeError, UnicodeError) as error:  # the middle two: a dtype NumPy lacks
         raise ValueError(f"{path} is not a model file, or is damaged: {error}") from None
     if meta.get("digest") != digest(meta, tensors):
