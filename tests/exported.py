@@ -81,6 +81,15 @@ def one_network():
     )
 
 
+def named(name):
+    """A model whose column, level, class and target have that name."""
+    columns = {name: [1.0, 2.0, 3.5] * 4, "level": [name, "b", "c"] * 4}
+    encoder = TableEncoder.fit(Frame.from_arrays(columns, categorical=["level"]))
+    target = TargetEncoder.fit(np.array([name, name + "!"] * 6, object), name, task="classification")
+    network = Network([len(encoder.feature_names), 1], rng=0)
+    return TableModel(network, encoder, target, {"hidden": [], "weights": None, "drop": []})
+
+
 def networks():
     """A bare network for each activation, and the links of the losses."""
     for name in ACTIVATIONS:

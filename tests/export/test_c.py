@@ -11,16 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from exported import HOSTILE, everything, frame, table_model
-from netwright import Network, TableModel
+from exported import HOSTILE, everything, frame, named, table_model
+from netwright import Network
 from netwright.export import c
 from netwright.export.c_words import DOUBLE, FLOAT, RESERVED, Names, comment, number, quoted, table, tidy
 from netwright.export.export import BOUNDS, compared, export, trial
 from netwright.export.expression import OPERATIONS, Expression, value
 from netwright.export.program import Dense, NumberColumn, Program, Target, TextColumn, run
-from netwright.tables.features import TableEncoder
-from netwright.tables.frame import Frame
-from netwright.tables.target import TargetEncoder
 from netwright.tables.text import NULLS
 
 MODELS = dict(everything())
@@ -154,11 +151,7 @@ def test_every_operation_has_its_words_and_gives_numpys_numbers(tmp_path):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_and_levels_come_through_as_data(tmp_path, name):
-    columns = {name: [1.0, 2.0, 3.5] * 4, "level": [name, "b", "c"] * 4}
-    encoder = TableEncoder.fit(Frame.from_arrays(columns, categorical=["level"]))
-    target = TargetEncoder.fit(np.array([name, name + "!"] * 6, object), name, task="classification")
-    network = Network([len(encoder.feature_names), 1], rng=0)
-    model = TableModel(network, encoder, target, {"hidden": [], "weights": None, "drop": []})
+    model = named(name)
     written(tmp_path, model, main=True)
     compiled(tmp_path, "m.c", "-lm", "-o", "m")
     table = io.StringIO(newline="")

@@ -11,13 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from exported import HOSTILE, everything, frame, table_model
-from netwright import Network, TableModel, train_table
+from exported import HOSTILE, everything, frame, named, table_model
+from netwright import Network, train_table
 from netwright.export import python
 from netwright.export.expression import OPERATIONS
-from netwright.tables.features import TableEncoder
-from netwright.tables.frame import Frame
-from netwright.tables.target import TargetEncoder
 
 MODELS = dict(everything())
 
@@ -55,11 +52,7 @@ def test_many_weights_go_as_bytes(tmp_path, numpy):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_and_levels_come_through_as_data(tmp_path, name):
-    columns = {name: [1.0, 2.0, 3.5] * 4, "level": [name, "b", "c"] * 4}
-    encoder = TableEncoder.fit(Frame.from_arrays(columns, categorical=["level"]))
-    target = TargetEncoder.fit(np.array([name, name + "!"] * 6, object), name, task="classification")
-    network = Network([len(encoder.feature_names), 1], rng=0)
-    model = TableModel(network, encoder, target, {"hidden": [], "weights": None, "drop": []})
+    model = named(name)
     model.export(tmp_path / "m.py")
     module = loaded(tmp_path / "m.py")
     row = {name: 2.0, "level": name}

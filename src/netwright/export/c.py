@@ -93,7 +93,7 @@ def _source(writer: Writer, main: bool) -> str:
     program = writer.program
     texts = any(isinstance(column, TextColumn) for column in program.columns)
     body = [
-        text.INT8_LAYER if writer.int8 else writer.fill(text.LAYER, weight=_weight(writer)),
+        writer.fill(text.LAYER, **(text.INT8_LAYER if writer.int8 else _plain_layer(writer))),
         *_activations(writer),
         *_tables(writer),
         *map(_network, [writer] * len(program.networks), range(len(program.networks))),
@@ -111,6 +111,10 @@ def _source(writer: Writer, main: bool) -> str:
     libraries = ["stdio", "stdlib"] * main + ["string"] * (texts or main)
     heading = writer.fill(text.SOURCE, includes="".join(f"#include <{each}.h>\n" for each in libraries))
     return "\n".join([heading, *helpers, *spaces, *body])
+
+
+def _plain_layer(writer: Writer) -> dict[str, str]:
+    return text.PLAIN_LAYER | {"types": f"typedef {_weight(writer)} weight;"}
 
 
 def _weight(writer: Writer) -> str:

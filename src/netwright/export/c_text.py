@@ -43,14 +43,14 @@ $includes
 typedef $real real;
 """
 
-LAYER = """typedef $weight weight;
+LAYER = """$types
 
 /* Z = W·A1 + b. W is kept column by column, so that the inner loop goes over the neurons. */
-static void layer(const weight *restrict W, const weight *restrict b, int inputs, int neurons,
+static void layer(const weight *restrict W, $parameters int inputs, int neurons,
                   const real *restrict A1, real *restrict Z)
 {
     for (int j = 0; j < neurons; j++)
-        Z[j] = b[j];
+        Z[j] = $start;
     for (int i = 0; i < inputs; i++, W += neurons) {
         const real a = A1[i];
         if (a == 0) /* as most are of one-hot features */
@@ -58,28 +58,20 @@ static void layer(const weight *restrict W, const weight *restrict b, int inputs
         for (int j = 0; j < neurons; j++)
             Z[j] += W[j] * a;
     }
-}
+$end}
 """
 
-INT8_LAYER = """typedef signed char weight; /* W[i][j] is scale[j] times it */
-
-/* Z = W·A1 + b. W is kept column by column, so that the inner loop goes over the neurons. */
-static void layer(const weight *restrict W, const float *restrict scale, const float *restrict b, int inputs,
-                  int neurons, const real *restrict A1, real *restrict Z)
-{
-    for (int j = 0; j < neurons; j++)
-        Z[j] = 0;
-    for (int i = 0; i < inputs; i++, W += neurons) {
-        const real a = A1[i];
-        if (a == 0) /* as most are of one-hot features */
-            continue;
-        for (int j = 0; j < neurons; j++)
-            Z[j] += W[j] * a;
-    }
-    for (int j = 0; j < neurons; j++)
-        Z[j] = scale[j] * Z[j] + b[j];
+PLAIN_LAYER = {
+    "parameters": "const weight *restrict b,",
+    "start": "b[j]",
+    "end": "",
 }
-"""
+INT8_LAYER = {
+    "types": "typedef signed char weight; /* W[i][j] is scale[j] times it */",
+    "parameters": "const float *restrict scale, const float *restrict b,",
+    "start": "0",
+    "end": "    for (int j = 0; j < neurons; j++)\n        Z[j] = scale[j] * Z[j] + b[j];\n",
+}
 
 SOFTMAX = """/* A = exp(Z) / sum of exp(Z), in place. */
 static void softmax(real *Z, int n)

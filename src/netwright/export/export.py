@@ -30,13 +30,17 @@ class Format:
     """A writer: a module of this package with `files(program, name, **options)`, {file name: its bytes}, and
     `run(program, folder, name, table, **options)`, the answers of what was written, or None where no runtime is here.
 
-    runtime: what runs it, and how to get it. options: what `files` takes beside, by name, with what each is.
+    It may have `takes(program, table)`, the trial as far as the format can tell its rows apart, and
+    `bound(program, **options)`, what may differ with options that trade exactness, or None.
+
+    writes: the ending of what it writes. runtime: what runs it. endings: those of a path that ask for it. options:
+    what `files` takes beside.
     """
 
     name: str
-    endings: tuple[str, ...]
-    what: str
+    writes: str
     runtime: str
+    endings: tuple[str, ...]
     options: tuple[str, ...] = ()
 
     @property
@@ -47,12 +51,12 @@ class Format:
 FORMATS = {
     each.name: each
     for each in (
-        Format("onnx", (".onnx",), "an ONNX model", "ONNX Runtime (pip install 'netwright[onnx]')"),
-        Format("c", (".c",), "C99, a .c and a .h", "a C compiler, cc or gcc", ("float32", "int8", "main")),
-        Format("python", (".py",), "one Python file", "Python", ("numpy",)),
-        Format("javascript", (".mjs", ".js"), "one ES module", "Node"),
-        Format("sklearn", (), "a Python file that makes scikit-learn's own perceptron", "scikit-learn"),
-        Format("sql", (".sql",), "one query", "DuckDB, or SQLite with its math functions", ("dialect", "table")),
+        Format("onnx", ".onnx", "ONNX Runtime (pip install 'netwright[onnx]')", (".onnx",)),
+        Format("c", ".c", "a C compiler, cc or gcc", (".c",), ("float32", "int8", "main")),
+        Format("python", ".py", "Python", (".py",), ("numpy",)),
+        Format("javascript", ".mjs", "Node", (".mjs", ".js")),
+        Format("sql", ".sql", "DuckDB, or SQLite with its math functions", (".sql",), ("dialect", "table")),
+        Format("sklearn", ".py", "scikit-learn", ()),
     )
 }
 
@@ -94,7 +98,8 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         if name not in chosen.options:
             hint = f"; it takes {', '.join(chosen.options)}" if chosen.options else "; it takes no options"
             raise ValueError(f"the format {chosen.name!r} has no option {name!r}{hint}")
-    name = path.stem if path.suffix.lower() in (*chosen.endings, ".py") else path.name
+    known = path.suffix.lower() in (chosen.writes, *chosen.endings)
+    name = path.stem if known else path.name
     texts = chosen.module.files(program, name, **options)
     table = trial(program)
     if hasattr(chosen.module, "takes"):  # a format that cannot tell all apart that a table can
@@ -120,9 +125,8 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
                 f"the {chosen.name} export is not right{lossy}, and nothing was written: a number differs by "
                 f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {wrong} of {ROWS} labels differ"
             )
-    own, *others = chosen.endings or ("",)
-    if path.suffix in others or path.suffix.lower() == own != path.suffix:  # .js for .mjs, .PY for .py
-        texts = {path.name if each == name + own else each: data for each, data in texts.items()}
+    if known:  # model.js for model.mjs
+        texts = {path.name if each == name + chosen.writes else each: data for each, data in texts.items()}
     for each, data in texts.items():
         write_atomically(path.parent / each, data)
     return Proof(chosen.name, tuple(path.parent / each for each in texts), ROWS, bound, difference, labels)
@@ -159,13 +163,13 @@ def compared(program: Program, right: Answers, found: Answers, close: float = LA
         raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
     usual = np.median(np.abs(right[0]), axis=0)
     size = np.maximum(np.abs(right[0]), np.where(usual > 0, usual, 1))
-    places = [target for target in program.targets for _ in range(target.values)]
-    for place, target in enumerate(places):
+    targets = [target for target in program.targets for _ in range(target.values)]
+    for place, target in enumerate(targets):
         if target.classes:
             size[:, place] = 1
         elif target.standardised:
             size[:, place] = np.maximum(np.abs(right[0][:, place] - target.mean), target.std)
-    rounding = [0.0 if target.classes else LAST_BITS for target in places] * np.abs(right[0])
+    rounding = [0.0 if target.classes else LAST_BITS for target in targets] * np.abs(right[0])
     with np.errstate(invalid="ignore"):
         differences = np.maximum(np.abs(values - right[0]) - rounding, 0) / size
     same = (values == right[0]) | (np.isnan(values) & np.isnan(right[0]))

@@ -17,29 +17,33 @@ from netwright.export.program import Answers, NumberColumn, Program, TextColumn
 from netwright.tables.text import NULLS
 
 SAME = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "floor")
-ARITHMETIC = {
-    "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "{0} * {1}", "divide": "({0}) / ({1})",
-    "negative": "(-{0})", "greater": "({0} > {1})", "greater_equal": "({0} >= {1})", "less": "({0} < {1})",
-    "less_equal": "({0} <= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})",
-}  # fmt: skip
-STANDARD = Words(
-    {
-        **ARITHMETIC, **{name: f"math.{name}({{0}})" for name in SAME}, "absolute": "abs({0})",
-        "maximum": "max({0}, {1})", "minimum": "min({0}, {1})", "power": "math.pow({0}, {1})",
-        "where": "({1} if {0} else {2})",
-    },
-    spell,
-    "{0} = {1}",
-)  # fmt: skip
-NUMPY = Words(
-    {
-        **ARITHMETIC, **{name: f"np.{name}({{0}})" for name in SAME}, "absolute": "np.abs({0})",
-        "maximum": "np.maximum({0}, {1})", "minimum": "np.minimum({0}, {1})", "power": "np.power({0}, {1})",
-        "where": "np.where({0}, {1}, {2})",
-    },
-    spell,
-    "{0} = {1}",
-)  # fmt: skip
+
+
+def words(library: str, **own: str) -> Words:
+    """An expression in Python; `own` are the operations that lists and arrays have different words for."""
+    operations = {
+        "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "{0} * {1}", "divide": "({0}) / ({1})",
+        "negative": "(-{0})", "absolute": "abs({0})", "greater": "({0} > {1})", "greater_equal": "({0} >= {1})",
+        "less": "({0} < {1})", "less_equal": "({0} <= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})",
+    }  # fmt: skip
+    functions = {name: f"{library}.{name}({{0}})" for name in SAME}
+    return Words(operations | functions | own, spell, "{0} = {1}")
+
+
+STANDARD = words(
+    "math",
+    maximum="max({0}, {1})",
+    minimum="min({0}, {1})",
+    power="math.pow({0}, {1})",
+    where="({1} if {0} else {2})",
+)
+NUMPY = words(
+    "np",
+    maximum="np.maximum({0}, {1})",
+    minimum="np.minimum({0}, {1})",
+    power="np.power({0}, {1})",
+    where="np.where({0}, {1}, {2})",
+)
 
 
 def files(program: Program, name: str, *, numpy: bool = False) -> dict[str, bytes]:
