@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 
 import netwright
 from exported import everything, frame, table_model
-from netwright import Activation, MLPClassifier, Network, TabularClassifier
+from netwright import Activation, MLPClassifier, MLPRegressor, Network, TabularClassifier
 from netwright.export import python
 from netwright.export.export import export
 from netwright.export.expression import OPERATIONS, Untold, told, value
@@ -186,6 +187,16 @@ def test_what_was_not_fitted_has_nothing_to_export(tmp_path):
     constant = TabularClassifier().fit([[1.0], [1.0]], ["a", "b"])
     with pytest.raises(ValueError, match="the same for every row"):
         constant.export(tmp_path / "m.py")
+
+
+def test_an_estimator_of_named_columns_takes_them_by_name(tmp_path):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b c"])
+    model = MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs", random_state=0, max_iter=500).fit(X, X["a"] ** 2)
+    model.export(tmp_path / "m.py")
+    space = {"__name__": "exported"}
+    exec((tmp_path / "m.py").read_text(), space)
+    rows = [{"b c": b, "a": a} for a, b in X.to_numpy().tolist()]
+    np.testing.assert_allclose([space["predict"](row) for row in rows], model.predict(X), rtol=1e-12)
 
 
 def test_every_operation_is_numpys():

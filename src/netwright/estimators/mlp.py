@@ -17,7 +17,7 @@ from netwright.core.losses import find_loss
 from netwright.core.scores import r2
 from netwright.estimators import parameters
 from netwright.estimators.labels import Labels, class_weights, codes_of, distinct
-from netwright.estimators.perceptron import Perceptron
+from netwright.estimators.perceptron import Perceptron, mean_of
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.undo import whole_or_nothing
 
@@ -118,7 +118,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             first += outputs
 
     def _answers(self, X: Array) -> tuple[Array, Array]:
-        A, labels = self._outputs(X), self._labels
+        A, labels = mean_of(self._each_of(X.T)), self._labels
         P, best = labels.probabilities(A), np.asarray(labels.decode(A)).reshape(len(X), -1)
         if labels.kind == "multilabel":
             return np.stack([1 - P, P], axis=2).reshape(len(X), -1), best
@@ -229,7 +229,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         yield from (Target(name, j, 1) for j, name in enumerate(names))
 
     def _answers(self, X: Array) -> tuple[Array, None]:
-        return np.asarray(self.predict(X)).reshape(len(X), -1), None
+        return mean_of(self._each_of(X.T)).T, None
 
     def _shaped(self, A: Array) -> Array:
         if A.shape[0] == 1:

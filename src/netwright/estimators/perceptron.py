@@ -292,15 +292,17 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
 
     def _each(self, X: Any) -> list[Array]:
         """Every network's outputs A, (outputs, samples)."""
-        X = in_dtype(check_X(self, X), self._members[0].network.dtype).T
+        return self._each_of(in_dtype(check_X(self, X), self._members[0].network.dtype).T)
+
+    def _each_of(self, X: Array) -> list[Array]:
+        """`_each`, of X checked, (features, samples)."""
         trained = self.engine == "auto" and getattr(self, "engine_", "") == "fused"
         compiled = self.engine == "fused" or (trained and warmed_up())
         return [member.predict(X, compiled) for member in self._synced()]
 
     def _outputs(self, X: Any) -> Array:
         """The mean of the networks' outputs A, (outputs, samples)."""
-        outputs = self._each(X)
-        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+        return mean_of(self._each(X))
 
     def _mean_and_std(self, X: Any) -> tuple[Array, Array]:
         """Mean and standard deviation over the networks, (outputs, samples); ValueError when there is only one."""
@@ -386,3 +388,8 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         loss = network.gradient(np.asarray(X).T, np.asarray(y, network.dtype).T, sample_weight)
         dense = network.dense
         return loss, np.concatenate([layer.dW.T.ravel() for layer in dense] + [layer.db.ravel() for layer in dense])
+
+
+def mean_of(outputs: list[Array]) -> Array:
+    """The mean of the networks' outputs, (outputs, samples)."""
+    return outputs[0] if len(outputs) == 1 else np.asarray(np.mean(outputs, axis=0))

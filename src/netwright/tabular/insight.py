@@ -37,7 +37,6 @@ def importances(model: TableModel, frame: Frame, seed: int = 0) -> tuple[str, li
     if frame.n_rows > most:
         frame = frame.take(np.sort(rng.choice(frame.n_rows, most, replace=False)))
     found = []
-
     X, sources = model.encoder.transform(frame), model.encoder.sources
 
     def scored(inputs: Array) -> float:
@@ -71,13 +70,13 @@ def doubts(model: TableModel, frame: Frame, A: Array) -> list[Doubt]:
     """
     truth, predicted, told = frame[model.target.name], model.decode(A), partial(_told_of, model)
     if model.target.classes:
-        codes = model.target.codes(truth, frame.place)
         P = model.probabilities(A)
-        off = np.where(P.argmax(axis=1) == codes, -1.0, P.max(axis=1))
+        off, wrong = P.max(axis=1), P.argmax(axis=1) != model.target.codes(truth, frame.place)
     else:
         off = predicted - truth.values
-    size = np.abs(np.where(off == -1.0, 0, off)) if model.target.classes else np.abs(off)
-    worst = [row for row in np.argsort(-size, kind="stable")[:WORST].tolist() if size[row] > 0]
+        wrong = off != 0
+    order = np.argsort(-np.abs(off), kind="stable")
+    worst = order[wrong[order]][:WORST].tolist()
     return [Doubt(frame.place(row), told(truth.values[row]), told(predicted[row]), float(off[row])) for row in worst]
 
 
