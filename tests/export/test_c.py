@@ -58,15 +58,19 @@ def test_float_loses_what_float_loses(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["gelu", "float32", "cross_entropy:2,3", "table, number", "table, two classes"])
 def test_int8_computes_with_the_rounded_weights(tmp_path, name):
-    """Its answers are those of the program with W rounded to 255 steps for each neuron, as nearly as ever."""
+    """Its answers are those of the program with W rounded to 255 steps for each neuron, as nearly as ever: a neuron's
+    step is at most an eighth of a power of two larger than it must be, and b has 65,535 of them in a layer."""
     proof = MODELS[name].export(tmp_path / "m.c", int8=True)
     assert BOUNDS["float64"] < proof.difference <= proof.bound
     program = MODELS[name].program()
     for layers in program.networks:
         for layer in layers:
-            scale = np.float32(np.abs(layer.W).max(axis=1) / 127)
-            layer.W[:] = np.float64(np.round(layer.W / scale[:, None])) * scale[:, None]
-            layer.b[:] = layer.b.astype(np.float32)
+            least = np.abs(layer.W).max(axis=1) / 127
+            top = float(np.float32(least.max()))
+            scale = top * np.float64(np.float32(0.5 ** (np.floor(8 * np.log2(top / least * (1 + 1e-7))) / 8)))
+            layer.W[:] = np.round(layer.W / scale[:, None]) * scale[:, None]
+            if unit := float(np.float32(np.abs(layer.b).max() / 32767)):
+                layer.b[:] = np.round(layer.b.astype(np.float64) / unit) * unit
     given = trial(program)
     difference, labels = compared(program, run(program, given), c.run(program, tmp_path, "m", given))
     exact = program.dtype == "float64" and not program.columns  # columns' tables are kept in float, too
@@ -275,13 +279,19 @@ def size_of(folder):
 
 @pytest.mark.parametrize(
     ("dtype", "options", "each"),
-    [("float32", {}, 4), ("float64", {}, 8), ("float64", {"float32": True}, 4), ("float32", {"int8": True}, 1)],
+    [
+        ("float32", {}, 4),
+        ("float64", {}, 8),
+        ("float64", {"float32": True}, 4),
+        ("float32", {"int8": True}, 1),
+        ("float64", {"int8": True}, 1),
+    ],
 )
 def test_it_takes_little_more_than_its_weights(tmp_path, dtype, options, each):
     network = Network([64, 100, 10], loss="cross_entropy", rng=0, dtype=dtype)
     written(tmp_path, network, **options)
     assert size_of(tmp_path) <= 1.05 * each * network.theta.size + 4_000
-    mixture = table_model(7, hidden=(128, 128)).program()
+    mixture = table_model(7, hidden=(128, 128), networks=12).program()
     if dtype == "float64" and not options:  # a mixture's weights may be such that float holds them
         mixture, each = in_float(mixture), 4
     weights = sum(layer.W.size + layer.b.size for layers in mixture.networks for layer in layers)

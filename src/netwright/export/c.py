@@ -24,6 +24,7 @@ from netwright.export.program import Answers, Dense, NumberColumn, Program, Targ
 from netwright.export.program import run as by_numpy
 
 CLOSE = 1e-5  # to which float comes to what a double would be
+STEPS = single(2 ** (-np.arange(256) / 8))  # of int8: a layer's neurons may be so much smaller than its largest
 
 
 def files(
@@ -32,7 +33,7 @@ def files(
     """`NAME.h` and `NAME.c`.
 
     float32: whether a float64 model computes and is kept in float. int8: whether W is kept as whole numbers of 8 bits,
-    with a scale for each neuron. main: whether it is a program as well, from a CSV with a header to predictions.
+    with a scale of 8 bits and a b of 16 for each neuron. main: whether it is a program as well, from a CSV with a header to predictions.
     ValueError for a file name that no #include takes, and for texts that no string of C can hold.
     """
     main = arguments.flag("main", main)
@@ -71,19 +72,24 @@ def _in_float(program: Program) -> Program:
 
 def _in_int8(program: Program) -> Program:
     def kept(layer: Dense) -> Dense:
-        whole, scale = whole_numbers(layer.W)
-        return replace(layer, W=(whole * scale[:, None]).astype(program.dtype), b=single(layer.b).astype(program.dtype))
+        whole, places, top, b, unit = whole_numbers(layer)
+        W = whole * (top * STEPS[places].astype(np.float64))[:, None]
+        return replace(layer, W=W.astype(program.dtype), b=(b * unit).astype(program.dtype))
 
     return replace(program, networks=tuple(tuple(map(kept, layers)) for layers in program.networks))
 
 
-def whole_numbers(W: Array) -> tuple[Array, Array]:
-    """(W as whole numbers from -127 to 127, what each neuron's count as, (neurons,))."""
-    scale = single(np.abs(W).max(axis=1) / 127)
-    if not np.isfinite(scale).all():
+def whole_numbers(layer: Dense) -> tuple[Array, Array, float, Array, float]:
+    """(W as whole numbers of 8 bits, the places in `STEPS` of what each neuron's count as, what the steps are times; b
+    as whole numbers of 16 bits, what they count as)."""
+    most = np.abs(layer.W).max(axis=1) / 127
+    top, unit = (float(single(x)) or 1.0 for x in (most.max(), np.abs(layer.b).max() / 32767))
+    if not np.isfinite([top, unit]).all():
         raise ValueError("int8 cannot hold the model's weights: they are beyond what float can say")
-    scale[scale == 0] = 1
-    return np.clip(np.rint(W / scale[:, None]), -127, 127).astype(np.int8), scale
+    places = np.clip(np.sum(STEPS >= most[:, None] / top, axis=1) - 1, 0, 255)  # the smallest step that reaches all
+    whole = np.rint(layer.W / (top * STEPS[places].astype(np.float64))[:, None])
+    b = np.rint(layer.b.astype(np.float64) / unit)
+    return np.clip(whole, -127, 127).astype(np.int8), places, top, np.clip(b, -32767, 32767).astype(np.int16), unit
 
 
 # ── the source ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -93,6 +99,7 @@ def _source(writer: Writer, main: bool) -> str:
     program = writer.program
     texts = any(isinstance(column, TextColumn) for column in program.columns)
     body = [
+        *[table("float", "steps", STEPS, "float")] * writer.int8,
         writer.fill(text.LAYER, **(text.INT8_LAYER if writer.int8 else _plain_layer(writer))),
         *_activations(writer),
         *_tables(writer),
@@ -159,10 +166,10 @@ def _tables(writer: Writer) -> list[str]:
     for n, layers in enumerate(writer.program.networks, 1):
         for l, layer in enumerate(layers, 1):
             if writer.int8:
-                whole, scale = whole_numbers(layer.W)
-                shown.append(table("weight", f"W{n}_{l}", whole.T.ravel(), "signed char"))
-                shown.append(table("float", f"scale{n}_{l}", scale, "float"))
-                shown.append(table("float", f"b{n}_{l}", layer.b, "float"))
+                whole, places, _, b, _ = whole_numbers(layer)
+                shown.append(table("weight", f"W{n}_{l}", whole.T.ravel()))
+                shown.append(table("unsigned char", f"scale{n}_{l}", places))
+                shown.append(table("short", f"b{n}_{l}", b))
             else:
                 shown.append(table("weight", f"W{n}_{l}", layer.W.T.ravel(), kept))
                 shown.append(table("weight", f"b{n}_{l}", layer.b, kept))
@@ -176,8 +183,11 @@ def _network(writer: Writer, n: int) -> str:
     lines = ["static void " + f"network{n + 1}(const real *A0, real *A)", "{", f"    real {sizes};"]
     for l, layer in enumerate(layers, 1):
         neurons, inputs = layer.W.shape
-        scale = f"scale{n + 1}_{l}, " * writer.int8
-        lines.append(f"    layer(W{n + 1}_{l}, {scale}b{n + 1}_{l}, {inputs}, {neurons}, A{l - 1}, A{l});")
+        kept = f"W{n + 1}_{l}, b{n + 1}_{l}"
+        if writer.int8:
+            _, _, top, _, unit = whole_numbers(layer)
+            kept += f", scale{n + 1}_{l}, {writer.number(top)}, {writer.number(unit)}"
+        lines.append(f"    layer({kept}, {inputs}, {neurons}, A{l - 1}, A{l});")
         if layer.f is not None:
             lines.append(f"    {named[_key(layer)][0]}(A{l}, {neurons});")
         for first, size in zip(np.cumsum([0, *layer.blocks]), layer.blocks, strict=False):

@@ -46,8 +46,8 @@ typedef $real real;
 LAYER = """$types
 
 /* Z = W·A1 + b. W is kept column by column, so that the inner loop goes over the neurons. */
-static void layer(const weight *restrict W, $parameters int inputs, int neurons,
-                  const real *restrict A1, real *restrict Z)
+static void layer(const weight *restrict W, $parameters
+                  int inputs, int neurons, const real *restrict A1, real *restrict Z)
 {
     for (int j = 0; j < neurons; j++)
         Z[j] = $start;
@@ -67,10 +67,11 @@ PLAIN_LAYER = {
     "end": "",
 }
 INT8_LAYER = {
-    "types": "typedef signed char weight; /* W[i][j] is scale[j] times it */",
-    "parameters": "const float *restrict scale, const float *restrict b,",
+    "types": "typedef signed char weight; /* W[i][j] is top * steps[scale[j]] times it, and b[j] unit times b[j] */",
+    "parameters": "const short *restrict b, const unsigned char *restrict scale,\n"
+    "                  real top, real unit,",
     "start": "0",
-    "end": "    for (int j = 0; j < neurons; j++)\n        Z[j] = scale[j] * Z[j] + b[j];\n",
+    "end": "    for (int j = 0; j < neurons; j++)\n        Z[j] = top * steps[scale[j]] * Z[j] + unit * b[j];\n",
 }
 
 SOFTMAX = """/* A = exp(Z) / sum of exp(Z), in place. */
