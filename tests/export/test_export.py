@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import netwright
 from exported import everything, frame, table_model
-from netwright import Activation, MLPClassifier, MLPRegressor, Network, TabularClassifier
+from netwright import Activation, MLPClassifier, MLPRegressor, Network, TabularClassifier, TabularRegressor
 from netwright.export import python
 from netwright.export.export import export
 from netwright.export.expression import OPERATIONS, Untold, told, value
@@ -184,9 +184,6 @@ def test_what_was_not_fitted_has_nothing_to_export(tmp_path):
     for model in (MLPClassifier(), TabularClassifier()):
         with pytest.raises(NotFittedError):
             model.export(tmp_path / "m.py")
-    constant = TabularClassifier().fit([[1.0], [1.0]], ["a", "b"])
-    with pytest.raises(ValueError, match="the same for every row"):
-        constant.export(tmp_path / "m.py")
 
 
 def test_an_estimator_of_named_columns_takes_them_by_name(tmp_path):
@@ -305,3 +302,55 @@ def test_the_trial_has_what_training_had_and_more():
     assert {*table["level"]} - known - {None}
     far = np.array([x for x in table["number"] if x is not None])
     assert np.abs(far).max() > 1000
+
+
+# ── files that are there ──
+
+
+@pytest.mark.parametrize("format", ["onnx", "c", "python", "javascript", "sql", "sklearn"])
+def test_an_export_replaces_exports_and_nothing_else(tmp_path, format):
+    """It may be done again; somebody's own file, which it would take the place of, stays, and nothing is written."""
+    model = MODELS["two" if format == "sklearn" else "table, classes"]
+    files = model.export(tmp_path / "m", format).files
+    assert model.export(tmp_path / "m", format).files == files
+    for own in files:
+        for path in files:
+            path.unlink(missing_ok=True)
+        own.write_text("import netwright  # mine")
+        with pytest.raises(ValueError, match=f"{own.name} is there already and was not written by an export"):
+            model.export(tmp_path / "m", format)
+        assert {path.name for path in tmp_path.iterdir()} == {own.name}
+        assert own.read_text() == "import netwright  # mine"
+
+
+def test_a_name_of_ones_own_is_tried_before(tmp_path):
+    (tmp_path / "m.js").mkdir()
+    with pytest.raises(OSError, match=r"m\.js"):
+        MODELS["tanh"].export(tmp_path / "m.js")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.js"]
+
+
+# ── models that say the same of every row ──
+
+
+def always():
+    """Estimators that were given one class, one number, or columns that tell nothing."""
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    table = pd.DataFrame({"x": X[:, 0], "k": list("abcd") * 5})
+    few = MLPClassifier((3,), max_iter=2, solver="sgd", learning_rate_init=1e-3)
+    yield "one class", few.partial_fit(X, ["a"] * 20, classes=["a"])
+    yield "one class of a table", TabularClassifier().fit(table, ["a"] * 20)
+    yield "one number", TabularRegressor().fit(table, [3.5] * 20)
+    yield "the same rows", TabularClassifier().fit([[1.0]] * 3, ["a", "b", "b"])
+    yield "the same words", TabularClassifier().fit(table[["k"]].assign(k="same"), list("abcdc") * 4)
+
+
+@pytest.mark.parametrize("format", ["onnx", "c", "python", "javascript", "sql"])
+def test_a_model_that_says_the_same_of_every_row_is_exported_too(tmp_path, format):
+    for name, model in always():
+        proof = model.export(tmp_path / name, format)
+        assert (proof.difference, proof.labels) == (0, 0)
+        said = json.loads((tmp_path / f"{name}.test.json").read_text())
+        assert len(np.unique(said["values"], axis=0)) == 1
+    with pytest.raises(ValueError, match="the format 'sklearn' cannot hold a single class"):
+        next(always())[1].export(tmp_path / "m", "sklearn")

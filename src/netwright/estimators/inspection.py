@@ -176,17 +176,22 @@ class Inspection(Exportable, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def program(self) -> "Program":
         """What `export` writes: the computation, from a row of X to the prediction."""
-        from netwright.export.program import Program, networks_of
+        from netwright.export.program import Program, constant, networks_of
 
-        members = self._fitted()
+        members, targets = self._fitted(), tuple(self._exported())
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
+        only = any(len(target.classes) == target.outputs == 1 for target in targets)  # its probability is 1 by itself
         return Program(
             inputs=self.n_features_in_,
-            targets=tuple(self._exported()),
+            targets=targets,
             names=tuple(map(str, names)),
             answers=self._answers,
             title=type(self).__name__,
-            **networks_of([member.network for member in members]),
+            **(
+                constant(np.ones(1), self.n_features_in_)
+                if only
+                else networks_of([member.network for member in members])
+            ),
         )
 
     def _fitted(self) -> Any:

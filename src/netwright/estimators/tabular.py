@@ -136,23 +136,27 @@ class Tabular(Exportable, BaseEstimator):
 
     def program(self) -> "Program":
         """What `export` writes: the computation, from the columns to the prediction."""
-        from netwright.export.program import Program, columns_of, frame_of, networks_of
+        from netwright.export.program import Program, columns_of, constant, frame_of, networks_of, unused
 
         check_is_fitted(self, "mixture_")
-        if (mixture := self.mixture_) is None:
-            raise ValueError("this model predicts the same for every row, as nothing tells: there is nothing to export")
-        columns = columns_of(self.encoder_)
+        encoder, mixture = self.encoder_, self.mixture_
+        columns = columns_of(encoder) or (unused(encoder.dropped[0][0]),)
+        inputs, target = len(encoder.feature_names) or 1, self._target(len(self._prior))
+        always = np.ones(1) if len(target.classes) == 1 else self._prior
 
         def answers(table: Any) -> tuple[Array, Array | None]:
-            return self._answers(mixture.predict(self.encoder_.transform(frame_of(columns, table))))
+            if mixture is None:
+                rows = len(next(iter(table.values())))
+                return self._answers(np.repeat(self._prior[:, None], rows, axis=1))
+            return self._answers(mixture.predict(encoder.transform(frame_of(columns, table))))
 
         return Program(
-            inputs=mixture.inputs,
+            inputs=inputs,
             columns=columns,
-            targets=(self._target(mixture.outputs),),
+            targets=(target,),
             answers=answers,
             title=type(self).__name__,
-            **networks_of(mixture),
+            **(constant(always, inputs) if mixture is None else networks_of(mixture)),
         )
 
     # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────

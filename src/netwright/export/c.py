@@ -33,8 +33,8 @@ def files(
     """`NAME.h` and `NAME.c`.
 
     float32: whether a float64 model computes and is kept in float. int8: whether W is kept as whole numbers of 8 bits,
-    with a scale of 8 bits and a b of 16 for each neuron. main: whether it is a program as well, from a CSV with a header to predictions.
-    ValueError for a file name that no #include takes, and for texts that no string of C can hold.
+    with a scale of 8 bits and a b of 16 for each neuron. main: whether it is a program as well, from a CSV with a
+    header to predictions. ValueError for a file name that no #include takes, and texts that no string of C can hold.
     """
     main = arguments.flag("main", main)
     if re.search(r'["\\\x00-\x1f]|\?\?', name):
@@ -86,7 +86,7 @@ def whole_numbers(layer: Dense) -> tuple[Array, Array, float, Array, float]:
     top, unit = (float(single(x)) or 1.0 for x in (most.max(), np.abs(layer.b).max() / 32767))
     if not np.isfinite([top, unit]).all():
         raise ValueError("int8 cannot hold the model's weights: they are beyond what float can say")
-    places = np.clip(np.sum(STEPS >= most[:, None] / top, axis=1) - 1, 0, 255)  # the smallest step that reaches all
+    places = np.clip(np.sum(most[:, None] / top <= STEPS, axis=1) - 1, 0, 255)  # the smallest step that reaches all
     whole = np.rint(layer.W / (top * STEPS[places].astype(np.float64))[:, None])
     b = np.rint(layer.b.astype(np.float64) / unit)
     return np.clip(whole, -127, 127).astype(np.int8), places, top, np.clip(b, -32767, 32767).astype(np.int16), unit
@@ -106,7 +106,7 @@ def _source(writer: Writer, main: bool) -> str:
         *map(_network, [writer] * len(program.networks), range(len(program.networks))),
         *lookup(writer),
         *(features(writer) if program.columns else []),
-        *([text.BEST] if any(target.outputs > 1 for target in program.labelled) else []),
+        *([text.BEST] if any(not target.binary for target in program.labelled) else []),
         *_classes(writer),
         _predict(writer),
     ]
@@ -230,7 +230,7 @@ def _target(writer: Writer, name: str, target: Target) -> str:
         if not target.standardised:
             return f"    said->{name} = {A};\n"
         return f"    said->{name} = {number(target.mean)} + {number(target.std)} * {A};\n"
-    if target.outputs == 1:
+    if target.binary:
         half = writer.number(0.5)
         return f"    said->{name} = {A} > {half};\n    said->{name}_P[0] = 1 - {A};\n    said->{name}_P[1] = {A};\n"
     return (

@@ -22,6 +22,7 @@ ROWS = 256  # on trial
 BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
 ROUNDING = 4.0
 LAST_BITS = 4 * np.finfo(np.float64).eps  # of a number, which an offset may cost it
+BY_US = (b"ritten by netwright", b"\x12\tnetwright")  # where an export begins; the latter is ONNX's producer
 LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable to that
 
 
@@ -89,8 +90,8 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
 
     What was written is run on 256 rows, with gaps, unseen categories and extremes, and compared with the model's own
     answers; rows and answers are written beside it, `NAME.test.json`, as a test for the other side. ValueError for an
-    unknown format or option, for what a format cannot hold, and where a number differs by more than the bound; OSError
-    when a file can't be written. Nothing is left of an export that fails.
+    unknown format or option, for what a format cannot hold, where a number differs by more than the bound, and for a
+    file that is there and is no export; OSError when a file can't be written. Nothing is left of an export that fails.
     """
     path = Path(arguments.path("path", path))
     chosen = _format(path, format)
@@ -106,8 +107,10 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
         table = chosen.module.takes(program, table)
     right = program.answers(table)
     texts[f"{name}.test.json"] = _test(program, table, right)
-    for each in texts:
-        check_writable(path.parent / each)
+    places = {each: path.parent / (path.name if known and each == name + chosen.writes else each) for each in texts}
+    for place in places.values():
+        _check_replaceable(place)
+        check_writable(place)
     difference, labels, loose = None, 0, None
     if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
         loose = chosen.module.bound(program, **options)
@@ -125,11 +128,9 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
                 f"the {chosen.name} export is not right{lossy}, and nothing was written: a number differs by "
                 f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {wrong} of {ROWS} labels differ"
             )
-    if known:  # model.js for model.mjs
-        texts = {path.name if each == name + chosen.writes else each: data for each, data in texts.items()}
-    for each, data in texts.items():
-        write_atomically(path.parent / each, data)
-    return Proof(chosen.name, tuple(path.parent / each for each in texts), ROWS, bound, difference, labels)
+    for each, place in places.items():
+        write_atomically(place, texts[each])
+    return Proof(chosen.name, tuple(places.values()), ROWS, bound, difference, labels)
 
 
 def _format(path: Path, name: str | None) -> Format:
@@ -143,6 +144,16 @@ def _format(path: Path, name: str | None) -> Format:
             return each
     endings = ", ".join(f"{each.endings[0]} ({each.name})" for each in FORMATS.values() if each.endings)
     raise ValueError(f"path {str(path)!r} must end in one of {endings}; or say the format")
+
+
+def _check_replaceable(path: Path) -> None:
+    """ValueError when a file is there that no export wrote: somebody's own model.h, or the script under way."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        beginning = file.read(1 << 16)
+    if not any(mark in beginning for mark in BY_US):
+        raise ValueError(f"{path} is there already and was not written by an export; give another name, or remove it")
 
 
 def bound_of(program: Program, table: Any, right: Answers) -> float:
@@ -227,7 +238,8 @@ def _test(program: Program, table: Any, right: Answers) -> bytes:
     """The trial as a file: rows, and what is right for each."""
     given = {"columns": table} if program.columns else {"x": np.asarray(table, np.float64).tolist()}
     values, labels = right
-    said = {"numbers": number_names(program), **given, "values": values.tolist()}
+    about = "rows and right answers, written by netwright"
+    said = {"about": about, "numbers": number_names(program), **given, "values": values.tolist()}
     if labels is not None:
         said["labels"] = [
             [target.classes[place] for target, place in zip(program.labelled, row, strict=True)]

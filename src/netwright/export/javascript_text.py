@@ -227,7 +227,7 @@ ANSWERS = """/**
 const numbersOf = ({ first, outputs, classes, mean, std }, A) => {
   const own = [...A.subarray(first, first + outputs)];
   if (!classes.length) return [mean + std * own[0]];
-  return outputs === 1 ? [1 - own[0], own[0]] : own;
+  return outputs < classes.length ? [1 - own[0], own[0]] : own;
 };
 
 /** All targets' numbers for a row, one after the other. @type {(row: Row) => number[]} */
@@ -240,9 +240,10 @@ export const values = (row) => {
 export const answers = (row) => {
   const A = outputs(row);
   return targets.map((target) => {
-    const { name, classes } = target, P = numbersOf(target, A);
+    const { name, outputs, classes } = target, P = numbersOf(target, A);
     if (!classes.length) return { name, value: P[0] };
-    const best = target.outputs === 1 ? Number(P[1] > 0.5) : P.reduce((best, p, i) => (p > P[best] ? i : best), 0);
+    const likeliest = () => P.reduce((best, p, i) => (p > P[best] ? i : best), 0);
+    const best = outputs < classes.length ? Number(P[1] > 0.5) : likeliest();
     return { name, value: classes[best], probabilities: classes.map((label, i) => ({ label, probability: P[i] })) };
   });
 };"""

@@ -246,7 +246,7 @@ def _number(graph: Graph, program: Program, target: Target, A: str) -> str:
 def _classes(graph: Graph, program: Program, target: Target, A: str) -> tuple[str, str]:
     """(the place of the label, (samples,), probabilities (samples, classes))."""
     P = graph.columns(A, target.first, target.first + target.outputs, program.outputs)
-    if target.outputs > 1:
+    if not target.binary:
         return graph.node("ArgMax", P, axis=1, keepdims=0), P
     one, half = (graph.constant(np.array(each, program.dtype)) for each in (1, 0.5))
     second = graph.node("Cast", graph.node("Greater", P, half), to="int64")

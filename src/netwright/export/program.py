@@ -80,8 +80,8 @@ class Dense:
 class Target:
     """What the outputs from `first` on say, so many of them: a number, mean + std · A, or the classes' probabilities.
 
-    Of two classes one output is the probability of the second, which is predicted above one half; of more, and of two
-    with as many outputs, the first with the highest is.
+    Of two classes one output is the probability of the second, which is predicted above one half; else there are as
+    many outputs as classes, and the first with the highest is.
     """
 
     name: str
@@ -95,6 +95,11 @@ class Target:
     def values(self) -> int:
         """How many numbers it gives."""
         return max(len(self.classes), 1)
+
+    @property
+    def binary(self) -> bool:
+        """Whether one output speaks for two classes."""
+        return len(self.classes) == 2 and self.outputs == 1
 
     @property
     def standardised(self) -> bool:
@@ -162,6 +167,12 @@ def networks_of(predictor: Any) -> dict[str, Any]:
     return said | {"networks": tuple(tuple(map(_dense, each)) for each in layers), "dtype": networks[0].dtype.name}
 
 
+def constant(A: Array, inputs: int) -> dict[str, Any]:
+    """The same for a model that says A, (outputs,), whatever the inputs are."""
+    layer = Dense(np.zeros((len(A), inputs), A.dtype), A, Expression(Z), "identity")
+    return {"networks": ((layer,),), "shares": (1.0,), "dtype": A.dtype.name}
+
+
 def _dense(layer: Layer) -> Dense:
     if not isinstance(layer, Layer):
         raise ValueError(f"a layer of the kind {type(layer).__name__} cannot be exported")
@@ -185,6 +196,11 @@ def expression_of(activation: Activation) -> Expression:
 def columns_of(encoder: TableEncoder) -> tuple[NumberColumn | TextColumn, ...]:
     """The columns that the encoder uses, in its order."""
     return tuple(map(_column_of, encoder.columns))
+
+
+def unused(name: str) -> TextColumn:
+    """A column that may hold anything: a program has to have one, to be given rows."""
+    return TextColumn(name, "text", {}, np.zeros((2, 1)), 0, 1)
 
 
 def _column_of(encoder: Encoder) -> NumberColumn | TextColumn:
@@ -309,9 +325,8 @@ def run(program: Program, given: Any) -> tuple[Array, Array | None]:
         if not target.classes:
             values.append(target.mean + target.std * own)
             continue
-        both = target.outputs == 1
-        values.append(np.vstack([1 - own, own]) if both else own)
-        labels.append((own[0] > 0.5).astype(int) if both else own.argmax(axis=0))
+        values.append(np.vstack([1 - own, own]) if target.binary else own)
+        labels.append((own[0] > 0.5).astype(int) if target.binary else own.argmax(axis=0))
     return np.vstack(values).T, np.array(labels).T if labels else None
 
 

@@ -138,8 +138,9 @@ def answers(row):
         if not classes:
             found.append((mean + std * own[0], [mean + std * own[0]]))
             continue
-        P = [1 - own[0], own[0]] if count == 1 else own
-        best = int(own[0] > 0.5) if count == 1 else own.index(max(own))
+        binary = count < len(classes)
+        P = [1 - own[0], own[0]] if binary else own
+        best = int(own[0] > 0.5) if binary else own.index(max(own))
         found.append((classes[best], P))
     return found
 
@@ -231,8 +232,9 @@ def answers(table):
         if not classes:
             found.append((mean + std * own[0], (mean + std * own).T))
             continue
-        P = np.vstack([1 - own, own]) if count == 1 else own
-        best = (own[0] > 0.5).astype(int) if count == 1 else own.argmax(axis=0)
+        binary = count < len(classes)
+        P = np.vstack([1 - own, own]) if binary else own
+        best = (own[0] > 0.5).astype(int) if binary else own.argmax(axis=0)
         found.append((np.array(classes)[best], P.T))
     return found
 

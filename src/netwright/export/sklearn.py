@@ -93,11 +93,13 @@ def _check(program: Program) -> tuple[str, str]:
             f"the format 'sklearn' cannot hold the hidden layers' {shown}: it takes one activation, of "
             f"{', '.join(THEIRS)}; every other format can"
         )
-    binary = all(target.outputs == 1 for target in program.targets)
+    if any(len(target.classes) == 1 for target in program.targets):
+        raise ValueError("the format 'sklearn' cannot hold a single class; every other format can")
+    binary = all(target.binary for target in program.labelled)
     classes = "sigmoid" if binary else f"softmax of {program.outputs} classes"
     right = classes if program.labelled else "identity"
     found = f"softmax of {' and '.join(map(str, last.blocks))} classes" if last.blocks else last.activation
-    if found != right or any(len(target.classes) == 1 for target in program.targets):
+    if found != right:
         raise ValueError(f"the format 'sklearn' cannot hold the last layer's {found}: it takes {right} there")
     return THEIRS[next(iter(names), "identity")], "softmax" if last.blocks else THEIRS[right]
 

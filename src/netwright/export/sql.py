@@ -58,7 +58,7 @@ def _header(program: Program, name: str, dialect: str, table: str) -> str:
     columns = [f"  {each}: {what}" for each, what in _reads(program)]
     title = " ".join(program.title.split())
     lines = [
-        f"{cut(title, 200)}, as one query for {said}.",
+        f"{cut(title, 200)}, as one query for {said}; written by netwright.",
         "",
         f"It scores every row of the table {_shown(table)}: to all of its columns, in its order, it adds",
         *(f"  {said}" for said in _gives(program)),

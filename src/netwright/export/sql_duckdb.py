@@ -195,7 +195,7 @@ def _answers(target: Target) -> tuple[str, list[str]]:
     if not target.classes:
         return f"{number(target.mean)} + {number(target.std)} * A[{first}]", []
     said = [value(each, CHR) for each in target.classes]
-    if target.outputs == 1:
+    if target.binary:
         return f"CASE WHEN A[{first}] > 0.5e0 THEN {said[1]} ELSE {said[0]} END", [f"1e0 - A[{first}]", f"A[{first}]"]
     own = f"A[{first}:{target.first + target.outputs}]"
     label = f"([{', '.join(said)}])[list_position({own}, list_max({own}))]"

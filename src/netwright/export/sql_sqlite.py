@@ -192,7 +192,7 @@ def _answers(target: Target) -> tuple[str, list[str]]:
     if not target.classes:
         return f"{number(target.mean)} + {number(target.std)} * {own[0]}", []
     said = [value(each, CHR) for each in target.classes]
-    if target.outputs == 1:
+    if target.binary:
         return f"CASE WHEN {own[0]} > 0.5e0 THEN {said[1]} ELSE {said[0]} END", [f"1e0 - {own[0]}", own[0]]
     cases = wrapped((f"WHEN {p} THEN {label}" for p, label in zip(own, said, strict=True)), between=" ")
     return f"CASE {_largest(own)}\n    {cases} END", own
