@@ -354,3 +354,19 @@ def test_a_model_that_says_the_same_of_every_row_is_exported_too(tmp_path, forma
         assert len(np.unique(said["values"], axis=0)) == 1
     with pytest.raises(ValueError, match="the format 'sklearn' cannot hold a single class"):
         next(always())[1].export(tmp_path / "m", "sklearn")
+
+
+def test_numbers_without_end_are_told_too(tmp_path):
+    """JSON has no infinity, and another language's reader takes nothing that is no JSON."""
+    network = Network([1, 1, 1], "identity", loss="squared_error", rng=0)
+    network.layers[0].W[:] = network.layers[1].W[:] = 1.3e154
+    assert network.export(tmp_path / "m.py").difference <= 1e-12
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    said = json.loads((tmp_path / "m.test.json").read_text(), parse_constant=refuse)
+    found = np.array(said["values"], float)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(found, network.predict(np.array(said["x"]).T).T)
+    assert np.isinf(found).any()

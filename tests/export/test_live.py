@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -13,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from exported import HOSTILE, frame, table_model
+from in_browser import needs_chromium, shown
 from netwright import load
 from netwright.cli import main
 from netwright.draw.report import write_report
@@ -149,19 +149,15 @@ def test_the_page_runs_its_own_script_and_no_other(tmp_path):
     assert parts.policy == f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
+@needs_chromium
 def test_a_browser_shows_it(tmp_path):
     model = table_model(2)
     page_of(model, tmp_path / "r.html")
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000", "--dump-dom"]
-    done = subprocess.run(
-        [*command, f"--user-data-dir={tmp_path}/profile", (tmp_path / "r.html").as_uri()],
-        capture_output=True, text=True, check=True, encoding="utf-8", timeout=60,
-    )  # fmt: skip
-    said = re.search(r'id="live-said".*?<strong>(.*?)</strong>', done.stdout, re.DOTALL)
+    page = shown((tmp_path / "r.html").as_uri(), tmp_path)
+    said = re.search(r'id="live-said".*?<strong>(.*?)</strong>', page, re.DOTALL)
     label = model.predict(frame().take(np.arange(1)))[0]
     assert said[1] == label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    assert done.stdout.count("<script") == 1
+    assert page.count("<script") == 1
 
 
 def test_the_command_leaves_it_out_when_asked(tmp_path, monkeypatch):

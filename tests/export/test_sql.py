@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from exported import HOSTILE, everything, table_model
+from exported import HOSTILE, everything, named, table_model
 from netwright import Network
 from netwright.export import sql
 from netwright.export.export import BOUNDS, compared, trial
@@ -321,3 +321,9 @@ def test_definitions_wait_for_those_that_they_are_made_of():
         {"t3": "t1 + t2"},
     ]
     assert Query(MODELS["linear"].program(), "NET", "", DUCKDB).prefix == "_net"
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
+def test_names_keep_each_end_of_a_line(tmp_path, dialect):
+    for end in ("\r", "\r\n", "\n"):
+        assert named(f"a{end}b").export(tmp_path / "m.sql", dialect=dialect).difference <= 1e-12

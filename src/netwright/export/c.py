@@ -17,7 +17,7 @@ from netwright.export import c_text as text
 from netwright.export.c_main import main as as_program
 from netwright.export.c_parts import Writer, features, header, lookup
 from netwright.export.c_words import DOUBLE, number, quoted, single, table, tidy
-from netwright.export.export import compared, runtime, trial
+from netwright.export.export import ROUNDING, compared, rounding, runtime, trial
 from netwright.export.expression import variables_of
 from netwright.export.numbers import weights_of
 from netwright.export.program import Answers, Dense, NumberColumn, Program, Target, TextColumn
@@ -60,7 +60,9 @@ def bound(program: Program, *, float32: bool = False, int8: bool = False, main: 
         lost, _ = compared(program, by_numpy(program, table), by_numpy(kept, table))
     if not np.isfinite(lost):
         raise ValueError("C cannot hold the model's numbers with these options: they are beyond what float can say")
-    return max(4 * lost, CLOSE) if float32 else 1.01 * lost + CLOSE
+    if not float32:
+        return 1.01 * lost + CLOSE
+    return max(ROUNDING * max(lost, rounding(program, table, "float32")), CLOSE)
 
 
 def _in_float(program: Program) -> Program:

@@ -1,6 +1,7 @@
 """Write a model for somewhere else, run what was written, and keep it only if it gives the same numbers."""
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -20,8 +21,9 @@ from netwright.files.atomic import check_writable, write_atomically
 
 ROWS = 256  # on trial
 BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
-ROUNDING = 4.0
+ROUNDING, MOVES = 2.0, 8  # what may differ, of what `rounding` finds by so many moves
 LAST_BITS = 4 * np.finfo(np.float64).eps  # of a number, which an offset may cost it
+ENDLESS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # texts, since JSON has no such number
 BY_US = (b"ritten by netwright", b"\x12\tnetwright")  # where an export begins; the latter is ONNX's producer
 LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable to that
 
@@ -105,7 +107,8 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     table = trial(program)
     if hasattr(chosen.module, "takes"):  # a format that cannot tell all apart that a table can
         table = chosen.module.takes(program, table)
-    right = program.answers(table)
+    with np.errstate(all="ignore"):  # numbers far away may overflow
+        right = program.answers(table)
     texts[f"{name}.test.json"] = _test(program, table, right)
     places = {each: path.parent / (path.name if known and each == name + chosen.writes else each) for each in texts}
     for place in places.values():
@@ -114,13 +117,15 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     difference, labels, loose = None, 0, None
     if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
         loose = chosen.module.bound(program, **options)
-    bound = bound_of(program, table, right) if loose is None else loose
+    bound = BOUNDS[program.dtype] if loose is None else loose
     with tempfile.TemporaryDirectory(prefix="netwright-") as folder:
         for each, data in texts.items():
             (Path(folder) / each).write_bytes(data)
         found = chosen.module.run(program, Path(folder), name, table, **options)
     if found is not None:
         difference, labels = compared(program, right, found)
+        if loose is None and difference > bound:  # the model itself may be no surer of its numbers
+            bound = max(bound, ROUNDING * rounding(program, table, program.dtype))
         wrong = labels if loose is None else compared(program, right, found, 2 * loose)[1]
         if not difference <= bound or wrong:
             lossy = "" if loose is None else f" (with {', '.join(options)})"
@@ -156,13 +161,26 @@ def _check_replaceable(path: Path) -> None:
         raise ValueError(f"{path} is there already and was not written by an export; give another name, or remove it")
 
 
-def bound_of(program: Program, table: Any, right: Answers) -> float:
-    """How much may differ: of float32, where the model itself is further from what float64 makes of its numbers, by
-    `ROUNDING` times as much."""
-    bound = BOUNDS[program.dtype]
-    if program.dtype == "float64":
-        return bound
-    return max(bound, ROUNDING * compared(program, right, run(replace(program, dtype="float64"), table))[0])
+def rounding(program: Program, table: Any, dtype: str) -> float:
+    """How far the program's answers move when each W and b does by up to a last bit of that dtype.
+
+    To within a few bits, arithmetic in it gives what exact arithmetic gives of weights that are moved so (N. Higham,
+    Accuracy and Stability of Numerical Algorithms, 3.5). Of a network such as exp(exp(x)) that may be much.
+    """
+    rng, eps, found = np.random.default_rng(0), np.finfo(dtype).eps, [0.0]
+
+    def moved(x: Array) -> Array:
+        return np.asarray(x * (1 + eps * rng.uniform(-1, 1, x.shape)))
+
+    program = replace(program, dtype="float64")
+    with np.errstate(all="ignore"):
+        still = run(program, table)
+        for _ in range(MOVES):
+            networks = tuple(
+                tuple(replace(each, W=moved(each.W), b=moved(each.b)) for each in layers) for layers in program.networks
+            )
+            found.append(compared(program, still, run(replace(program, networks=networks), table))[0])
+    return max(filter(math.isfinite, found))
 
 
 def compared(program: Program, right: Answers, found: Answers, close: float = LABELS_BOUND) -> tuple[float, int]:
@@ -239,13 +257,14 @@ def _test(program: Program, table: Any, right: Answers) -> bytes:
     given = {"columns": table} if program.columns else {"x": np.asarray(table, np.float64).tolist()}
     values, labels = right
     about = "rows and right answers, written by netwright"
-    said = {"about": about, "numbers": number_names(program), **given, "values": values.tolist()}
+    numbers = [[x if math.isfinite(x) else ENDLESS[str(x)] for x in row] for row in values.tolist()]
+    said = {"about": about, "numbers": number_names(program), **given, "values": numbers}
     if labels is not None:
         said["labels"] = [
             [target.classes[place] for target, place in zip(program.labelled, row, strict=True)]
             for row in labels.tolist()
         ]
-    return json.dumps(said, ensure_ascii=False, default=str).encode()
+    return json.dumps(said, ensure_ascii=False, default=str, allow_nan=False).encode()
 
 
 def number_names(program: Program) -> list[str]:

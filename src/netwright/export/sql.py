@@ -107,7 +107,7 @@ def run(
     program: Program, folder: Path, name: str, rows: Any, *, dialect: str = "duckdb", table: str = "data"
 ) -> Answers | None:
     """What the query written gives of the trial, in a database in memory; None where SQLite has no math functions."""
-    query = (folder / f"{name}.sql").read_text("utf-8")
+    query = (folder / f"{name}.sql").read_bytes().decode()  # with each end of a line that a name has
     columns = rows if program.columns else dict(zip(program.names, np.asarray(rows).T.tolist(), strict=True))
     scored = (_in_sqlite if dialect == "sqlite" else _in_duckdb)(program, query, table, columns)
     return None if scored is None else _answers(program, scored)
