@@ -190,8 +190,9 @@ def compared(program: Program, right: Answers, found: Answers, close: float = LA
     values, labels = np.asarray(found[0]), found[1]
     if values.shape != right[0].shape:
         raise ValueError(f"an export gave numbers of the shape {values.shape}, not {right[0].shape}")
-    usual = np.median(np.abs(right[0]), axis=0)
-    size = np.maximum(np.abs(right[0]), np.where(usual > 0, usual, 1))
+    with np.errstate(all="ignore"):
+        usual = np.median(np.abs(right[0]), axis=0)
+    size = np.maximum(np.abs(right[0]), np.where((usual > 0) & np.isfinite(usual), usual, 1))
     targets = [target for target in program.targets for _ in range(target.values)]
     for place, target in enumerate(targets):
         if target.classes:
@@ -199,7 +200,7 @@ def compared(program: Program, right: Answers, found: Answers, close: float = LA
         elif target.standardised:
             size[:, place] = np.maximum(np.abs(right[0][:, place] - target.mean), target.std)
     rounding = [0.0 if target.classes else LAST_BITS for target in targets] * np.abs(right[0])
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         differences = np.maximum(np.abs(values - right[0]) - rounding, 0) / size
     same = (values == right[0]) | (np.isnan(values) & np.isnan(right[0]))
     differences = np.where(same, 0, np.nan_to_num(differences, nan=np.inf, posinf=np.inf))
