@@ -2,12 +2,14 @@
 
     python benchmarks/export.py [--turns 9]
 
-The net is 64-100-10 (relu, softmax) on scikit-learn's digits, in float32. Medians over turns, in each of which
-everybody has a go. Others' converters (skl2onnx, emlearn, m2cgen) take part where they are installed: they get
-scikit-learn's own MLPClassifier with the same weights.
+The net is 64-100-10 (relu, softmax) on scikit-learn's digits, in float32; the mixture is what a table's training makes
+of examples/penguins.csv, with its columns. Medians over turns, in each of which everybody has a go. Others' converters
+(skl2onnx, emlearn, m2cgen) take part where they are installed: they get scikit-learn's own MLPClassifier with the same
+weights. None of them takes a table's columns.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -32,7 +34,7 @@ int main(int argc, char **argv)
     double sum = 0;
     for (int i = 0; i < 64 * 64; i++) x[i] = (float)((i * 7919) % 17) / 16;
     struct timespec a, b;
-    const int rows = 200000;
+    const int rows = {rows};
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (int i = 0; i < rows; i++) {{
         {call}
@@ -43,18 +45,28 @@ int main(int argc, char **argv)
 }}
 """
 NODE = """
-import { values } from "./net.mjs";
-const x = Array.from({ length: 64 }, (_, i) => ((i * 7919) % 17) / 16);
-for (let i = 0; i < 20000; i++) values(x);
-const start = process.hrtime.bigint(), rows = 20000;
-for (let i = 0; i < rows; i++) { x[0] = i % 16; values(x); }
+import {{ values }} from "./{name}.mjs";
+const x = {row}, rows = {rows};
+for (let i = 0; i < rows; i++) values(x);
+const start = process.hrtime.bigint();
+for (let i = 0; i < rows; i++) {{ x[{first}] = i % 16; values(x); }}
 console.log(Number(process.hrtime.bigint() - start) / 1e9 / rows);
 """
+DIGITS = "Array.from({ length: 64 }, (_, i) => ((i * 7919) % 17) / 16)"
+BIRD = {
+    "island": "Biscoe",
+    "bill_length_mm": 46.1,
+    "bill_depth_mm": 13.2,
+    "flipper_length_mm": 211,
+    "body_mass_g": 4500,
+    "sex": "female",
+    "year": 2007,
+}
 
 
-def compiled(folder, source, call, name, *objects):
+def compiled(folder, source, call, name, *objects, rows=200_000):
     """The seconds that a row takes in C, as a function."""
-    (folder / f"{source}_time.c").write_text(TIMING.format(name=name, call=call))
+    (folder / f"{source}_time.c").write_text(TIMING.format(name=name, call=call, rows=rows))
     binary = folder / f"{source}_time"
     given = [folder / f"{source}_time.c", *objects, "-lm", "-o", binary]
     command = ["cc", "-O3", "-I", folder, *given]
@@ -112,24 +124,84 @@ def ours(model, folder, x):
         called(space["predict"], x[0].tolist(), 100),
     )
     if node := shutil.which("node"):
-        model.export(folder / "net.mjs")
-        (folder / "time.mjs").write_text(NODE)
-        run = [node, "time.mjs"]
+        yield in_node(node, model, folder, "net", DIGITS, 0, 20_000)
 
-        def once():
-            return float(subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True).stdout)
 
-        yield "JavaScript, in Node", (folder / "net.mjs").stat().st_size, "file", once
+def in_node(node, model, folder, name, row, first, rows):
+    """The JavaScript export; `first`: the place in a row that changes."""
+    model.export(folder / f"{name}.mjs")
+    code = NODE.format(name=name, row=row, first=json.dumps(first), rows=rows)
+    (folder / f"{name}_time.mjs").write_text(code)
+
+    def once():
+        command = [node, f"{name}_time.mjs"]
+        return float(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+    return "JavaScript, in Node", (folder / f"{name}.mjs").stat().st_size, "file", once
 
 
 def session(path, x):
+    """Of an ONNX model; x: its only input, or inputs by name."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     made = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = made.get_inputs()[0].name
-    return called(lambda x: made.run(None, {name: x}), x)
+    given = x if isinstance(x, dict) else {made.get_inputs()[0].name: x}
+    return called(lambda given: made.run(None, given), given, 3000 if given is not x else 300)
+
+
+def mixture(folder):
+    """A table's model, from its columns: (name, bytes, what they are of, seconds a row)."""
+    import duckdb
+
+    import netwright
+
+    penguins = Path(__file__).parents[1] / "examples" / "penguins.csv"
+    model = netwright.train_table(penguins, "species", max_seconds=30)
+    model.save(folder / "birds.safetensors")
+    weights = sum(network.theta.size for network in model.network.networks)
+    print(f"{model.network.shape()}: {weights:,} weights", file=sys.stderr)
+    one = {name: [value] for name, value in BIRD.items()}
+    yield "netwright, `predict`", (folder / "birds.safetensors").stat().st_size, "file", called(model.predict, one, 50)
+    said = ", ".join(f".{name} = {json.dumps(value)}" for name, value in BIRD.items())
+    for label, options, each in (
+        ("C, double", {}, 8),
+        ("C, float", {"float32": True}, 4),
+        ("C, int8", {"float32": True, "int8": True}, 1),
+    ):
+        name = f"birds{each}"
+        model.export(folder / f"{name}.c", **options)
+        subprocess.run(["cc", "-O3", "-c", str(folder / f"{name}.c"), "-o", str(folder / f"{name}.o")], check=True)
+        call = f"{name}_row row = {{{said}}}; {name}_prediction said; row.year = i % 16; "
+        call += f"{name}_predict(&row, &said); sum += said.species_P[0];"
+        once = compiled(folder, name, call, name, folder / f"{name}.o", rows=2000)
+        size, kept = text_of(folder / f"{name}.o"), 4 if each == 8 else each  # what was learnt in float is kept so
+        assert size <= 1.05 * kept * weights + 16_000, (label, size, weights)
+        yield label, size, "object", once
+    model.export(folder / "birds.onnx")
+    x = {name: np.array([[value]], object if isinstance(value, str) else np.float64) for name, value in BIRD.items()}
+    yield "ONNX, in ONNX Runtime", (folder / "birds.onnx").stat().st_size, "file", session(folder / "birds.onnx", x)
+    for label, options in (("Python, standard library", {}), ("Python, NumPy", {"numpy": True})):
+        model.export(folder / "birds.py", **options)
+        space = {"__name__": "birds"}
+        exec((folder / "birds.py").read_text(), space)
+        calls = called(space["predict"], one if options else BIRD, 30 if options else 3)
+        yield label, (folder / "birds.py").stat().st_size, "file", calls
+    if node := shutil.which("node"):
+        yield in_node(node, model, folder, "birds", json.dumps(BIRD), "year", 1000)
+    model.export(folder / "birds.sql", table="birds")
+    query, rows = (folder / "birds.sql").read_text(encoding="utf-8"), 20_000
+    database = duckdb.connect(config={"threads": 1})
+    listed = ", ".join(f"{value!r} AS {name}" for name, value in BIRD.items())
+    database.execute(f"CREATE TABLE birds AS SELECT {listed} FROM range({rows})")
+
+    def once():
+        start = time.perf_counter()
+        database.execute(f"CREATE OR REPLACE TABLE scored AS {query}")
+        return (time.perf_counter() - start) / rows
+
+    yield f"SQL, in DuckDB, {rows:,} rows at once", (folder / "birds.sql").stat().st_size, "file", once
 
 
 def others(model, folder, x):
@@ -155,7 +227,9 @@ def others(model, folder, x):
     try:
         import emlearn
 
-        made = emlearn.convert(theirs, method="inline", dtype="float")
+        np.seterr(all="warn")  # it makes NumPy raise
+        with contextlib.chdir(folder):  # it leaves files where it stands
+            made = emlearn.convert(theirs, method="inline", dtype="float")
         made.save(file=str(folder / "em.h"), name="em")
         call = "sum += em_predict(x + 64 * (i % 64), 64);"
         (folder / "em_only.c").write_text('#include "em.h"\nint own(const float *x) { return em_predict(x, 64); }\n')
@@ -192,19 +266,24 @@ def main(given=None):
     model = netwright.MLPClassifier((100,), max_iter=20, random_state=0).fit(X, y)
     with tempfile.TemporaryDirectory() as folder:
         rows = [*ours(model, Path(folder), X[:1]), *others(model, Path(folder), X[:1])]
-        times = {name: [] for name, *_ in rows}
-        for turn in range(options.turns):
-            for name, _, _, once in rows if turn % 2 else reversed(rows):
-                times[name].append(once())
-    reference = statistics.median(times["netwright, compiled"])
-    print("| 64-100-10, float32 | bytes | one row | against netwright, compiled |")
+        show("64-100-10, float32", "netwright, compiled", rows, options.turns)
+        print()
+        show("a mixture, from columns", "C, double", [*mixture(Path(folder))], options.turns)
+    return 0
+
+
+def show(title, reference, rows, turns):
+    """Measure in alternating turns, and print the table."""
+    times = {name: [] for name, *_ in rows}
+    for turn in range(turns):
+        for name, _, _, once in rows if turn % 2 else reversed(rows):
+            times[name].append(once())
+    medians = {name: statistics.median(each) for name, each in times.items()}
+    print(f"| {title} | bytes | one row | against {reference} |")
     print("| --- | --: | --: | --: |")
     for name, size, what, _ in rows:
-        seconds = statistics.median(times[name])
         weighs = "" if size is None else f"{size:,} ({what})"
-        print(f"| {name} | {weighs} | {1e6 * seconds:.3g} µs | {seconds / reference:.2f} |")
-    print(json.dumps({name: statistics.median(each) for name, each in times.items()}), file=sys.stderr)
-    return 0
+        print(f"| {name} | {weighs} | {1e6 * medians[name]:.3g} µs | {medians[name] / medians[reference]:.2f} |")
 
 
 if __name__ == "__main__":

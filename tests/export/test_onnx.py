@@ -92,6 +92,15 @@ def test_the_checker_knows_every_shape(name):
 # ── every operation, in both dtypes ──
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_viewer_finds_nothing_loose(name):
+    """What is drawn leads somewhere: each node and each constant to an output."""
+    graph = model_of(MODELS[name].program()).graph
+    used = {each for node in graph.node for each in node.input} | {each.name for each in graph.output}
+    assert {each for node in graph.node for each in node.output} <= used
+    assert {each.name for each in graph.initializer} <= used
+
+
 def cases():
     """(operation, expression of z, where it is defined)."""
     for name in OPERATIONS:

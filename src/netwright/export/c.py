@@ -24,6 +24,7 @@ from netwright.export.program import Answers, Dense, NumberColumn, Program, Targ
 from netwright.export.program import run as by_numpy
 
 CLOSE = 1e-5  # to which float comes to what a double would be
+FEW = 8  # layers, of which each may have its own copy of the loops
 STEPS = single(2 ** (-np.arange(256) / 8))  # of int8: a layer's neurons may be so much smaller than its largest
 
 
@@ -100,9 +101,10 @@ def whole_numbers(layer: Dense) -> tuple[Array, Array, float, Array, float]:
 def _source(writer: Writer, main: bool) -> str:
     program = writer.program
     texts = any(isinstance(column, TextColumn) for column in program.columns)
+    once = text.ONCE * (sum(map(len, program.networks)) > FEW)
     body = [
         *[table("float", "steps", STEPS, "float")] * writer.int8,
-        writer.fill(text.LAYER, **(text.INT8_LAYER if writer.int8 else _plain_layer(writer))),
+        writer.fill(text.LAYER, once=once, **(text.INT8_LAYER if writer.int8 else _plain_layer(writer))),
         *_activations(writer),
         *_tables(writer),
         *map(_network, [writer] * len(program.networks), range(len(program.networks))),

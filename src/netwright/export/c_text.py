@@ -46,7 +46,7 @@ typedef $real real;
 LAYER = """$types
 
 /* Z = W·A1 + b. W is kept column by column, so that the inner loop goes over the neurons. */
-static void layer(const weight *restrict W, $parameters
+${once}static void layer(const weight *restrict W, $parameters
                   int inputs, int neurons, const real *restrict A1, real *restrict Z)
 {
     for (int j = 0; j < neurons; j++)
@@ -61,6 +61,10 @@ static void layer(const weight *restrict W, $parameters
 $end}
 """
 
+ONCE = """#ifdef __GNUC__
+__attribute__((noinline)) /* a copy for each of many layers would take room and save no time */
+#endif
+"""
 PLAIN_LAYER = {
     "parameters": "const weight *restrict b,",
     "start": "b[j]",

@@ -17,7 +17,7 @@ def weights_of(program: Program, *smaller: Any) -> Array:
     of them, else in float64."""
     parts = [each.ravel() for layers in program.networks for layer in layers for each in (layer.W, layer.b)]
     weights = np.concatenate(parts)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         tried = (weights.astype(dtype) for dtype in (*smaller, np.float32))
         return next((small for small in tried if np.array_equal(small, weights)), weights)
 

@@ -209,12 +209,11 @@ def _outputs(graph: Graph, program: Program, A: str) -> tuple[Infos, list[dict[s
     infos: Infos = {}
     said: list[dict[str, Any]] = []
     if not program.columns and not program.labelled:
-        parts = [_number(graph, program, target, A) for target in program.targets]
-        whole = program.targets == tuple(Target(each.name, j, 1) for j, each in enumerate(program.targets))
-        value = A if whole and len(parts) == program.outputs else graph.node("Concat", *parts, axis=1)
         names = [target.name for target in program.targets]
-        graph.output(value, graph.name("Y"))
-        return {"Y": (program.dtype, [len(parts)], json.dumps(names))}, [{"output": "Y", "targets": names}]
+        if program.targets != tuple(Target(name, j, 1) for j, name in enumerate(names)) or len(names) < program.outputs:
+            A = graph.node("Concat", *(_number(graph, program, target, A) for target in program.targets), axis=1)
+        graph.output(A, graph.name("Y"))
+        return {"Y": (program.dtype, [len(names)], json.dumps(names))}, [{"output": "Y", "targets": names}]
     for target in program.targets:
         end = f"_{target.name}" if len(program.targets) > 1 else ""
         about: dict[str, Any] = {"target": target.name}

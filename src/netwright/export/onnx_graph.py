@@ -46,6 +46,7 @@ class Graph:
     size: int = 0
     _nodes: list[tuple[str, tuple[str, ...], str, dict[str, Any]]] = field(default_factory=list)
     _constants: dict[str, Array] = field(default_factory=dict)
+    _outputs: list[str] = field(default_factory=list)
     _known: dict[Any, str] = field(default_factory=dict)
     _used: dict[str, int] = field(default_factory=dict)
 
@@ -90,6 +91,7 @@ class Graph:
 
     def output(self, value: str, name: str) -> None:
         """The value is an output of that name."""
+        self._outputs.append(name)
         self._nodes.append(("Identity", (value,), name, {}))
 
     def columns(self, value: str, first: int, last: int, width: int) -> str:
@@ -105,12 +107,21 @@ class Graph:
 
     # ── in ONNX's own types ──
 
+    def _needed(self) -> set[str]:
+        """The values that the outputs are made of."""
+        needed = {*self._outputs}
+        for _, inputs, name, _ in reversed(self._nodes):
+            needed.update(inputs if name in needed else ())
+        return needed
+
     def nodes(self) -> list[Any]:
-        """As ONNX has them."""
+        """As ONNX has them, but those that nothing comes of."""
         from onnx import helper
 
-        made = []
+        made, needed = [], self._needed()
         for operation, inputs, name, attributes in self._nodes:
+            if name not in needed:
+                continue
             if operation == "Cast":
                 attributes = {"to": helper.np_dtype_to_tensor_dtype(np.dtype(attributes["to"]))}
             domain = "ai.onnx.ml" if operation == "LabelEncoder" else None
@@ -121,8 +132,10 @@ class Graph:
         """The constants."""
         from onnx import TensorProto, helper, numpy_helper
 
-        made = []
+        made, needed = [], self._needed()
         for name, array in self._constants.items():
+            if name not in needed:
+                continue
             if array.dtype == object:
                 texts: Any = [encoded(each) for each in array]
                 made.append(helper.make_tensor(name, TensorProto.STRING, array.shape, texts))
