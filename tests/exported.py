@@ -1,8 +1,9 @@
 """Models to export, made in no time: untrained networks on the columns of a hostile table."""
 
 import numpy as np
+import pandas as pd
 
-from netwright import ACTIVATIONS, MLPClassifier, MLPRegressor, Network, TableModel
+from netwright import ACTIVATIONS, MLPClassifier, MLPRegressor, Network, TableModel, TabularClassifier, TabularRegressor
 from netwright.recipes.mixture import Mixture
 from netwright.recipes.recipe import encode
 from netwright.tables.features import TableEncoder
@@ -135,3 +136,15 @@ def everything():
     yield "table, two classes", table_model(2, exponent=1.3)
     yield "table, classes", table_model(7, exponent=0.8)
     yield "table, one network", one_network()
+
+
+def always():
+    """Estimators that were given one class, one number, or columns that tell nothing."""
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    table = pd.DataFrame({"x": X[:, 0], "k": list("abcd") * 5})
+    few = MLPClassifier((3,), max_iter=2, solver="sgd", learning_rate_init=1e-3)
+    yield "one class", few.partial_fit(X, ["a"] * 20, classes=["a"])
+    yield "one class of a table", TabularClassifier().fit(table, ["a"] * 20)
+    yield "one number", TabularRegressor().fit(table, [3.5] * 20)
+    yield "the same rows", TabularClassifier().fit([[1.0]] * 3, ["a", "b", "b"])
+    yield "the same words", TabularClassifier().fit(table[["k"]].assign(k="same"), list("abcdc") * 4)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from exported import HOSTILE, everything, frame, named, table_model
+from exported import HOSTILE, always, everything, frame, named, table_model
 from netwright import Network
 from netwright.export import c
 from netwright.export.c_words import DOUBLE, FLOAT, RESERVED, Names, comment, number, quoted, table, tidy
@@ -78,6 +78,24 @@ def test_int8_computes_with_the_rounded_weights(tmp_path, name):
     assert labels == 0
 
 
+def test_int8_keeps_a_b_that_is_nothing_beside_another(tmp_path):
+    """Two targets of sizes far apart: where 16 bits would lose the smaller one's b, it is kept as float."""
+    network = Network([3, 5, 2], "tanh", loss="squared_error", rng=0)
+    network.layers[1].b[:, 0] = 1e4, 0.5
+    proof = network.export(tmp_path / "m.c", int8=True)
+    assert proof.difference < 0.05
+    assert "typedef float bias;" in (tmp_path / "m.c").read_text()
+    network.layers[1].b[:, 0] = 0.3, 0.5
+    assert network.export(tmp_path / "m.c", int8=True).difference < 0.05
+    assert "typedef short bias;" in (tmp_path / "m.c").read_text()
+
+
+def test_int8_and_float_together_may_differ_by_little_more_than_int8_alone(tmp_path):
+    proofs = [MODELS["cross_entropy"].export(tmp_path / "m.c", int8=True, float32=each) for each in (False, True)]
+    assert proofs[1].bound < proofs[0].bound + 1e-4
+    assert str(proofs[1]).startswith("compared on 256 rows: with float32, int8 the largest difference is")
+
+
 def test_labels_that_int8_changes_are_said_and_are_no_error(tmp_path):
     program = MODELS["classes"].program()
     last = program.networks[0][-1]
@@ -105,10 +123,11 @@ def test_labels_that_are_not_the_likeliest_are_an_error(tmp_path, monkeypatch, n
 @pytest.mark.parametrize("options", OPTIONS)
 def test_the_strictest_compiler_has_nothing_to_say(tmp_path, options):
     """And the sanitizers neither, on the trial's rows; as C++ the header is read too."""
-    for place, name in enumerate(["labels", "table, classes", "table, one network"]):
+    models = [MODELS[name] for name in ("labels", "table, classes", "table, one network")]
+    for place, model in enumerate([*models, *(each for _, each in always())]):
         folder = tmp_path / str(place)
         folder.mkdir()
-        program = written(folder, MODELS[name], main=True, **options)
+        program = written(folder, model, main=True, **options)
         compiled(folder, "-c", "m.c", "-o", "strict.o")
         given = trial(program)
         data, room = c.packed(program, given)
@@ -119,6 +138,7 @@ def test_the_strictest_compiler_has_nothing_to_say(tmp_path, options):
         assert (done.returncode, done.stderr) == (0, b"")
         assert len(done.stdout.splitlines()) == 256
     if cplusplus := shutil.which("c++"):
+        folder = tmp_path / "2"
         (folder / "use.cpp").write_text("""#include "m.h"
 int main() { m_prediction said; m_predict(&m_missing, &said); return said.y != said.y; }""")
         command = [cplusplus, "-Wall", "-Werror", "use.cpp", "-c"]
@@ -209,9 +229,11 @@ def test_what_c_cannot_hold_is_refused(tmp_path):
         quoted("\ud800")
     with pytest.raises(ValueError, match=r"cannot hold the 5,000 bytes of 'xxx"):
         quoted("x" * 5000)
-    for stem in ('a"b', "a\\b", "a??b", "a\nb"):
+    for stem in ('a"b', "a\\b", "a??b", "a\nb", "a\udcff"):
         with pytest.raises(ValueError, match="#include"):
             c.files(MODELS["tanh"].program(), stem)
+    with pytest.raises(ValueError, match=r"'Math' is that of a header of C's own, which Math\.h would hide"):
+        c.files(MODELS["tanh"].program(), "Math")
     with pytest.raises(ValueError, match="int8 must be True or False"):
         MODELS["tanh"].export(tmp_path / "m.c", int8=1.5)
 
@@ -331,7 +353,10 @@ def test_as_a_program_it_reads_what_people_have(tmp_path):
     assert said(number="") == said(number="nan") != usual
     for when in ("0001-01-01", "1600-02-29", "1969-12-31T23:59:59.999999", "2000-03-01", "9999-12-31"):
         assert said(when=when) == said(when=str(np.datetime64(when, "us").astype(int)))
-    assert "row 2: no number, in the column 'number'" in as_program(tmp_path, f"{heading}\nx,,,,,,,\n", 1)
+    spaced = heading.replace('"number"', " number ").replace('"when"', " when")
+    assert as_program(tmp_path, f"{spaced}\n{','.join(row.values())}\n")[1] == usual
+    for word in ("x", "inf", "1e999", "0x10", "nan(7)", "1 2"):
+        assert "row 2: no number, in the column 'number'" in as_program(tmp_path, f"{heading}\n{word},,,,,,,\n", 1)
     assert "row 2: no date, in the column 'when'" in as_program(tmp_path, f"{heading}\n,,,2020-13-01,,,,\n", 1)
     assert "row 3: it has not as many cells" in as_program(tmp_path, f"{heading}\n,,,,,,,\n1,2\n", 1)
     assert "it is not there, in the column 'number'" in as_program(tmp_path, "a,b\n1,2\n", 1)

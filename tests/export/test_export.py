@@ -1,6 +1,8 @@
 """What every export has in common: it proves itself or leaves nothing, says what it cannot do, and takes any model."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +12,20 @@ from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 
 import netwright
-from exported import everything, frame, table_model
-from netwright import Activation, MLPClassifier, MLPRegressor, Network, TabularClassifier, TabularRegressor
+from exported import always, everything, frame, table_model
+from netwright import (
+    Activation,
+    MLPClassifier,
+    MLPRegressor,
+    Network,
+    TabularClassifier,
+    TabularRegressor,
+    train_table,
+)
 from netwright.export import python
 from netwright.export.export import export
 from netwright.export.expression import OPERATIONS, Untold, told, value
+from netwright.files import atomic
 from netwright.tables.target import TargetEncoder
 
 MODELS = dict(everything())
@@ -333,18 +344,6 @@ def test_a_name_of_ones_own_is_tried_before(tmp_path):
 # ── models that say the same of every row ──
 
 
-def always():
-    """Estimators that were given one class, one number, or columns that tell nothing."""
-    X = np.random.default_rng(0).normal(size=(20, 2))
-    table = pd.DataFrame({"x": X[:, 0], "k": list("abcd") * 5})
-    few = MLPClassifier((3,), max_iter=2, solver="sgd", learning_rate_init=1e-3)
-    yield "one class", few.partial_fit(X, ["a"] * 20, classes=["a"])
-    yield "one class of a table", TabularClassifier().fit(table, ["a"] * 20)
-    yield "one number", TabularRegressor().fit(table, [3.5] * 20)
-    yield "the same rows", TabularClassifier().fit([[1.0]] * 3, ["a", "b", "b"])
-    yield "the same words", TabularClassifier().fit(table[["k"]].assign(k="same"), list("abcdc") * 4)
-
-
 @pytest.mark.parametrize("format", ["onnx", "c", "python", "javascript", "sql"])
 def test_a_model_that_says_the_same_of_every_row_is_exported_too(tmp_path, format):
     for name, model in always():
@@ -370,3 +369,76 @@ def test_numbers_without_end_are_told_too(tmp_path):
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(found, network.predict(np.array(said["x"]).T).T)
     assert np.isinf(found).any()
+
+
+@pytest.mark.parametrize("format", ["onnx", "c", "python", "javascript", "sql"])
+def test_one_of_several_targets_may_have_a_single_class(tmp_path, format):
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.array([["a", k] for k in "xyz" * 20])
+    model = MLPClassifier((4,), max_iter=500, solver="lbfgs", alpha=1.0, random_state=0).fit(X, y)
+    assert model.export(tmp_path / "m", format).labels == 0
+    said = json.loads((tmp_path / "m.test.json").read_text())
+    assert [row[0] for row in said["values"]] == [1.0] * 256
+    assert len({tuple(row) for row in said["labels"]}) > 1
+
+
+def test_of_an_export_that_cannot_be_written_nothing_is_left(tmp_path, monkeypatch):
+    write, model = atomic.write_atomically, MODELS["tanh"]
+
+    def full(path, data):
+        if path.suffix == ".json":
+            raise OSError(28, "No space left on device", str(path))
+        write(path, data)
+
+    monkeypatch.setattr("netwright.export.export.write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        model.export(tmp_path / "m.c")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["# this runs what was written by netwright\n", '"""Mine.\n\nIt was written by netwright."""\n']
+)
+def test_who_speaks_of_exports_is_no_export(tmp_path, words):
+    (tmp_path / "own.py").write_text(words)
+    with pytest.raises(ValueError, match=r"own\.py is there already"):
+        MODELS["tanh"].export(tmp_path / "own.py")
+    assert (tmp_path / "own.py").read_text() == words
+
+
+@pytest.mark.parametrize("format", ["python", "c", "javascript", "onnx", "sql"])
+def test_a_steep_model_may_be_as_unsure_as_it_is_and_no_more(tmp_path, format):
+    """exp(exp(z)) multiplies what rounding does by a hundred or so; a weight that is wrong by a millionth is none."""
+    network = Network([3, 4, 4, 3], ["exp", "exp", "exp"], loss="poisson", rng=1)
+    for layer in network.layers[1:]:
+        layer.W[:] = np.abs(layer.W) * 0.7
+    program = network.program()
+    proof = export(program, tmp_path / "m", format)
+    assert proof.difference <= proof.bound <= 1e-9
+    *before, last = program.networks[0]
+    W = last.W.copy()
+    W[0, 0] *= 1 + 1e-6
+    wrong = replace(program, networks=((*before, replace(last, W=W)),))
+    with pytest.raises(ValueError, match="is not right"):
+        export(wrong, tmp_path / "z", format)
+
+
+def test_numbers_near_the_end_of_what_a_double_holds_are_tried_within_it(tmp_path):
+    table = pd.DataFrame({"x": np.linspace(-1, 1, 40) * 1e306})
+    model = TabularRegressor(max_time=1, random_state=0).fit(table, np.linspace(-1, 1, 40))
+    assert model.export(tmp_path / "m.py").difference <= 1e-12
+
+
+@pytest.mark.parametrize("options", [{}, {"numpy": True}])
+def test_the_python_program_reads_a_header_as_training_does_and_no_endless_number(tmp_path, options):
+    (tmp_path / "t.csv").write_text("a, b, y\n" + "".join(f"{i % 7}, {i % 5}, {'pq'[i % 2]}\n" for i in range(60)))
+    model = train_table(tmp_path / "t.csv", "y", hidden=[3], epochs=2, validation=0)
+    model.export(tmp_path / "m.py", **options)
+
+    def program(text):
+        (tmp_path / "rows.csv").write_text(text)
+        command = [sys.executable, "-I", "m.py", "rows.csv"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert program("a, b\n1, 2\n").stdout.split() == ["y", *model.predict({"a": [1], "b": [2]})]
+    for word in ("inf", "1e999", "1_0"):
+        assert f"not a finite number: '{word}'" in program(f"a,b\n1,{word}\n").stderr

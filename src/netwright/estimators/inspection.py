@@ -180,18 +180,16 @@ class Inspection(Exportable, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         members, targets = self._fitted(), tuple(self._exported())
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
-        only = any(len(target.classes) == target.outputs == 1 for target in targets)  # its probability is 1 by itself
+        computed = networks_of([member.network for member in members])
+        if len(targets) == 1 and len(targets[0].classes) == 1:  # whose probability is 1, whatever the network says
+            computed = constant(np.ones(1), self.n_features_in_)
         return Program(
             inputs=self.n_features_in_,
             targets=targets,
             names=tuple(map(str, names)),
             answers=self._answers,
             title=type(self).__name__,
-            **(
-                constant(np.ones(1), self.n_features_in_)
-                if only
-                else networks_of([member.network for member in members])
-            ),
+            **computed,
         )
 
     def _fitted(self) -> Any:

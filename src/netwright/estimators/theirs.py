@@ -18,13 +18,16 @@ def from_sklearn(estimator: Any) -> MLPClassifier | MLPRegressor:
     """A fitted MLPClassifier or MLPRegressor of scikit-learn as ours: the same parameters, weights and predictions.
 
     It can be saved and exported, and `partial_fit` goes on from its weights, with an optimizer that begins anew.
-    ValueError for another kind of model; scikit-learn's NotFittedError for one that was not fitted.
+    ValueError for another kind of model, and for one of a single class; scikit-learn's NotFittedError for one that was
+    not fitted.
     """
     pairs = ((neural_network.MLPClassifier, MLPClassifier), (neural_network.MLPRegressor, MLPRegressor))
     kind = next((ours for theirs, ours in pairs if isinstance(estimator, theirs)), None)
     if kind is None:
         raise ValueError(f"estimator must be scikit-learn's MLPClassifier or MLPRegressor, got {brief(estimator)}")
     check_is_fitted(estimator, "coefs_")
+    if np.size(getattr(estimator, "classes_", (0, 1))) == 1:
+        raise ValueError("estimator has learned a single class, of which scikit-learn's probabilities mean nothing")
     known = defaults(kind)
     ours: Any = kind(**{name: value for name, value in estimator.get_params().items() if name in known})
     for name in ("n_features_in_", "feature_names_in_"):

@@ -12,8 +12,8 @@ import numpy as np
 
 from netwright.core import arguments
 from netwright.core.activations import ACTIVATIONS
-from netwright.core.arguments import Array
 from netwright.export import c_text as text
+from netwright.export.c_int8 import STEPS, Small, has_short_bias, in_int8
 from netwright.export.c_main import main as as_program
 from netwright.export.c_parts import Writer, features, header, lookup
 from netwright.export.c_words import DOUBLE, number, quoted, single, table, tidy
@@ -25,7 +25,8 @@ from netwright.export.program import run as by_numpy
 
 CLOSE = 1e-5  # to which float comes to what a double would be
 FEW = 8  # layers, of which each may have its own copy of the loops
-STEPS = single(2 ** (-np.arange(256) / 8))  # of int8: a layer's neurons may be so much smaller than its largest
+HEADERS = """assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool
+stddef stdint stdio stdlib string tgmath time wchar wctype"""
 
 
 def files(
@@ -38,8 +39,10 @@ def files(
     header to predictions. ValueError for a file name that no #include takes, and texts that no string of C can hold.
     """
     main = arguments.flag("main", main)
-    if re.search(r'["\\\x00-\x1f]|\?\?', name):
+    if re.search(r'["\\\x00-\x1f\ud800-\udfff]|\?\?', name):
         raise ValueError(f"the file name {name!r} cannot be in an #include of C")
+    if name.lower() in HEADERS.split():
+        raise ValueError(f"the file name {name!r} is that of a header of C's own, which {name}.h would hide")
     writer = writer_of(program, name, float32, int8)
     return {f"{name}.h": header(writer).encode(), f"{name}.c": _source(writer, main).encode()}
 
@@ -55,15 +58,16 @@ def bound(program: Program, *, float32: bool = False, int8: bool = False, main: 
     if not int8 and (not float32 or program.dtype == "float32"):
         return None
     table = trial(program)
-    kept = _in_int8(program) if int8 else program
-    kept = _in_float(kept) if float32 else kept
+    kept = in_int8(program) if int8 else program
     with np.errstate(all="ignore"):
-        lost, _ = compared(program, by_numpy(program, table), by_numpy(kept, table))
-    if not np.isfinite(lost):
+        exact = by_numpy(kept, table)
+        small, _ = compared(program, by_numpy(program, table), exact)  # what int8 does: the file does no more than that
+        lost = compared(program, exact, by_numpy(_in_float(kept), table))[0] if float32 else 0.0
+    if not np.isfinite([small, lost]).all():
         raise ValueError("C cannot hold the model's numbers with these options: they are beyond what float can say")
-    if not float32:
-        return 1.01 * lost + CLOSE
-    return max(ROUNDING * max(lost, rounding(program, table, "float32")), CLOSE)
+    if float32:
+        lost = ROUNDING * max(lost, rounding(program, table, "float32"))
+    return 1.01 * small + max(lost, CLOSE)
 
 
 def _in_float(program: Program) -> Program:
@@ -71,28 +75,6 @@ def _in_float(program: Program) -> Program:
         tuple(replace(layer, W=single(layer.W), b=single(layer.b)) for layer in layers) for layers in program.networks
     )
     return replace(program, networks=networks, dtype="float32")
-
-
-def _in_int8(program: Program) -> Program:
-    def kept(layer: Dense) -> Dense:
-        whole, places, top, b, unit = whole_numbers(layer)
-        W = whole * (top * STEPS[places].astype(np.float64))[:, None]
-        return replace(layer, W=W.astype(program.dtype), b=(b * unit).astype(program.dtype))
-
-    return replace(program, networks=tuple(tuple(map(kept, layers)) for layers in program.networks))
-
-
-def whole_numbers(layer: Dense) -> tuple[Array, Array, float, Array, float]:
-    """(W as whole numbers of 8 bits, the places in `STEPS` of what each neuron's count as, what the steps are times; b
-    as whole numbers of 16 bits, what they count as)."""
-    most = np.abs(layer.W).max(axis=1) / 127
-    top, unit = (float(single(x)) or 1.0 for x in (most.max(), np.abs(layer.b).max() / 32767))
-    if not np.isfinite([top, unit]).all():
-        raise ValueError("int8 cannot hold the model's weights: they are beyond what float can say")
-    places = np.clip(np.sum(most[:, None] / top <= STEPS, axis=1) - 1, 0, 255)  # the smallest step that reaches all
-    whole = np.rint(layer.W / (top * STEPS[places].astype(np.float64))[:, None])
-    b = np.rint(layer.b.astype(np.float64) / unit)
-    return np.clip(whole, -127, 127).astype(np.int8), places, top, np.clip(b, -32767, 32767).astype(np.int16), unit
 
 
 # ── the source ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +86,7 @@ def _source(writer: Writer, main: bool) -> str:
     once = text.ONCE * (sum(map(len, program.networks)) > FEW)
     body = [
         *[table("float", "steps", STEPS, "float")] * writer.int8,
-        writer.fill(text.LAYER, once=once, **(text.INT8_LAYER if writer.int8 else _plain_layer(writer))),
+        writer.fill(text.LAYER, once=once, **(_int8_layer(writer) if writer.int8 else _plain_layer(writer))),
         *_activations(writer),
         *_tables(writer),
         *map(_network, [writer] * len(program.networks), range(len(program.networks))),
@@ -126,6 +108,11 @@ def _source(writer: Writer, main: bool) -> str:
 
 def _plain_layer(writer: Writer) -> dict[str, str]:
     return text.PLAIN_LAYER | {"types": f"typedef {_weight(writer)} weight;"}
+
+
+def _int8_layer(writer: Writer) -> dict[str, str]:
+    kind = "short" if has_short_bias(writer.program) else "float"
+    return text.INT8_LAYER | {"types": Template(text.INT8_LAYER["types"]).substitute(bias=kind)}
 
 
 def _weight(writer: Writer) -> str:
@@ -167,13 +154,14 @@ def _activations(writer: Writer) -> list[str]:
 def _tables(writer: Writer) -> list[str]:
     """W, column by column, and b of each layer."""
     kept, shown = _weight(writer), []
+    short = writer.int8 and has_short_bias(writer.program)
     for n, layers in enumerate(writer.program.networks, 1):
         for l, layer in enumerate(layers, 1):
             if writer.int8:
-                whole, places, _, b, _ = whole_numbers(layer)
-                shown.append(table("weight", f"W{n}_{l}", whole.T.ravel()))
-                shown.append(table("unsigned char", f"scale{n}_{l}", places))
-                shown.append(table("short", f"b{n}_{l}", b))
+                small = Small.of(layer)
+                shown.append(table("weight", f"W{n}_{l}", small.whole.T.ravel()))
+                shown.append(table("unsigned char", f"place{n}_{l}", small.places))
+                shown.append(table("bias", f"b{n}_{l}", *([small.bias] if short else [layer.b, "float"])))
             else:
                 shown.append(table("weight", f"W{n}_{l}", layer.W.T.ravel(), kept))
                 shown.append(table("weight", f"b{n}_{l}", layer.b, kept))
@@ -189,8 +177,9 @@ def _network(writer: Writer, n: int) -> str:
         neurons, inputs = layer.W.shape
         kept = f"W{n + 1}_{l}, b{n + 1}_{l}"
         if writer.int8:
-            _, _, top, _, unit = whole_numbers(layer)
-            kept += f", scale{n + 1}_{l}, {writer.number(top)}, {writer.number(unit)}"
+            small = Small.of(layer)
+            unit = small.unit if has_short_bias(program) else 1.0
+            kept += f", place{n + 1}_{l}, {writer.number(small.top)}, {writer.number(unit)}"
         lines.append(f"    layer({kept}, {inputs}, {neurons}, A{l - 1}, A{l});")
         if layer.f is not None:
             lines.append(f"    {named[_key(layer)][0]}(A{l}, {neurons});")

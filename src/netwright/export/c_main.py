@@ -87,6 +87,8 @@ static double number_of(const char *cell, const char *name, long row)
     if (is_missing(cell))
         return NAN;
     x = strtod(cell, &end);
+    if (end != cell + strspn(cell, "+-.eE0123456789") || isinf(x)) /* and no hexadecimal or endless one */
+        failed("no number", name, row);
     while (is_space(*end))
         end++;
     if (*end != 0)
@@ -167,6 +169,19 @@ static const char *level_of(char *cell)
 """
 
 MAIN = r"""
+/* Whether a cell of the header is that name; loose: with spaces around it. */
+static int is_name(const char *cell, const char *name, int loose)
+{
+    const size_t size = strlen(name);
+    while (loose && is_space(*cell))
+        cell++;
+    if (strncmp(cell, name, size) != 0)
+        return 0;
+    for (cell += size; loose && is_space(*cell);)
+        cell++;
+    return *cell == 0;
+}
+
 static void print_text(const char *text)
 {
     if (strpbrk(text, ",\"\r\n") == NULL) {
@@ -191,8 +206,10 @@ $header    };
     int where[COLUMNS], n;
     const int count = next_record(1);
     for (int j = 0; j < COLUMNS; j++) {
-        for (where[j] = 0; where[j] < count && strcmp(cells[where[j]], names[j]) != 0;)
-            where[j]++;
+        where[j] = count;
+        for (int loose = 0; loose < 2 && where[j] == count; loose++)
+            for (where[j] = 0; where[j] < count && !is_name(cells[where[j]], names[j], loose);)
+                where[j]++;
         if (where[j] >= count)
             failed("it is not there", names[j], 1);
     }

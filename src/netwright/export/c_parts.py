@@ -181,7 +181,7 @@ def _text(writer: Writer, j: int, field: str, column: TextColumn, first: int) ->
     kind = "float" if writer.real == "float" or writer.int8 or np.array_equal(rows, single(rows)) else "double"
     size = 4 if kind == "float" else 8
     count = np.count_nonzero(rows)
-    if count * (size + 2) + 2 * len(rows) < 0.75 * rows.size * size:
+    if count and count * (size + 2) + 2 * len(rows) < 0.75 * rows.size * size:
         at, where = np.nonzero(rows)
         starts = np.searchsorted(at, np.arange(len(rows) + 1))
         tables += [

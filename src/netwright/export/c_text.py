@@ -71,11 +71,12 @@ PLAIN_LAYER = {
     "end": "",
 }
 INT8_LAYER = {
-    "types": "typedef signed char weight; /* W[i][j] is top * steps[scale[j]] times it, and b[j] unit times b[j] */",
-    "parameters": "const short *restrict b, const unsigned char *restrict scale,\n"
+    "types": "typedef signed char weight; /* a neuron's are times top * steps[place[j]] */\n"
+    "typedef $bias bias; /* times unit */",
+    "parameters": "const bias *restrict b, const unsigned char *restrict place,\n"
     "                  real top, real unit,",
     "start": "0",
-    "end": "    for (int j = 0; j < neurons; j++)\n        Z[j] = top * steps[scale[j]] * Z[j] + unit * b[j];\n",
+    "end": "    for (int j = 0; j < neurons; j++)\n        Z[j] = top * steps[place[j]] * Z[j] + unit * b[j];\n",
 }
 
 SOFTMAX = """/* A = exp(Z) / sum of exp(Z), in place. */

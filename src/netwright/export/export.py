@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,9 +23,14 @@ from netwright.files.atomic import check_writable, write_atomically
 ROWS = 256  # on trial
 BOUNDS = {"float64": 1e-12, "float32": 1e-6}  # of a difference, relative
 ROUNDING, MOVES = 2.0, 8  # what may differ, of what `rounding` finds by so many moves
+MOST = float(np.finfo(np.float64).max)
 LAST_BITS = 4 * np.finfo(np.float64).eps  # of a number, which an offset may cost it
 ENDLESS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # texts, since JSON has no such number
-BY_US = (b"ritten by netwright", b"\x12\tnetwright")  # where an export begins; the latter is ONNX's producer
+OURS = re.compile(  # how an export begins: with its heading, or in ONNX with its producer
+    rb'(("""|/\*+|--)[^\n]*(\n[^\n]*){0,3}(\n[ *]*Written|; written) by netwright[.:;\n]'
+    rb'|\{"about": "rows and right answers, written by netwright"|\x08.\x12\tnetwright)',
+    re.DOTALL,
+)
 LABELS_BOUND = 1e-9  # labels may differ only where two classes are as probable to that
 
 
@@ -37,7 +43,7 @@ class Format:
     `bound(program, **options)`, what may differ with options that trade exactness, or None.
 
     writes: the ending of what it writes. runtime: what runs it. endings: those of a path that ask for it. options:
-    what `files` takes beside.
+    what `files` takes beside; lossy: those of them that trade exactness.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Format:
     runtime: str
     endings: tuple[str, ...]
     options: tuple[str, ...] = ()
+    lossy: tuple[str, ...] = ()
 
     @property
     def module(self) -> Any:
@@ -55,7 +62,7 @@ FORMATS = {
     each.name: each
     for each in (
         Format("onnx", ".onnx", "ONNX Runtime (pip install 'netwright[onnx]')", (".onnx",)),
-        Format("c", ".c", "a C compiler, cc or gcc", (".c",), ("float32", "int8", "main")),
+        Format("c", ".c", "a C compiler, cc or gcc", (".c", ".h"), ("float32", "int8", "main"), ("float32", "int8")),
         Format("python", ".py", "Python", (".py",), ("numpy",)),
         Format("javascript", ".mjs", "Node", (".mjs", ".js")),
         Format("sql", ".sql", "DuckDB, or SQLite with its math functions", (".sql",), ("dialect", "table")),
@@ -68,7 +75,8 @@ FORMATS = {
 class Proof:
     """What came of the trial: the largest difference, relative, and how many labels differ, of so many rows.
 
-    difference: None where no runtime was here, and nothing is proved. files: what was written.
+    difference: None where no runtime was here, and nothing is proved. files: what was written. lossy: the options that
+    trade exactness for size, and allow the bound that there is.
     """
 
     format: str
@@ -77,13 +85,20 @@ class Proof:
     bound: float
     difference: float | None
     labels: int = 0
+    lossy: str = ""
 
     def __str__(self) -> str:
         if self.difference is None:
             return f"not proved here: {FORMATS[self.format].runtime} is not there"
+        differ = f"{self.labels} labels differ"
+        if self.lossy:
+            return (
+                f"compared on {self.rows} rows: with {self.lossy} the largest difference is {self.difference:.1e}, as "
+                f"the smaller numbers make it by themselves, {differ}"
+            )
         return (
             f"proved on {self.rows} rows: the largest difference is {self.difference:.1e} (at most {self.bound:.2g} is "
-            f"allowed), {self.labels} labels differ"
+            f"allowed), {differ}"
         )
 
 
@@ -110,10 +125,12 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     with np.errstate(all="ignore"):  # numbers far away may overflow
         right = program.answers(table)
     texts[f"{name}.test.json"] = _test(program, table, right)
-    places = {each: path.parent / (path.name if known and each == name + chosen.writes else each) for each in texts}
-    for place in places.values():
+    places = {each: path.parent / each for each in texts}
+    if known and path.name not in texts:  # model.js for model.mjs
+        places[name + chosen.writes] = path
+    for each, place in places.items():
+        check_writable(place, len(texts[each]))
         _check_replaceable(place)
-        check_writable(place)
     difference, labels, loose = None, 0, None
     if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
         loose = chosen.module.bound(program, **options)
@@ -133,9 +150,21 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
                 f"the {chosen.name} export is not right{lossy}, and nothing was written: a number differs by "
                 f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {wrong} of {ROWS} labels differ"
             )
-    for each, place in places.items():
-        write_atomically(place, texts[each])
-    return Proof(chosen.name, tuple(places.values()), ROWS, bound, difference, labels)
+    _write({place: texts[each] for each, place in places.items()})
+    lossy = ", ".join(option for option in chosen.lossy if options.get(option) and loose is not None)
+    return Proof(chosen.name, tuple(places.values()), ROWS, bound, difference, labels, lossy)
+
+
+def _write(texts: dict[Path, bytes]) -> None:
+    """All of the files; where one cannot be written, none that was not there before is left."""
+    made = [place for place in texts if not place.exists()]
+    try:
+        for place, data in texts.items():
+            write_atomically(place, data)
+    except BaseException:
+        for place in made:
+            place.unlink(missing_ok=True)
+        raise
 
 
 def _format(path: Path, name: str | None) -> Format:
@@ -157,7 +186,7 @@ def _check_replaceable(path: Path) -> None:
         return
     with path.open("rb") as file:
         beginning = file.read(1 << 16)
-    if not any(mark in beginning for mark in BY_US):
+    if not OURS.match(beginning):
         raise ValueError(f"{path} is there already and was not written by an export; give another name, or remove it")
 
 
@@ -199,9 +228,9 @@ def compared(program: Program, right: Answers, found: Answers, close: float = LA
             size[:, place] = 1
         elif target.standardised:
             size[:, place] = np.maximum(np.abs(right[0][:, place] - target.mean), target.std)
-    rounding = [0.0 if target.classes else LAST_BITS for target in targets] * np.abs(right[0])
+    bits = [0.0 if target.classes else LAST_BITS for target in targets] * np.abs(right[0])
     with np.errstate(all="ignore"):
-        differences = np.maximum(np.abs(values - right[0]) - rounding, 0) / size
+        differences = np.maximum(np.abs(values - right[0]) - bits, 0) / size
     same = (values == right[0]) | (np.isnan(values) & np.isnan(right[0]))
     differences = np.where(same, 0, np.nan_to_num(differences, nan=np.inf, posinf=np.inf))
     largest = float(differences.max(initial=0))
@@ -231,14 +260,16 @@ def trial(program: Program, rows: int = ROWS, seed: int = 0) -> Any:
 
 def _values(column: Any, rows: int, rng: np.random.Generator) -> list[Any]:
     if isinstance(column, NumberColumn):
-        x: Array = column.middle + column.spread * rng.standard_t(3, rows)
-        far = rng.random(rows) < 0.05
-        x[far] = column.middle + column.spread * rng.choice([-1e3, 1e3, 30, -30], rows)[far]
+        with np.errstate(over="ignore"):
+            x: Array = column.middle + column.spread * rng.standard_t(3, rows)
+            far = rng.random(rows) < 0.05
+            x[far] = column.middle + column.spread * rng.choice([-1e3, 1e3, 30, -30], rows)[far]
         if column.edges:
             often = rng.random(rows) < 0.3
             x[often] = rng.choice(column.edges, rows)[often]
         if column.kind == "date":
             x = np.round(np.clip(x, -2e15, 2e16))
+        x = np.clip(x, -MOST, MOST)
         gone = rng.random(rows) < 0.1
         return [None if gone[i] else float(x[i]) for i in range(rows)]
     texts: list[str | None] = [*column.codes, None, "never seen", "", "a \"quoted' text; --", "Ünïcødé ✓"]

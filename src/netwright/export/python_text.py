@@ -66,7 +66,10 @@ def number(value):
     """A number, or None for one that is missing."""
     if gone(value) or (isinstance(value, str) and value.strip() in MISSING):
         return None
-    return float(value)'''
+    x = float(value)
+    if math.isinf(x) or (isinstance(value, str) and ("_" in value or not value.isascii())):
+        raise ValueError(f"not a finite number: {{value!r}}")
+    return x'''
 
 DATE = '''def microseconds(value):
     """A date, a time or its ISO text as microseconds since 1970; a number is taken as that."""
@@ -164,7 +167,8 @@ MAIN = """
 def main():
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
         rows, out = csv.DictReader(file), csv.writer(sys.stdout)
-        absent = [name for name in NAMES if name not in (rows.fieldnames or [])]
+        rows.fieldnames = [name if name in NAMES else name.strip() for name in rows.fieldnames or []]
+        absent = [name for name in NAMES if name not in rows.fieldnames]
         if absent:
             sys.exit(f"{sys.argv[1]} has no column {absent[0]!r}; it has {rows.fieldnames}")
         out.writerow(name for name, *_ in TARGETS)
@@ -258,7 +262,8 @@ NUMPY_MAIN = """
 def main():
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        absent = [name for name in NAMES if name not in (reader.fieldnames or [])]
+        reader.fieldnames = [name if name in NAMES else name.strip() for name in reader.fieldnames or []]
+        absent = [name for name in NAMES if name not in reader.fieldnames]
         if absent:
             sys.exit(f"{sys.argv[1]} has no column {absent[0]!r}; it has {reader.fieldnames}")
         rows = list(reader)
