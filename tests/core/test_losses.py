@@ -18,7 +18,8 @@ from netwright import (
     logloss,
     sigmoid,
 )
-from netwright.core.losses import LINKS, cross_entropy, find_loss, huber, is_known, quantile
+from netwright.core.links import LINKS
+from netwright.core.losses import cross_entropy, find_loss, huber, is_known, quantile
 from strategies import LOSS_NAMES, targets
 
 DTYPES = [np.float64, np.float32]

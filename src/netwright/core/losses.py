@@ -14,8 +14,10 @@ import numpy as np
 
 from netwright.core.activations import ACTIVATIONS, EXP_MAX, Softmax, by_blocks, differences, softplus, spelt
 from netwright.core.arguments import Array, brief, number, numbers, whole
+from netwright.core.links import LINKS, within
 from netwright.core.registry import Registry
 
+CLOSE = 1e-6  # a residual below which a kink's curvature grows no more
 MANY = 1000  # outputs of a family's loss, whose code has been checked with fewer
 
 # ── the article's pair ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -40,17 +42,7 @@ def _pair(y: Any, a: Any) -> tuple[Array, Array]:
         np.broadcast_shapes(np.shape(y), a.shape)
     except ValueError:
         raise ValueError(f"y and a must go together: y has shape {np.shape(y)}, a {a.shape}") from None
-    return y, _within(a if a.dtype.kind == "f" else a.astype(np.float64))
-
-
-def _within(A: Array) -> Array:
-    eps = smallest_step(A)
-    return np.clip(A, eps, 1 - eps)
-
-
-def smallest_step(A: Array) -> Any:
-    """The distance from 1 to the next number of A's dtype."""
-    return np.finfo(A.dtype).eps
+    return y, within(a if a.dtype.kind == "f" else a.astype(np.float64))
 
 
 # ── what a row holds ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -64,6 +56,10 @@ class Loss:
     abs(Z - Y))`. When it is made, dZ is compared with a numeric derivative; ValueError says where they differ. `link`
     names the activation that turns Z into outputs; `targets` is what Y must be (a key of `TARGETS`); `scores` names
     what validation reports beside the cost (`scores.py`).
+
+    `curvature(Z, A, Y)` is what Levenberg-Marquardt asks for beside dZ: h, d²value/dZ² of each output, at least 0, or
+    where that jumps the curvature of a parabola that touches the loss at Z and lies nowhere below it. Where the link is
+    a softmax, the second derivatives of a block are diag(h) - h·hᵀ. None: that solver refuses the loss.
 
     What else is known of a row: `formula`, the loss of an output {A} and its derivative by {A}, as a teacher writes
     them; `kinks`, whether dZ jumps, so that a solver cannot trust its curvature; `scales`, whether it only changes its
@@ -80,9 +76,15 @@ class Loss:
     kinks: bool = False
     scales: bool = False
     delta: float | None = None
+    curvature: Callable[[Any, Any, Any], Any] | None = None
 
     def __post_init__(self) -> None:
         check_loss(self)
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the link ties the outputs of a sample together."""
+        return isinstance(ACTIVATIONS[self.link], Softmax)
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -154,45 +156,6 @@ TARGETS: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "partial": ("finite numbers, or NaN for what is not known", lambda Y: ~np.isinf(Y)),
 }
 
-# ── from outputs back to pre-activations ─────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Link:
-    """An output link backwards, for a network whose last activation is not the loss's own link.
-
-    `back(A)` is Z with link(Z) = A, and dZ/dA. With them the loss on A is value(Z, Y), and the chain rule gives
-    dA = dZ · dZ/dA; for logloss that is the article's d_logloss. `outside(A)`: where A is no output of the link; it is
-    taken at the edge, where the derivative is 0. `classes(outputs)`: how many classes the outputs (of a block) tell
-    apart, or 0.
-    """
-
-    back: Callable[[Array], tuple[Array, Array]]
-    outside: Callable[[Array], Array]
-    classes: Callable[[int], int] = lambda outputs: 0
-
-
-def _logit(A: Array) -> tuple[Array, Array]:
-    a = _within(A)
-    return np.log(a) - np.log1p(-a), np.where((A < 0) | (A > 1), 0, 1 / (a * (1 - a)))
-
-
-def _log(A: Array) -> tuple[Array, Array]:
-    a = np.maximum(A, smallest_step(A))
-    return np.log(a), np.where(A < 0, 0, 1 / a)
-
-
-LINKS: Registry[Link] = Registry(
-    "link",
-    {
-        "identity": Link(lambda A: (A, np.ones_like(A)), lambda A: np.zeros(A.shape, bool)),
-        "sigmoid": Link(_logit, lambda A: (A < 0) | (A > 1), lambda outputs: 2),
-        "softmax": Link(_log, lambda A: A < 0, lambda outputs: outputs),  # softmax(log A) = A where a column sums to 1
-        "exp": Link(_log, lambda A: A < 0),
-    },
-    {"softmax": lambda *blocks: LINKS["softmax"]},  # the same by blocks: every step is elementwise
-)
-
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -226,6 +189,38 @@ def _difference(Z: Array, A: Array, Y: Array) -> Array:
     return A - Y
 
 
+def _one(Z: Array, A: Array, Y: Array) -> Array:
+    return np.ones_like(Z)
+
+
+def _known(Z: Array, A: Array, Y: Array) -> Array:
+    return np.where(Y == Y, np.ones_like(Z), 0)
+
+
+def _level(Z: Array, A: Array, Y: Array) -> Array:
+    return A
+
+
+def _odds(Z: Array, A: Array, Y: Array) -> Array:
+    return A * (1 - A)
+
+
+# Where a loss bends at a kink or not at all, the parabola that touches it at Z and -Z and lies above: dZ / (Z - Y) for
+# what is symmetric (Huber 1981, section 7.8; de Leeuw & Lange 2009), for a quantile Hunter & Lange 2000, equation 5.
+
+
+def _per_residual(Z: Array, A: Array, Y: Array) -> Array:
+    return 1 / np.maximum(np.abs(Z - Y), CLOSE)
+
+
+def _huber_curvature(Z: Array, A: Array, Y: Array, delta: Any) -> Array:
+    return delta / np.maximum(np.abs(Z - Y), delta)
+
+
+def _pinball_curvature(Z: Array, A: Array, Y: Array, level: Any) -> Array:
+    return 0.5 / np.maximum(np.abs(Z - Y), CLOSE) + 0 * level
+
+
 def _huber(Z: Array, Y: Array, delta: Any) -> Array:
     q = np.minimum(np.abs(Z - Y), delta)
     return q * (np.abs(Z - Y) - 0.5 * q)
@@ -257,7 +252,8 @@ def cross_entropy(*blocks: int) -> Loss:
 def _cross_entropy_of(blocks: tuple[int, ...]) -> Loss:
     name, link, score = (spelt(each, blocks) for each in ("cross_entropy", "softmax", "accuracy"))
     value = partial(by_blocks, _cross_entropy, blocks)
-    return Loss(name, value, _difference, link, "distribution", (score,), formula=("-{Y}·log {A}", ""))
+    kept: Any = {"formula": ("-{Y}·log {A}", ""), "curvature": _level}
+    return Loss(name, value, _difference, link, "distribution", (score,), **kept)
 
 
 def huber(delta: float, /) -> Loss:
@@ -270,12 +266,9 @@ def huber(delta: float, /) -> Loss:
 
 @cache
 def _huber_of(delta: float) -> Loss:
-    name, value, dZ = (
-        "huber" if delta == 1 else f"huber:{delta!r}",
-        InTurn(_huber, (delta,)),
-        InTurn(_d_huber, (delta,)),
-    )
-    return Loss(name, value, dZ, scales=True, delta=delta)
+    name = "huber" if delta == 1 else f"huber:{delta!r}"
+    value, dZ, curvature = (InTurn(each, (delta,)) for each in (_huber, _d_huber, _huber_curvature))
+    return Loss(name, value, dZ, scales=True, delta=delta, curvature=curvature)
 
 
 def quantile(level: float, /, *levels: float) -> Loss:
@@ -290,7 +283,8 @@ def quantile(level: float, /, *levels: float) -> Loss:
 @cache
 def _quantile_of(levels: tuple[float, ...]) -> Loss:
     name = "quantile" if levels == (0.5,) else spelt("quantile", levels)
-    return Loss(name, InTurn(_pinball, levels), InTurn(_d_pinball, levels), kinks=True, scales=True)
+    value, dZ, curvature = (InTurn(each, levels) for each in (_pinball, _d_pinball, _pinball_curvature))
+    return Loss(name, value, dZ, curvature=curvature, kinks=True, scales=True)
 
 
 def check_loss(loss: Loss) -> None:
@@ -315,6 +309,7 @@ def check_loss(loss: Loss) -> None:
     try:
         with np.errstate(all="ignore"):
             here, dZ = np.asarray(loss.value(Z, Y)), np.asarray(loss.dZ(Z, link.f(Z), Y))
+            bent = dZ if loss.curvature is None else np.asarray(loss.curvature(Z, link.f(Z), Y))
             sides = np.empty((2, moving, 14))
             for row in range(moving):  # one row of Z at a time: a sample's loss is the sum over its outputs
                 for side, step in enumerate((-h, h)):
@@ -327,6 +322,8 @@ def check_loss(loss: Loss) -> None:
         raise ValueError(
             f"loss {loss.name!r} must be elementwise: for Z of shape {Z.shape} value gave {here.shape}, dZ {dZ.shape}"
         )
+    if loss.curvature is not None and not (bent.shape == Z.shape and np.all((bent >= 0) & np.isfinite(bent))):
+        raise ValueError(f"loss {loss.name!r}: curvature must be a finite number of at least 0 for each number of Z")
     dZ = dZ[:moving]
     numeric, wrong = differences(dZ, -sides[0] / h, sides[1] / h)
     if wrong.size:
@@ -345,21 +342,25 @@ LOSSES: Registry[Loss] = Registry(
         for row in (
             Loss(
                 *("logloss", _logloss, _difference, "sigmoid", "probability", ("accuracy",)),
+                curvature=_odds,
                 formula=("-({Y}·log {A} + (1 - {Y})·log(1 - {A}))", "({A} - {Y}) / ({A}·(1 - {A}))"),
             ),
             cross_entropy(),
             Loss(
                 *("squared_error", _squared_error, _difference),
+                curvature=_one,
                 formula=("½·({A} - {Y})²", "{A} - {Y}"),
                 scales=True,
             ),
             Loss(  # of the targets that are known: one that is NaN adds nothing, and moves nothing
                 *("masked_squared_error", _masked_squared_error, _masked_difference, "identity", "partial"),
+                curvature=_known,
                 formula=("½·({A} - {Y})²", "{A} - {Y}"),
                 scales=True,
             ),
             Loss(
                 *("absolute_error", lambda Z, Y: np.abs(Z - Y), lambda Z, A, Y: np.sign(Z - Y)),
+                curvature=_per_residual,
                 formula=("|{A} - {Y}|", "sign({A} - {Y})"),
                 kinks=True,
                 scales=True,
@@ -368,6 +369,7 @@ LOSSES: Registry[Loss] = Registry(
             quantile(0.5),
             Loss(
                 *("poisson", _poisson, _difference, "exp", "count"),  # half the Poisson deviance; 0 at A = Y
+                curvature=_level,
                 formula=("{A} - {Y}·log {A} + {Y}·log {Y} - {Y}", "({A} - {Y}) / {A}"),
             ),
         )

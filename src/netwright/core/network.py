@@ -19,7 +19,8 @@ from netwright.core.activations import ACTIVATIONS, Activation, find_activation
 from netwright.core.arguments import Array, Rng, generator, number
 from netwright.core.dropout import KINDS, Dropout
 from netwright.core.layer import Layer, owner
-from netwright.core.losses import LINKS, Loss, find_loss, is_known
+from netwright.core.links import LINKS
+from netwright.core.losses import Loss, find_loss, is_known
 
 OWN = ("l2", "l1", "label_smoothing", "penalty_per_batch")  # the network's settings that no layer, loss or dtype has
 
@@ -256,8 +257,7 @@ class FeedForward:
 
     def backpropagate(self, X: Array, Y: Array, weight: Array | None = None, total: float | None = None) -> float:
         """`gradient` without its checks, for engines. `total` is what the weighted sum is divided by: Σ weight."""
-        m = X.shape[1]
-        A = X
+        m, A = X.shape[1], X
         for layer in self.layers:
             A = layer.feedforward(A)
 

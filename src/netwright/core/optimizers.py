@@ -11,7 +11,8 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from netwright.core.arguments import Array, brief, number, whole
+from netwright.core.arguments import Array, brief, flag, number, whole
+from netwright.core.memory import memory
 from netwright.core.registry import Registry
 
 BLOCK = 16_384  # numbers updated at a time: theta, gradient and slots of a block stay in the cache
@@ -218,6 +219,9 @@ class WholeBatch:
         """Name and hyperparameters, as they are kept in a checkpoint."""
         return {"name": _name(self), **asdict(cast("Any", self))}
 
+    def check(self, network: Any) -> None:
+        """ValueError, before anything is done, for a network that it cannot train."""
+
 
 @dataclass
 class LBFGS(WholeBatch):
@@ -246,6 +250,54 @@ class LBFGS(WholeBatch):
             self.evaluations = whole("evaluations", self.evaluations)
 
 
+@dataclass
+class LevenbergMarquardt(WholeBatch):
+    """Damped Gauss-Newton steps, (G + lambda)·step = -gradient (Levenberg 1944, Marquardt 1963): for small networks.
+
+    G is JᵀJ for squared errors; for other losses `core/gauss_newton.py` says what. lambda begins at `damping` times
+    G's curvature along the gradient, and follows the cost by Nielsen's rule (Madsen, Nielsen & Tingleff 2004,
+    algorithm 3.16). `geodesic`: the step bends with the outputs (Transtrum & Sethna 2012), for two more looks at the
+    rows; mostly it halves the epochs. `matrix`: None makes G where it fits into half of the memory, and solves by
+    conjugate gradients without it where not; True insists on it, False does without. It ends when no derivative is
+    larger than `tolerance`, when an epoch lowers the cost by less than `flat` times it, or when no step lowers it.
+    """
+
+    solver: ClassVar[str] = "levenberg"
+    damping: float = 1e-2
+    geodesic: bool = True
+    matrix: bool | None = None
+    tolerance: float = 1e-10
+    flat: float = 1e-9
+
+    def __post_init__(self) -> None:
+        self.damping = number("damping", self.damping, 0, above=True)
+        self.geodesic = flag("geodesic", self.geodesic)
+        self.matrix = None if self.matrix is None else flag("matrix", self.matrix)
+        self.tolerance, self.flat = number("tolerance", self.tolerance, 0), number("flat", self.flat, 0)
+
+    def check(self, network: Any) -> None:
+        """ValueError for a loss whose curvature is not known, or a G that was insisted on and does not fit."""
+        if network.loss.curvature is None:
+            raise ValueError(
+                f"levenberg_marquardt needs the loss's curvature, and {network.loss.name!r} has none: make it with "
+                f"Loss(..., curvature=lambda Z, A, Y: ...), or use lbfgs or adam"
+            )
+        if self.matrix and not self.has_room(network.theta.size):
+            raise ValueError(
+                f"matrix=True must be for a network whose JᵀJ fits into half of the memory: {self.needs(network)}; "
+                f"leave it out, and conjugate gradients do without JᵀJ"
+            )
+
+    def has_room(self, parameters: int) -> bool:
+        """Whether G, its factor and one more of them fit into half of the memory."""
+        return 3 * 8 * parameters**2 <= memory() / 2
+
+    def needs(self, network: Any) -> str:
+        """What G takes, in words."""
+        n = network.theta.size
+        return f"that of {n:,} parameters takes {24e-9 * n**2:.3g} GB with its factor, of {memory() / 1e9:.3g} GB"
+
+
 OPTIMIZERS: Registry[type[Any]] = Registry(
     "optimizer",
     {
@@ -256,6 +308,7 @@ OPTIMIZERS: Registry[type[Any]] = Registry(
         "adam": Adam,
         "adamw": AdamW,
         "lbfgs": LBFGS,
+        "levenberg_marquardt": LevenbergMarquardt,
     },
 )
 

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.gauss_newton import Curvature
 from netwright.core.network import FeedForward
 from netwright.core.optimizers import Optimizer
 from netwright.core.samples import Samples
@@ -71,6 +72,10 @@ class Engine(Protocol):
         `samples.weight` has mean 1.
         """
         ...
+
+    def curvature(self, network: FeedForward, samples: Samples) -> Curvature:
+        """What a solver of second order asks about these, of float64."""
+        return Curvature(network, samples)
 
     @property
     def threads(self) -> int:

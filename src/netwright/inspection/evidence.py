@@ -15,7 +15,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.dropout import Dropout
 from netwright.core.layer import Layer
-from netwright.core.losses import LINKS
+from netwright.core.links import LINKS
 from netwright.core.network import FeedForward
 from netwright.core.samples import Samples
 from netwright.training.history import History

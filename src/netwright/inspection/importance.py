@@ -12,7 +12,7 @@ import numpy as np
 
 from netwright.core.arguments import Array, Rng, as_number, brief, function, generator, is_whole, whole
 from netwright.core.layer import Layer
-from netwright.core.losses import LINKS
+from netwright.core.links import LINKS
 from netwright.core.network import FeedForward, check_network
 from netwright.core.scores import SCORES, Score, is_error
 from netwright.inspection.gradients import tiles_of

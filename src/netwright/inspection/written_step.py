@@ -13,7 +13,7 @@ import numpy as np
 from netwright.core.activations import ACTIVATIONS, Activation, Softmax, by_blocks
 from netwright.core.arguments import Array, columns, named_inputs, number, numeric, whole
 from netwright.core.layer import Layer
-from netwright.core.losses import LINKS
+from netwright.core.links import LINKS
 from netwright.core.network import FeedForward, check_network
 
 WIDTH = 100  # characters in a line

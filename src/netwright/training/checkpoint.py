@@ -15,7 +15,7 @@ from netwright.core.arguments import Array, cut, whole
 from netwright.files.atomic import check_writable
 from netwright.files.container import read
 from netwright.files.networks import NETWORK
-from netwright.files.schema import FileKind, Shape, count, plain
+from netwright.files.schema import FileKind, Shape, count, plain, positive
 from netwright.training.history import HISTORY, History
 
 SLOT = "optimizer."
@@ -23,7 +23,7 @@ ROWS = 10_000  # hashed at a time, so that no copy of all is made
 
 # What must be the same again is compared; the engine and its threads are also what "auto" takes.
 SETTINGS: Shape = {"engine?": str, "threads?": (None, whole), "...": plain}
-STATE: Shape = {"steps": count, "rng": (None, {"...": plain}), "picture?": count}
+STATE: Shape = {"steps": count, "rng": (None, {"...": plain}), "picture?": count, "damping?": [positive]}
 KIND = FileKind(
     "checkpoint",
     {"network": NETWORK, "settings": SETTINGS, "history": HISTORY, "state": STATE},
@@ -42,6 +42,7 @@ class State:
     slots: dict[str, Array]
     rng: Mapping[str, Any] | None  # None: nothing draws
     picture: tuple[int, Array] | None = None  # L-BFGS in the midst of one: after how many epochs it began it, and theta
+    damping: tuple[float, float] | None = None  # Levenberg-Marquardt's lambda, and what it grows by next
 
 
 def write_checkpoint(
@@ -52,6 +53,8 @@ def write_checkpoint(
     kept: dict[str, Any] = {"steps": state.steps, "rng": _plain(state.rng)}
     if state.picture is not None:
         kept["picture"], tensors["picture"] = state.picture
+    if state.damping is not None:
+        kept["damping"] = list(state.damping)
     header = {
         "network": network,
         "settings": _plain(settings),
@@ -81,7 +84,11 @@ def read_checkpoint(
             picture = kept["picture"], tensors["picture"]
             if picture[0] > epochs:
                 raise TypeError(f"its picture began after {picture[0]} epochs, it has {epochs}")
-        state = State(epochs, tensors["theta"], best, kept["steps"], slots, kept["rng"], picture)
+        damping = kept.get("damping")
+        if damping is not None and len(damping) != 2:
+            raise TypeError("its damping must be two numbers")
+        damping = damping and (damping[0], damping[1])
+        state = State(epochs, tensors["theta"], best, kept["steps"], slots, kept["rng"], picture, damping)
         if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
             raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
         if bad := [name for name, vector in tensors.items() if not np.isfinite(vector).all()]:

@@ -25,7 +25,7 @@ def run(training: Training) -> History:
             keeper.end()
     except KeyboardInterrupt:
         training.history.stopped = f"interrupted after {len(training.history)} epochs"
-        if keeper is not None and isinstance(optimizer, Optimizer):  # the others go on only from places of their own
+        if keeper is not None and training.picture is None:  # L-BFGS goes on only from places of its own
             keeper.end()
     finally:
         if training.best is not None and training.keep_best:

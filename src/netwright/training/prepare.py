@@ -30,6 +30,7 @@ def prepare(network: FeedForward, X: Array, Y: Array, options: TrainingOptions) 
     if isinstance(optimizer, WholeBatch):
         dropout = any(isinstance(layer, Dropout) and layer.rate for layer in network.layers)
         options.check_whole_batch(optimizer, dropout=dropout, samples=np.shape(X)[-1])
+        optimizer.check(network)
     scores = _find_scores(network, options, held_out is not None)
     if isinstance(schedule, Plateau) and options.patience is None:
         raise ValueError("the schedule 'plateau' lowers the rate when patience runs out: give patience")

@@ -59,6 +59,7 @@ class Training:
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
         self.keeper = None if self.checkpoint is None else Keeper(self.checkpoint, self.write)
         self.picture: tuple[int, Array] | None = None  # see State
+        self.damping: tuple[float, float] | None = None  # see State
         self.begun = 0.0  # when the epochs under way were
         self.ahead: int | None = None  # epochs done at a time; None: none yet
 
@@ -250,11 +251,12 @@ class Training:
             slots={name: slot.copy() for name, slot in slots.items()},
             rng=self.rng.bit_generator.state if drawn or self.shuffles or self.dropout else None,
             picture=self.picture,
+            damping=self.damping,
         )
 
     def roll_back(self, state: State) -> None:
         """Be where that state was."""
-        self.network.theta[...], self.best = state.theta, state.best
+        self.network.theta[...], self.best, self.damping = state.theta, state.best, state.damping
         if isinstance(self.optimizer, Optimizer):
             self.optimizer.t = state.steps
             self.optimizer.slots = {name: state.slots[name].copy() for name in self.optimizer.names}

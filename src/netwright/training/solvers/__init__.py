@@ -9,5 +9,10 @@ from typing import Any
 from netwright.training.run import Training
 from netwright.training.solvers.descent import descend
 from netwright.training.solvers.lbfgs import minimize
+from netwright.training.solvers.levenberg import step_by_step
 
-SOLVERS: dict[str, Callable[[Training, Any], None]] = {"descent": descend, "lbfgs": minimize}
+SOLVERS: dict[str, Callable[[Training, Any], None]] = {
+    "descent": descend,
+    "lbfgs": minimize,
+    "levenberg": step_by_step,
+}

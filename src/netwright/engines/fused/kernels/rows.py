@@ -15,7 +15,8 @@ import numpy as np
 from numba import carray, njit, types
 
 from netwright.core.activations import ACTIVATIONS, Activation, Softmax
-from netwright.core.losses import LINKS, InTurn, Loss, cross_entropy, smallest_step
+from netwright.core.links import LINKS, smallest_step
+from netwright.core.losses import InTurn, Loss, cross_entropy
 from netwright.core.optimizers import Optimizer
 from netwright.engines.fused.compile import INNER, SUMS, code_key, compiled, once, pointer
 from netwright.engines.fused.kernels.scalars import functions

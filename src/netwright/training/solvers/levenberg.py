@@ -1,0 +1,169 @@
+"""Levenberg-Marquardt: an epoch is a damped Gauss-Newton step over all rows that lowers the cost."""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from netwright.core.arguments import Array
+from netwright.core.gauss_newton import Curvature, in_float64
+from netwright.core.optimizers import LevenbergMarquardt
+from netwright.training.run import Training
+
+log = logging.getLogger("netwright")
+
+STEP = 0.1  # of a step, along which its second derivative is taken (Transtrum & Sethna 2012, section 3)
+BENDS = 0.75  # twice the bend, of the step's length: of more than that the parabola says nothing (there, equation 15)
+LEAST = 1e-30  # of lambda
+MANY = 200  # products with G for a step, at most
+CLOSE = 1e-2  # of the gradient's length, by which G·step may then differ from it (Dembo, Eisenstat & Steihaug 1982)
+LARGE = 1e9  # bytes of G that are worth a warning
+
+Solve = Callable[[Array], Array]
+
+
+class System(Protocol):
+    """The equations (G + lambda)·x = b, where theta stands now."""
+
+    def measure(self) -> float:
+        """Look at all rows; the cost, with its gradient in the network's `grad`."""
+        ...
+
+    def times(self, v: Array) -> Array:
+        """G·v."""
+        ...
+
+    def damped(self, damping: float) -> Solve:
+        """What gives x for a b; LinAlgError where G + lambda is not positive, to rounding."""
+        ...
+
+
+class WithMatrix:
+    """G as a matrix, and Cholesky's factor for each lambda."""
+
+    def __init__(self, curvature: Curvature):
+        self.curvature, n = curvature, curvature.network.theta.size
+        self.G = np.empty((n, n))
+
+    def measure(self) -> float:
+        return self.curvature.matrix(self.G)
+
+    def times(self, v: Array) -> Array:
+        return self.G @ v
+
+    def damped(self, damping: float) -> Solve:
+        from scipy.linalg import cho_factor, cho_solve
+
+        damped = self.G.copy()
+        damped.flat[:: len(damped) + 1] += damping
+        factor = cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
+        return lambda b: np.asarray(cho_solve(factor, b, check_finite=False))
+
+
+class WithoutMatrix:
+    """Products with G alone, and conjugate gradients for each lambda."""
+
+    def __init__(self, curvature: Curvature):
+        self.curvature = curvature
+        self.measure, self.times = curvature.gradient, curvature.times
+
+    def damped(self, damping: float) -> Solve:
+        return lambda b: conjugate_gradients(lambda v: self.times(v) + damping * v, b, CLOSE, MANY)
+
+
+def conjugate_gradients(times: Solve, b: Array, close: float, most: int) -> Array:
+    """x with |A·x - b| <= close·|b|, or after `most` products A·v (Hestenes & Stiefel 1952)."""
+    x, r, p = np.zeros_like(b), b.copy(), b.copy()
+    square = float(r @ r)
+    enough = close**2 * square
+    for _ in range(most):
+        if not square > enough:
+            break
+        Ap = times(p)
+        rate = square / float(p @ Ap)
+        x += rate * p
+        r -= rate * Ap
+        before, square = square, float(r @ r)
+        p = r + square / before * p
+    return x
+
+
+def system_for(optimizer: LevenbergMarquardt, curvature: Curvature) -> System:
+    """With G where that was asked for or fits into memory, which is said before it is made."""
+    network = curvature.network
+    if optimizer.matrix is False:
+        return WithoutMatrix(curvature)
+    if not optimizer.has_room(network.theta.size):
+        log.warning("JᵀJ does not fit, conjugate gradients do without it: %s", optimizer.needs(network))
+        return WithoutMatrix(curvature)
+    level = logging.WARNING if network.theta.size**2 * 8 > LARGE else logging.INFO
+    log.log(level, "JᵀJ: %s", optimizer.needs(network))
+    return WithMatrix(curvature)
+
+
+def step_by_step(training: Training, optimizer: LevenbergMarquardt) -> None:
+    """Epochs of one step each, until there is a reason to stop. A float32 network's are computed in float64."""
+    network, history, keeper = training.network, training.history, training.keeper
+    twin, samples = in_float64(network, training.samples)
+    curvature = training.engine.curvature(twin, samples)
+    system = system_for(optimizer, curvature)
+    reached = training.state()
+    try:
+        with np.errstate(all="ignore"):  # a step too far may overflow, and is taken back
+            while not history.stopped:
+                twin.theta[...] = network.theta
+                cost = system.measure()
+                training.check_finite(cost)
+                why, lower, damping = next_step(curvature, system, optimizer, cost, training)
+                if not why:
+                    network.theta[...] = twin.theta
+                    training.damping = damping
+                    training.record(lower, 0.0)
+                    reached = training.state()
+                    training.check_stop(training.callbacks)
+                    if not cost - lower > optimizer.flat * cost:
+                        why = f"the cost fell by less than {optimizer.flat:g} of it"
+                if why and not history.stopped:
+                    history.stopped = f"converged after {len(history)} epochs ({why})"
+                if keeper is not None:
+                    keeper.write_if_due()
+    finally:
+        network.forget()
+        training.roll_back(reached)
+
+
+def next_step(
+    curvature: Curvature, system: System, optimizer: LevenbergMarquardt, cost: float, training: Training
+) -> tuple[str, float, tuple[float, float]]:
+    """("", the lower cost, the next damping), with theta where that is; or why there is no such step.
+
+    Nielsen's rule: lambda is divided by up to 3 as far as the cost fell as G had promised, or else grows by 2, 4, 8 …
+    """
+    network, dtype = curvature.network, training.network.dtype
+    theta, g = network.theta.copy(), network.grad.copy()
+    if not np.abs(g).max() > optimizer.tolerance:
+        return f"no derivative is larger than {optimizer.tolerance:g}", cost, (1.0, 2.0)
+    damping, growth = training.damping or (optimizer.damping * float(g @ system.times(g)) / float(g @ g), 2.0)
+    damping = max(damping, LEAST)
+    while math.isfinite(damping):
+        try:
+            solve = system.damped(damping)
+            step = velocity = -solve(g)
+            length = float(np.linalg.norm(velocity))
+            if length <= np.finfo(dtype).eps * float(np.linalg.norm(theta)):
+                break
+            bend = -solve(curvature.bend(velocity, STEP)) if optimizer.geodesic else np.zeros(1)
+            if 2 * float(np.linalg.norm(bend)) <= BENDS * length:
+                step = velocity + 0.5 * bend
+                network.theta[...] = (theta + step).astype(dtype)
+                lower = curvature.cost()
+                if lower < cost:
+                    gain = (cost - lower) / float(0.5 * velocity @ (damping * velocity - g))
+                    return "", lower, (max(LEAST, damping * max(1 / 3, 1 - (2 * min(gain, 2.0) - 1) ** 3)), 2.0)
+        except np.linalg.LinAlgError:
+            pass
+        damping, growth = damping * growth, 2 * growth
+    network.theta[...] = theta
+    return "no step lowers the cost", cost, (1.0, 2.0)
