@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from netwright import ACTIVATIONS, LOSSES, Network
+from netwright import ACTIVATIONS, LOSSES, OPTIMIZERS, Network
 from netwright.core.losses import find_loss
+from netwright.core.optimizers import Optimizer
 
 LOSS_NAMES = [*LOSSES, "huber:1.5", "quantile:0.9"]
+FIRST_ORDER = [name for name, row in OPTIMIZERS.items() if issubclass(row, Optimizer)]
 XOR = np.array([[0.0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0.0, 1, 1, 0]])
 
 

@@ -14,7 +14,7 @@ VARIANCES = {  # of W, from the papers, for 300 inputs and 200 neurons
     "orthogonal": 1 / 300,
 }
 
-DRAWN = [name for name in INITIALIZERS if name != "given"]
+DRAWN = [name for name in INITIALIZERS if name not in ("given", "nguyen_widrow")]
 
 
 @pytest.mark.parametrize("name", VARIANCES)
@@ -51,6 +51,17 @@ def test_a_seed_repeats_and_shape_and_dtype_are_kept(name):
     assert not np.array_equal(one.W, other.W)
     assert (one.W.shape, one.W.dtype) == ((4, 3), np.float32)
     assert not one.b.any()
+
+
+def test_nguyen_widrow_spreads_the_bends_over_the_inputs_range():
+    """Each neuron is 0 on a line within reach of the box from -1 to 1, and none is flat there."""
+    layer = Layer(2, 400, initializer="nguyen_widrow", rng=0)
+    length = np.linalg.norm(layer.W, axis=1)
+    np.testing.assert_allclose(length, 0.7 * 400**0.5)
+    nearest = np.abs(layer.b[:, 0]) / length  # how far from the middle it bends: uniform up to 1
+    assert nearest.max() <= 1
+    assert nearest.mean() == pytest.approx(0.5, abs=0.05)
+    assert abs(np.sign(layer.b).mean()) < 0.15
 
 
 def test_what_is_given_is_not_drawn():

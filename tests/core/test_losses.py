@@ -18,6 +18,7 @@ from netwright import (
     logloss,
     sigmoid,
 )
+from netwright.core.gauss_newton import roots, times
 from netwright.core.links import LINKS
 from netwright.core.losses import cross_entropy, find_loss, huber, is_known, quantile
 from strategies import LOSS_NAMES, targets
@@ -45,13 +46,59 @@ def test_dZ_is_the_derivative_of_the_samples_loss(name):
         np.testing.assert_allclose(dZ[i][smooth], ((after - before) / (2 * h))[smooth], rtol=1e-7, atol=1e-8)
 
 
+SMOOTH = [name for name in LOSS_NAMES if not find_loss(name).kinks and "huber" not in name]
+
+
+def second_derivatives(loss, Z, Y, h=1e-5):
+    """(3, 3, samples): of the samples' losses by each two rows of Z, by a difference of dZ."""
+    f, seconds = ACTIVATIONS[loss.link].f, []
+    for i in range(3):
+        step = np.zeros_like(Z)
+        step[i] = h
+        seconds.append((loss.dZ(Z + step, f(Z + step), Y) - loss.dZ(Z - step, f(Z - step), Y)) / (2 * h))
+    return np.array(seconds)
+
+
+@pytest.mark.parametrize("name", [*SMOOTH, "cross_entropy:1,2"])
+def test_curvature_is_the_second_derivative(name):
+    loss = find_loss(name)
+    Z = draw("squared_error")[0]
+    Y = np.vstack([np.ones(40), np.eye(2)[:, np.arange(40) % 2]]) if loss.blocks else draw(name)[1]
+    h = loss.curvature(Z, ACTIVATIONS[loss.link].f(Z), Y)
+    columns = np.array(list(roots(loss, h)))
+    H = np.array([times(loss, h, np.repeat(row[:, np.newaxis], 40, axis=1)) for row in np.eye(3)])
+    np.testing.assert_allclose(H, second_derivatives(loss, Z, Y), atol=1e-8)
+    np.testing.assert_allclose(np.einsum("kis,kjs->ijs", columns, columns), H, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["absolute_error", "huber", "huber:1.5", "quantile", "quantile:0.9"])
+def test_where_there_is_none_it_is_that_of_a_parabola_that_touches_and_lies_above(name):
+    loss = find_loss(name)
+    Z, Y = draw(name)
+    value, dZ, h = loss.value(Z, Y), loss.dZ(Z, Z, Y), loss.curvature(Z, Z, Y)
+    touching = []
+    for other in np.linspace(-8, 8, 401):
+        parabola = value + dZ * (other - Z) + 0.5 * h * (other - Z) ** 2
+        touching.append(parabola - loss.value(np.full_like(Z, other), Y))
+    assert np.min(touching) > -1e-9
+    assert np.isclose(np.min(touching, axis=0), 0, atol=1e-3).all()  # at Z, and on the other side of Y
+
+
+def test_a_curvature_of_ones_own_is_looked_at():
+    parts = "own", lambda Z, Y: (Z - Y) ** 2, lambda Z, A, Y: 2 * (Z - Y)
+    assert Loss(*parts, curvature=lambda Z, A, Y: 2 + 0 * Z).curvature is not None
+    for wrong in (lambda Z, A, Y: 2, lambda Z, A, Y: Z, lambda Z, A, Y: np.nan * Z):
+        with pytest.raises(ValueError, match="loss 'own': curvature must be a finite number of at least 0 for each"):
+            Loss(*parts, curvature=wrong)
+
+
 @pytest.mark.parametrize("name", LOSS_NAMES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dtype_in_is_dtype_out(name, dtype):
     loss = find_loss(name)
     Z, Y = (values.astype(dtype) for values in draw(name))
     A = ACTIVATIONS[loss.link].f(Z)
-    for made in (loss.value(Z, Y), loss.dZ(Z, A, Y)):
+    for made in (loss.value(Z, Y), loss.dZ(Z, A, Y), loss.curvature(Z, A, Y)):
         assert (made.dtype, made.shape) == (dtype, Z.shape)
 
 

@@ -198,6 +198,11 @@ def test_adamw_shrinks_apart_from_the_gradient():
         ("lbfgs", {"tolerance": -1}, "tolerance must be"),
         ("lbfgs", {"flat": -1}, "flat must be a finite number of at least 0, got -1"),
         ("lbfgs", {"evaluations": 0}, "evaluations must be a whole number of at least 1, got 0"),
+        ("levenberg_marquardt", {"damping": 0}, "damping must be a finite number above 0, got 0"),
+        ("levenberg_marquardt", {"geodesic": 1}, "geodesic must be True or False, got 1"),
+        ("levenberg_marquardt", {"matrix": "no"}, "matrix must be True or False, got 'no'"),
+        ("levenberg_marquardt", {"tolerance": -1}, "tolerance must be"),
+        ("levenberg_marquardt", {"flat": -1}, "flat must be a finite number of at least 0, got -1"),
     ],
 )
 def test_hyperparameters_out_of_range_are_refused(name, options, message):

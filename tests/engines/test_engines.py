@@ -20,11 +20,11 @@ from netwright.core.samples import Samples
 from netwright.engines import Engine, Job, Steps, cache, choose
 from netwright.engines.plain import Plain, batches, clip
 from netwright.engines.threads import Lock, one_thread
+from strategies import FIRST_ORDER
 
 fused = pytest.importorskip("netwright.engines.fused")
 
 STILL = Steps(10, np.zeros((1, 5)), None, None)  # an epoch of 50 samples that moves nothing
-FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
 
 def data(n=50, dtype=np.float64):

@@ -32,10 +32,10 @@ from netwright.engines.fused import engine as fused_engine  # noqa: E402
 from netwright.engines.fused.kernels import scalars  # noqa: E402
 from netwright.engines.fused.workers import CALL  # noqa: E402
 from netwright.engines.threads import cores  # noqa: E402
+from strategies import FIRST_ORDER  # noqa: E402
 
 DTYPES = (np.float64, np.float32)
 ELEMENTWISE = [name for name in ACTIVATIONS if name != "softmax"]
-RULES = [name for name in OPTIMIZERS if name != "lbfgs"]
 
 
 def data(network, samples, seed=0):
@@ -129,7 +129,7 @@ def test_blocks_and_levels_of_any_number_share_their_code():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", FIRST_ORDER)
 @pytest.mark.parametrize("clip_norm", [None, 0.1])
 def test_every_optimizer(optimizer, clip_norm, dtype):
     agree(lambda: Network([5, 9, 3], loss="logloss", rng=0, dtype=dtype), optimizer=optimizer, clip_norm=clip_norm)
@@ -266,7 +266,7 @@ def test_more_columns_than_a_tile_in_a_batch():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_train_gives_what_plain_gives(optimizer):
-    batch = None if optimizer == "lbfgs" else 16
+    batch = 16 if optimizer in FIRST_ORDER else None
     thetas, costs = [], []
     for engine in ("plain", "fused"):
         network = Network([6, 12, 3], "elu", loss="cross_entropy", rng=0)

@@ -21,7 +21,7 @@ from safetensors import safe_open
 import netwright
 from netwright import OPTIMIZERS, Network
 from netwright.core.arguments import generator
-from netwright.core.optimizers import LBFGS, Adam
+from netwright.core.optimizers import LBFGS, Adam, LevenbergMarquardt
 from netwright.engines.plain import Plain
 from netwright.files.container import read
 
@@ -41,6 +41,11 @@ CASES = {
     "gradient descent, full batch": {"train": {"optimizer": "gradient_descent"}},
     "lbfgs": {"train": {"optimizer": {"restart": 7}, "validation": True}},
     "lbfgs in one": {"train": {"optimizer": {"restart": None}}},
+    "levenberg_marquardt": {"train": {"optimizer": "levenberg_marquardt", "weight": True, "validation": True}},
+    "levenberg_marquardt, float32, no matrix": {
+        "net": {"dtype": "float32"},
+        "train": {"optimizer": LevenbergMarquardt(matrix=False), "validation": True},
+    },
 }
 
 

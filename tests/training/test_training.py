@@ -16,8 +16,7 @@ from netwright import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Activation, Network
 from netwright.core.optimizers import LBFGS, Adam, GradientDescent, Momentum
 from netwright.core.schedules import Constant, Plateau
 from netwright.engines.plain import Plain
-
-FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
+from strategies import FIRST_ORDER
 
 
 def data(n=60, inputs=3, outputs=2, seed=0):
@@ -225,7 +224,7 @@ def test_scaling_all_weights_changes_nothing(factor):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_learns(name):
     X, Y = data()
-    theta, history = trained(X, Y, optimizer=name, epochs=150, learning_rate=None if name == "lbfgs" else 0.02)
+    theta, history = trained(X, Y, optimizer=name, epochs=150, learning_rate=0.02 if name in FIRST_ORDER else None)
     assert history.cost[-1] < 0.2 * history.cost[0]
     assert len(history) <= 150
     assert theta.dtype == np.float64
@@ -335,7 +334,7 @@ def test_an_optimizer_last_used_on_another_network_starts_afresh():
 # ── validation, patience, time ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg_marquardt"])
 def test_validation_is_recorded_and_the_best_parameters_are_kept(optimizer):
     X, Y = data(20, seed=1)
     Y = Y + np.random.default_rng(2).normal(size=Y.shape)  # noise to overfit
@@ -347,7 +346,7 @@ def test_validation_is_recorded_and_the_best_parameters_are_kept(optimizer):
         costs.append(network.cost(Xv, Yv))
         thetas.append(network.theta.copy())
 
-    rate = None if optimizer == "lbfgs" else 0.05
+    rate = 0.05 if optimizer in FIRST_ORDER else None
     history = network.train(
         X, Y, validation=(Xv, Yv), epochs=60, optimizer=optimizer, learning_rate=rate, callbacks=[note]
     )
@@ -408,7 +407,7 @@ def test_max_seconds_ends_training_at_the_end_of_an_epoch():
 # ── callbacks and interruptions ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg_marquardt"])
 @pytest.mark.parametrize("true", [True, np.True_])
 def test_a_callback_that_returns_true_stops_training(optimizer, true):
     X, Y = data()
@@ -432,7 +431,7 @@ def consistent(history, epochs):
     return {len(numbers) for numbers in history.lists()} - {0} == {epochs}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg_marquardt"])
 def test_an_exception_in_a_callback_passes_through_and_the_network_goes_on(optimizer):
     X, Y = data()
     network, kept = net(), {}
@@ -450,7 +449,7 @@ def test_an_exception_in_a_callback_passes_through_and_the_network_goes_on(optim
     network.train(X, Y, epochs=2, optimizer=optimizer)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg_marquardt"])
 def test_ctrl_c_in_a_callback_counts_the_epoch_and_keeps_the_best(optimizer):
     X, Y = data()
     thetas = []
@@ -526,7 +525,7 @@ def test_an_error_inside_an_epoch_passes_through_and_the_last_whole_epoch_stays(
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg_marquardt"])
 def test_a_real_sigint_ends_training_cleanly(optimizer):
     """At random moments, in a process of its own that checks itself."""
     script = f"""

@@ -56,8 +56,11 @@ class Linear:
         self.m, A = X.shape[1], np.ascontiguousarray(X)
         for layer in self.layers:
             A = layer.feedforward(A)
-        self.U, self.slope = (self.layers[-1].Z, None) if network.linked else LINKS[loss.link].back(A)
-        A = A if network.linked else ACTIVATIONS[loss.link].f(self.U)
+        self.U: Array = self.layers[-1].Z
+        self.slope: Array | None = None  # dU/dA, where the last activation is not the loss's link
+        if not network.linked:
+            self.U, self.slope = LINKS[loss.link].back(A)
+            A = ACTIVATIONS[loss.link].f(self.U)
         Y = loss.smooth(Y, network.label_smoothing) if network.label_smoothing else Y
         self.share = np.full(self.m, 1 / total) if weight is None else weight / total
         self.A, self.Y = A, Y
@@ -92,18 +95,18 @@ class Linear:
             layer.gradient_from(dZ, back=False)
         return self.network.grad
 
-    def columns(self, out: Array) -> Array:
-        """√share·Jᵀ·S, a column for each column of S and sample, in the first of out's, (n_params, at least those)."""
-        used = 0
-        for S in roots(self.network.loss, self.h()):
-            at, part = self.network.theta.size, out[:, used : used + self.m]
+    def columns(self, memory: Array) -> Array:
+        """√share·Jᵀ·S, (n_params, outputs·m): a column for each column of S and sample. In `memory`, a vector."""
+        shape = self.network.theta.size, self.network.outputs * self.m
+        out = memory[: shape[0] * shape[1]].reshape(shape)
+        for k, S in enumerate(roots(self.network.loss, self.h())):
+            at, part = shape[0], out[:, k * self.m : (k + 1) * self.m]
             for layer, dZ in self._back(S * np.sqrt(self.share)):
                 at -= layer.size
                 dW = part[at : at + layer.W.size].reshape(layer.neurons, layer.inputs, self.m)
                 np.multiply(dZ[:, np.newaxis], layer.A1, out=dW)
                 part[at + layer.W.size : at + layer.size] = dZ
-            used += self.m
-        return out[:, :used]
+        return out
 
     def _back(self, V: Array) -> Iterator[tuple[Layer, Array]]:
         """Every layer's dZ, the last layer's first, where dU is V."""
@@ -124,9 +127,9 @@ class Curvature:
     def __init__(self, network: FeedForward, samples: Samples):
         self.network, self.samples = network, samples
         self.total = float(len(samples) if samples.weight is None else samples.weight.sum())
-        rows = BLOCK // (network.theta.size * network.outputs)
-        self.rows = min(len(samples), max(LEAST, min(MOST, rows)))
-        self.J: Array | None = None  # memory for a block
+        rows = max(LEAST, min(MOST, BLOCK // (network.theta.size * network.outputs)))
+        self.rows = -(-len(samples) // -(-len(samples) // rows))  # all blocks about as large
+        self.memory = np.empty(0)  # for a block of J
 
     def parts(self) -> Iterator[tuple[Array, Array, Array | None, float]]:
         """What `Linear` takes, `rows` samples at a time."""
@@ -143,12 +146,12 @@ class Curvature:
     def matrix(self, G: Array) -> float:
         """The cost; leaves G, (n_params, n_params), of it all in `G` and its gradient in the network's `grad`."""
         network = self.network
-        if self.J is None:
-            self.J = np.empty((len(G), network.outputs * self.rows))
+        if not self.memory.size:
+            self.memory = np.empty(len(G) * network.outputs * self.rows)
         G[...], cost, g = 0, 0.0, np.zeros(len(G))
         for part in self.parts():
             linear = Linear(network, *part)
-            columns = linear.columns(self.J)
+            columns = linear.columns(self.memory)
             G += np.dot(columns, columns.T)  # NumPy sees that it is symmetric, and does half of the work
             g += linear.pull(linear.dU())
             cost += linear.cost
@@ -205,5 +208,5 @@ def in_float64(network: FeedForward, samples: Samples) -> tuple[FeedForward, Sam
     with warnings.catch_warnings():  # what it had to say about its last activation was said when it was made
         warnings.simplefilter("ignore")
         twin = FeedForward.from_settings(network.settings() | {"dtype": "float64"}, network.theta, own, network.loss)
-    X, Y, weight = (None if array is None else array.astype(np.float64) for array in samples.arrays)
-    return twin, Samples(X, Y, weight)
+    weight = None if samples.weight is None else samples.weight.astype(np.float64)
+    return twin, Samples(samples.X.astype(np.float64), samples.Y.astype(np.float64), weight)

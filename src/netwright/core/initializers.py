@@ -8,7 +8,7 @@ import numpy as np
 from netwright.core.arguments import Array
 from netwright.core.registry import Registry
 
-Initializer: TypeAlias = Callable[[Any, int, int], Array]  # (rng, neurons, inputs) -> W
+Initializer: TypeAlias = Callable[[Any, int, int], Array | tuple[Array, Array]]  # (rng, neurons, inputs) -> W, or W, b
 
 
 def normal(rng: Any, neurons: int, inputs: int) -> Array:
@@ -41,6 +41,17 @@ def orthogonal(rng: Any, neurons: int, inputs: int) -> Array:
     return Q.T if wide else Q
 
 
+def nguyen_widrow(rng: Any, neurons: int, inputs: int) -> tuple[Array, Array]:
+    """W and b such that each neuron bends in a part of its own of the inputs' range, -1 to 1 (Nguyen & Widrow 1990).
+
+    A neuron's weights have the length 0.7·neurons^(1/inputs), in a random direction; b is uniform up to that.
+    """
+    length = 0.7 * neurons ** (1 / inputs)
+    W = rng.uniform(-1, 1, (neurons, inputs))
+    W *= length / np.linalg.norm(W, axis=1, keepdims=True)
+    return W, rng.uniform(-length, length, (neurons, 1))
+
+
 def _glorot(neurons: int, inputs: int) -> float:  # Glorot & Bengio 2010, equation 16
     return 2 / (inputs + neurons)
 
@@ -64,6 +75,7 @@ INITIALIZERS: Registry[Initializer] = Registry(
         "lecun_uniform": _scaled(_lecun, uniform=True),
         "lecun_normal": _scaled(_lecun, uniform=False),
         "orthogonal": orthogonal,
+        "nguyen_widrow": nguyen_widrow,
         "given": given,
     },
 )

@@ -50,8 +50,9 @@ class Layer:
     """A = f(W·A1 + b): W (neurons, inputs), b (neurons, 1), A1 (inputs, samples), Z and A (neurons, samples).
 
     `activation` is a name in `ACTIVATIONS` or an `Activation`. `initializer` draws W, by default the article's standard
-    normal; b starts at 0. `rng` is a seed or a Generator; None draws from NumPy's global stream, so that
-    `np.random.seed(0)` gives the article's numbers. ValueError names a size below 1, an unknown name or dtype.
+    normal; b starts at 0, unless it draws that too. `rng` is a seed or a Generator; None draws from NumPy's global
+    stream, so that `np.random.seed(0)` gives the article's numbers. ValueError names a size below 1, an unknown name or
+    dtype.
 
     >>> layer = Layer(2, 3, "tanh", rng=0)
     >>> layer.feedforward(np.zeros((2, 4))).shape
@@ -88,7 +89,8 @@ class Layer:
         self.network: Any = None  # a weak reference to the Network whose flat vectors the layer lives in
         self.theta, self.grad = np.zeros((2, self.size), self.dtype)
         self.live_in(self.theta, self.grad)
-        self.W = draw(np.random if rng is None else generator(rng), self.neurons, self.inputs)
+        drawn = draw(np.random if rng is None else generator(rng), self.neurons, self.inputs)
+        self.W, self.b = drawn if isinstance(drawn, tuple) else (drawn, self.b)
 
     def __call__(self, A1: Array) -> Array:
         """A for the inputs A1, leaving no trace in the layer, so that threads may share it."""

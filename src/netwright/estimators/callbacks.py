@@ -99,9 +99,10 @@ def warn(estimator: Any, member: Member) -> None:
                 f"converged yet."
             )
         else:
+            evaluations = f" or of evaluations (max_fun={estimator.max_fun})" if estimator.solver == "lbfgs" else ""
             said = (
-                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {stopped}. Increase the number of "
-                f"iterations (max_iter={estimator.max_iter}) or of evaluations (max_fun={estimator.max_fun})."
+                f"{member.optimizer.settings()['name']} failed to converge after {estimator.n_iter_} iteration(s): "
+                f"{stopped}. Increase the number of iterations (max_iter={estimator.max_iter}){evaluations}."
             )
         warnings.warn(f"{said} diagnose() tells what may be wrong.", ConvergenceWarning, stacklevel=5)
 

@@ -131,7 +131,7 @@ def _cells(where: str, value: Any) -> None:
 WORDS: Shape = {"bit_generator": str, "state": {"key": array("u", 624), "pos": natural}}
 STREAM: Shape = {"bits": WORDS, "order": (None, array("iu"))}
 OPTIMIZER: Shape = {
-    "settings": {"name": named(OPTIMIZERS), "memory?": partial(number, low=1, high=1000), "...": (None, finite)},
+    "settings": {"name": named(OPTIMIZERS), "memory?": partial(number, low=1, high=1000), "...": (None, bool, finite)},
     "t": count,
     "slots": {"...": array("f")},
 }

@@ -34,7 +34,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     Parameters, beyond scikit-learn's; each default changes nothing:
 
     activation: also any of `netwright.ACTIVATIONS`, an `Activation` of your own, or a list, one for each hidden layer.
-    solver: also any of `netwright.OPTIMIZERS`, an optimizer object, or "auto", which learns without being told how.
+    solver: also "lm" (Levenberg-Marquardt, for small networks), any of `netwright.OPTIMIZERS`, an optimizer object, or
+        "auto", which learns without being told how.
     class_weight: {class: weight} or "balanced"; a list of them for several targets.
     loss: "log_loss", any of `netwright.LOSSES`, or a `Loss` of your own, on the one-hot targets.
     output_activation: instead of softmax (sigmoid for two classes and for labels).

@@ -25,13 +25,15 @@ from netwright.network import Network
 
 THEIRS = {"logistic": "sigmoid"}  # scikit-learn's words for what the core calls otherwise
 
+SHORT = {"lm": "levenberg_marquardt"}  # a solver's name beside that in OPTIMIZERS
+
 PLAIN = (bool, int, float, str, tuple, type(None))
 
 # What every parameter may be, for the same InvalidParameterError as scikit-learn's. A dict of them is made once.
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions({"logistic", *ACTIVATIONS}), Activation, "array-like"],
-    "solver": [StrOptions({"sgd", "auto", *OPTIMIZERS}), Optimizer, WholeBatch],
+    "solver": [StrOptions({"sgd", "auto", *SHORT, *OPTIMIZERS}), Optimizer, WholeBatch],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -214,6 +216,8 @@ def make_optimizer(estimator: Any) -> Any:
     if solver == "lbfgs":  # SciPy's defaults, as there
         flat = 2.220446049250313e-09
         return LBFGS(restart=None, tolerance=float(estimator.tol), flat=flat, evaluations=int(estimator.max_fun))
+    if takes_whole_batch(estimator):  # tol is of another kind than what these end by
+        return optimizer_of(solver)()
     return OPTIMIZERS.find(solver)(rate)
 
 
@@ -244,9 +248,12 @@ def make_schedule(estimator: Any, samples: int) -> Schedule | str:
 def takes_whole_batch(estimator: Any) -> bool:
     """Whether the solver looks at all rows at once and finds its own steps."""
     solver = estimator.solver
-    return isinstance(solver, WholeBatch) or (
-        isinstance(solver, str) and issubclass(OPTIMIZERS.get(solver, Adam), WholeBatch)
-    )
+    return isinstance(solver, WholeBatch) or (isinstance(solver, str) and issubclass(optimizer_of(solver), WholeBatch))
+
+
+def optimizer_of(solver: str) -> type[Any]:
+    """The class that a solver's name stands for; for scikit-learn's own and "auto", Adam."""
+    return OPTIMIZERS.get(SHORT.get(solver, solver), Adam)
 
 
 def takes_steps(estimator: Any) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -162,8 +162,8 @@ def next_step(
                 if lower < cost:
                     gain = (cost - lower) / float(0.5 * velocity @ (damping * velocity - g))
                     return "", lower, (max(LEAST, damping * max(1 / 3, 1 - (2 * min(gain, 2.0) - 1) ** 3)), 2.0)
+                network.theta[...] = theta
         except np.linalg.LinAlgError:
             pass
         damping, growth = damping * growth, 2 * growth
-    network.theta[...] = theta
     return "no step lowers the cost", cost, (1.0, 2.0)
