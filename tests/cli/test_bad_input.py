@@ -137,6 +137,11 @@ MISTAKES = {
     "a loss for another task": (small(), (*SMALL, "--loss", "huber"), ["'huber'", "classification", "logloss"]),
     "a loss for two of three classes": (CSV, (*TRAIN, "--loss", "logloss"), ["two classes", "3", "cross_entropy"]),
     "L-BFGS in batches": (small(), (*SMALL, "--optimizer", "lbfgs", "--batch-size", "4"), ["lbfgs", "batch_size"]),
+    "Levenberg-Marquardt with dropout": (
+        small(),
+        (*SMALL, "--optimizer", "levenberg_marquardt", "--dropout", "0.1"),
+        ["levenberg_marquardt", "dropout"],
+    ),
     "resume from nowhere": (small(), (*SMALL, "--resume"), ["--resume", "--checkpoint"]),
     # outputs
     "a model without a name": (small(), (*SMALL[:-1], ""), ["--model", "''"]),

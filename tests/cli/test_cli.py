@@ -346,9 +346,10 @@ def test_predictions_are_in_the_order_of_the_rows(model):
     np.testing.assert_array_equal(np.array([row[1:] for row in table], float), loaded.predict_proba(PENGUINS))
 
 
-def test_predictions_of_a_regression_are_values(here):
+@pytest.mark.parametrize("optimizer", ["lbfgs", "levenberg_marquardt"])
+def test_predictions_of_a_regression_are_values(here, optimizer):
     (here / "t.csv").write_text("x,y\n" + "\n".join(f"{i / 2},{2 * i + 0.5}" for i in range(50)))
-    assert run("train", "t.csv", "-t", "y", "--hidden", "none", "--optimizer", "lbfgs", "--quiet").exit_code == 0
+    assert run("train", "t.csv", "-t", "y", "--hidden", "none", "--optimizer", optimizer, "--quiet").exit_code == 0
     result = run("predict", "t.safetensors", "t.csv")
     head, *table = rows(result.stdout)
     assert head == ["y"]

@@ -1,6 +1,7 @@
 """Gauss-Newton's matrix and products, against numeric derivatives and closed forms."""
 
 import copy
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -140,13 +141,18 @@ def test_of_a_line_it_is_the_mean_of_x_times_x():
 
 
 def test_memory_is_that_of_a_block_however_many_rows(monkeypatch):
-    monkeypatch.setattr(gauss_newton, "BLOCK", 1 << 12)
-    network, _ = problem("squared_error")
-    X = np.random.default_rng(0).normal(size=(4, 5001))
-    curvature = Curvature(network, Samples(X, np.ones((3, 5001))))
-    curvature.matrix(np.empty((network.theta.size,) * 2))
-    assert curvature.rows == 64
-    assert curvature.memory.size == 64 * 3 * network.theta.size
+    """Of J there are `BLOCK` numbers at a time, or `LEAST` samples; no more with twenty times the rows."""
+    for name, value in (("BLOCK", 1 << 12), ("LEAST", 16), ("ROWS", 500)):
+        monkeypatch.setattr(gauss_newton, name, value)
+    network, peaks = problem("squared_error")[0], []
+    for samples in (1000, 20_000):
+        X = np.random.default_rng(0).normal(size=(4, samples))
+        curvature, G = Curvature(network, Samples(X, np.ones((3, samples)))), np.empty((network.theta.size,) * 2)
+        tracemalloc.start()
+        curvature.matrix(G)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0] < 8 * 20_000 * network.theta.size * 3 / 20
 
 
 def test_float32_is_computed_in_float64_and_dropout_of_none_is_left_out():

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, TimeSeriesSplit
 from sklearn.utils.class_weight import compute_sample_weight
@@ -369,6 +370,35 @@ def test_any_optimizer(kind, solver):
     assert estimator.get_params()["solver"] is solver
     assert not vars(solver).get("slots") if not isinstance(solver, str) else True, "a parameter keeps no state"
     np.testing.assert_array_equal(flat(estimator), flat(clone(estimator).fit(X, y)))
+
+
+@pytest.mark.parametrize("name", ["lm", "levenberg_marquardt"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_lm_is_levenberg_marquardt_with_its_own_ends(kind, name):
+    X, y = problem(kind)
+    estimator = kind(**QUICK | {"solver": name, "max_iter": 300, "tol": 0.5, "batch_size": "auto"}).fit(X, y)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) > 50, "tol is of another kind"
+    assert estimator.loss_curve_ == sorted(estimator.loss_curve_, reverse=True)
+    theirs = kind(**QUICK | {"solver": "lbfgs", "max_iter": 3000, "max_fun": 10**6, "tol": 1e-9}).fit(X, y)
+    assert estimator.loss_ <= 1.2 * theirs.loss_
+    assert not hasattr(estimator, "partial_fit")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lm_stops_early_and_keeps_the_best(kind):
+    X, y = problem(kind)
+    options = {"solver": "lm", "early_stopping": True, "n_iter_no_change": 3, "max_iter": 200, "alpha": 0}
+    estimator = kind(**QUICK | options | {"batch_size": "auto"}).fit(X, y)
+    assert len(estimator.validation_scores_) == estimator.n_iter_
+    assert estimator.best_validation_score_ == max(estimator.validation_scores_)
+    assert "no better score" in estimator.history_.stopped or "converged" in estimator.history_.stopped
+
+
+@pytest.mark.filterwarnings("default")
+def test_lm_warns_where_it_was_not_done():
+    X, y = problem(MLPRegressor)
+    with pytest.warns(ConvergenceWarning, match=r"levenberg_marquardt failed to converge after 2 .*\(max_iter=2\)\."):
+        MLPRegressor(**QUICK | {"solver": "lm", "max_iter": 2}).fit(X, y)
 
 
 @pytest.mark.parametrize(("name", "nesterov"), [("momentum", False), ("nesterov", True)])

@@ -91,6 +91,7 @@ FITS = {
     "dropout": ({"dropout": 0.2, "batch_size": 16}, "fit"),
     "lbfgs": ({"solver": "lbfgs"}, "fit"),
     "own lbfgs": ({"solver": LBFGS(restart=3)}, "fit"),
+    "lm": ({"solver": "lm"}, "fit"),
     "auto": ({"solver": "auto", "max_iter": 20}, "fit"),
     "several": ({"n_networks": 2}, "fit"),
     "warm start": ({"warm_start": True}, "fit"),

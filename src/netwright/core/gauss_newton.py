@@ -20,8 +20,8 @@ from netwright.core.losses import Loss
 from netwright.core.network import FeedForward
 from netwright.core.samples import Samples
 
-BLOCK = 1 << 20  # numbers of J at a time, 8 MiB
-LEAST, MOST = 64, 4096  # samples at a time
+BLOCK, LEAST = 1 << 18, 256  # numbers of J at a time, 2 MiB, and samples: they stay in a core's cache
+ROWS = 8192  # samples at a time, whose Z and A are there
 CLOSE = 1e-6  # a weight below which the curvature of its |W| grows no more
 
 
@@ -54,9 +54,11 @@ class Linear:
     def __init__(self, network: FeedForward, X: Array, Y: Array, weight: Array | None, total: float):
         self.network, self.layers, loss = network, network.dense, network.loss
         self.m, A = X.shape[1], np.ascontiguousarray(X)
+        self.kept: list[tuple[Array, Array, Array]] = []  # each layer's A1, Z and A
         for layer in self.layers:
-            A = layer.feedforward(A)
-        self.U: Array = self.layers[-1].Z
+            self.kept.append((A, *self.forward(layer, A)))
+            A = self.kept[-1][2]
+        self.U: Array = self.kept[-1][1]
         self.slope: Array | None = None  # dU/dA, where the last activation is not the loss's link
         if not network.linked:
             self.U, self.slope = LINKS[loss.link].back(A)
@@ -65,6 +67,16 @@ class Linear:
         self.share = np.full(self.m, 1 / total) if weight is None else weight / total
         self.A, self.Y = A, Y
         self.cost = float((loss.value(self.U, Y) * self.share).sum())
+
+    def forward(self, layer: Layer, A1: Array) -> tuple[Array, Array]:
+        """The layer's Z and A."""
+        Z = layer.pre_activation(A1)
+        return Z, layer.activation.f(Z)
+
+    def chain(self, l: int, dA: Array) -> Array:
+        """dZ of the layer l from its dA, which may be written over; and RA from RZ, since a softmax's is symmetric."""
+        _, Z, A = self.kept[l]
+        return self.layers[l].activation.dZ(dA, Z, A)
 
     def dU(self) -> Array:
         """The loss's derivative by U, (outputs, m)."""
@@ -78,81 +90,103 @@ class Linear:
 
     def push(self, direction: Array) -> Array:
         """J·v for v, as theta: how fast U changes along it, (outputs, m) (Pearlmutter 1994, section 3)."""
-        at, R, first = 0, np.zeros((0, 0)), self.layers[0]
-        for layer in self.layers:
+        at, R, last = 0, np.zeros((0, 0)), len(self.layers) - 1
+        for l, layer in enumerate(self.layers):
             VW = direction[at : at + layer.W.size].reshape(layer.W.shape)
-            RZ = VW @ layer.A1 + direction[at + layer.W.size : at + layer.size, np.newaxis]
-            if layer is not first:
+            RZ = VW @ self.kept[l][0] + direction[at + layer.W.size : at + layer.size, np.newaxis]
+            if l > 0:
                 RZ += layer.W @ R
             at += layer.size
-            # dZ is symmetric: of a softmax, too, diag(A) - A·Aᵀ takes dA to dZ and RZ to RA
-            R = RZ if layer is self.layers[-1] and self.slope is None else layer.activation.dZ(RZ, layer.Z, layer.A)
+            R = RZ if l == last and self.slope is None else self.chain(l, RZ)
         return R if self.slope is None else R * self.slope
 
     def pull(self, V: Array) -> Array:
-        """Σ share·Jᵀ·V over the samples for V, (outputs, m): as theta. It is left in `grad` as well."""
-        for layer, dZ in self._back(V * (self.share * self.m)):  # a layer takes the mean over the m
-            layer.gradient_from(dZ, back=False)
-        return self.network.grad
+        """Σ share·Jᵀ·V over the samples for V, (outputs, m): as theta."""
+        pulled = np.empty(self.network.theta.size)
+        for layer, A1, dZ, at in self._back(V * self.share):
+            np.dot(dZ, A1.T, out=pulled[at : at + layer.W.size].reshape(layer.W.shape))
+            np.sum(dZ, axis=1, out=pulled[at + layer.W.size : at + layer.size])
+        return pulled
 
-    def columns(self, memory: Array) -> Array:
-        """√share·Jᵀ·S, (n_params, outputs·m): a column for each column of S and sample. In `memory`, a vector."""
-        shape = self.network.theta.size, self.network.outputs * self.m
-        out = memory[: shape[0] * shape[1]].reshape(shape)
-        for k, S in enumerate(roots(self.network.loss, self.h())):
-            at, part = shape[0], out[:, k * self.m : (k + 1) * self.m]
-            for layer, dZ in self._back(S * np.sqrt(self.share)):
-                at -= layer.size
-                dW = part[at : at + layer.W.size].reshape(layer.neurons, layer.inputs, self.m)
-                np.multiply(dZ[:, np.newaxis], layer.A1, out=dW)
-                part[at + layer.W.size : at + layer.size] = dZ
-        return out
+    def columns(self) -> Iterator[Array]:
+        """√share·Jᵀ·S block by block, (n_params, outputs·samples of the block): a column for each of S and sample.
 
-    def _back(self, V: Array) -> Iterator[tuple[Layer, Array]]:
-        """Every layer's dZ, the last layer's first, where dU is V."""
-        last = self.layers[-1]
-        dZ = V if self.slope is None else last.activation.dZ(V * self.slope, last.Z, last.A)
-        for layer, below in zip(self.layers[::-1], (*self.layers[-2::-1], None), strict=True):
-            yield layer, dZ
-            if below is not None:
-                dZ = below.activation.dZ(layer.W.T @ dZ, below.Z, below.A)
+        A block is written over by the next.
+        """
+        n_params, outputs = self.network.theta.size, self.network.outputs
+        rows = min(self.m, max(LEAST, BLOCK // (n_params * outputs)))
+        back = [list(self._back(S * np.sqrt(self.share))) for S in roots(self.network.loss, self.h())]
+        memory = np.empty(n_params * outputs * rows)
+        for low in range(0, self.m, rows):
+            count = min(rows, self.m - low)
+            out = memory[: n_params * outputs * count].reshape(n_params, outputs * count)
+            for k, layers in enumerate(back):
+                part = out[:, k * count : (k + 1) * count]
+                for layer, A1, dZ, at in layers:
+                    dZ, A1 = dZ[:, low : low + count], A1[:, low : low + count]
+                    dW = part[at : at + layer.W.size].reshape(layer.neurons, layer.inputs, count)
+                    np.multiply(dZ[:, np.newaxis], A1, out=dW)
+                    part[at + layer.W.size : at + layer.size] = dZ
+            yield out
+
+    def _back(self, V: Array) -> Iterator[tuple[Layer, Array, Array, int]]:
+        """(layer, A1, dZ, its place in theta), the last layer first, where dU is V."""
+        at, dZ = self.network.theta.size, V
+        if self.slope is not None:
+            dZ = self.chain(-1, V * self.slope)
+        for l in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[l]
+            at -= layer.size
+            yield layer, self.kept[l][0], dZ, at
+            if l > 0:
+                dZ = self.chain(l - 1, layer.W.T @ dZ)
 
 
 class Curvature:
     """What a solver of second order asks about a network and its samples, block by block; theta as it is at each call.
 
-    Both are of float64. An engine may compute the same by other means.
+    Both are of float64. An engine may compute the same by other means, from a `linear` of its own. While one block has
+    all the samples it is kept, since a step that lowers the cost is where the next one begins.
     """
+
+    linear: type[Linear] = Linear
 
     def __init__(self, network: FeedForward, samples: Samples):
         self.network, self.samples = network, samples
         self.total = float(len(samples) if samples.weight is None else samples.weight.sum())
-        rows = max(LEAST, min(MOST, BLOCK // (network.theta.size * network.outputs)))
-        self.rows = -(-len(samples) // -(-len(samples) // rows))  # all blocks about as large
-        self.memory = np.empty(0)  # for a block of J
+        self.rows = min(len(samples), ROWS)
+        self.last: tuple[Array, Linear] | None = None
 
-    def parts(self) -> Iterator[tuple[Array, Array, Array | None, float]]:
-        """What `Linear` takes, `rows` samples at a time."""
+    def parts(self) -> Iterator[tuple[Array, Array, Array | None]]:
+        """X, Y and weight, `rows` samples at a time."""
         X, Y, weight = self.samples.arrays
         for low in range(0, len(self.samples), self.rows):
             part = slice(low, low + self.rows)
-            yield X[:, part], Y[:, part], None if weight is None else weight[part], self.total
+            yield X[:, part], Y[:, part], None if weight is None else weight[part]
+
+    def around(self, part: tuple[Array, Array, Array | None], theta: Array) -> Linear:
+        """The network around that theta, which it has from here on, for a part of the samples."""
+        self.network.theta[...] = theta
+        if self.last is not None and np.array_equal(self.last[0], theta):
+            return self.last[1]
+        linear = self.linear(self.network, *part, self.total)
+        if self.rows == len(self.samples):
+            self.last = theta.copy(), linear
+        return linear
 
     def cost(self) -> float:
         """The mean loss and the penalties, as `FeedForward.gradient` has them."""
-        cost = sum(Linear(self.network, *part).cost for part in self.parts())
+        cost = sum(self.around(part, self.network.theta).cost for part in self.parts())
         return cost + self.network.penalize(len(self.samples))
 
     def matrix(self, G: Array) -> float:
         """The cost; leaves G, (n_params, n_params), of it all in `G` and its gradient in the network's `grad`."""
         network = self.network
-        if not self.memory.size:
-            self.memory = np.empty(len(G) * network.outputs * self.rows)
         G[...], cost, g = 0, 0.0, np.zeros(len(G))
         for part in self.parts():
-            linear = Linear(network, *part)
-            columns = linear.columns(self.memory)
-            G += np.dot(columns, columns.T)  # NumPy sees that it is symmetric, and does half of the work
+            linear = self.around(part, network.theta)
+            for columns in linear.columns():
+                G += np.dot(columns, columns.T)  # NumPy sees that it is symmetric, and does half of the work
             g += linear.pull(linear.dU())
             cost += linear.cost
         G.flat[:: len(G) + 1] += self.diagonal()
@@ -163,7 +197,7 @@ class Curvature:
         """The cost; leaves its gradient in the network's `grad`."""
         cost, g = 0.0, np.zeros(self.network.theta.size)
         for part in self.parts():
-            linear = Linear(self.network, *part)
+            linear = self.around(part, self.network.theta)
             g += linear.pull(linear.dU())
             cost += linear.cost
         self.network.grad = g
@@ -173,7 +207,7 @@ class Curvature:
         """G·v for v, as theta, without G: forwards J·v, then back with H of that (Schraudolph 2002, section 4)."""
         product = self.diagonal() * v
         for part in self.parts():
-            linear = Linear(self.network, *part)
+            linear = self.around(part, self.network.theta)
             product += linear.pull(times(self.network.loss, linear.h(), linear.push(v)))
         return product
 
@@ -181,10 +215,10 @@ class Curvature:
         """Σ share·Jᵀ·H·U″, as theta, where U″ is the second derivative of U along v, by a difference over `step`."""
         network, theta, bent = self.network, self.network.theta.copy(), np.zeros(v.size)
         for part in self.parts():
+            linear = self.around(part, theta)
             network.theta[...] = theta + step * v
-            moved = Linear(network, *part).U
+            moved = self.linear(network, *part, self.total).U
             network.theta[...] = theta
-            linear = Linear(network, *part)
             second = 2 / step * ((moved - linear.U) / step - linear.push(v))
             bent += linear.pull(times(network.loss, linear.h(), second))
         return bent

@@ -11,12 +11,14 @@ import numpy as np
 from netwright.core.activations import ACTIVATIONS, Softmax
 from netwright.core.arguments import Array
 from netwright.core.dropout import Dropout
+from netwright.core.gauss_newton import Curvature
 from netwright.core.losses import LOSSES
 from netwright.core.network import FeedForward
-from netwright.core.optimizers import OPTIMIZERS, Optimizer
+from netwright.core.optimizers import OPTIMIZERS, LevenbergMarquardt, Optimizer
 from netwright.core.samples import Samples
 from netwright.engines.engine import Engine, Steps
 from netwright.engines.fused.compile import Announced
+from netwright.engines.fused.curvature import FusedCurvature, compile_activations
 from netwright.engines.fused.kernels.rows import backward, forward, link_back, loss_kernel, update
 from netwright.engines.fused.loops.by_hidden import train_by_hidden
 from netwright.engines.fused.loops.by_neurons import train_by_neurons
@@ -102,6 +104,9 @@ class Fused(Engine):
 
     def compile(self, network: FeedForward, optimizer: Any, batch_size: int) -> None:
         """Compile what training will need, or say that it can't be: NotCompilable."""
+        if isinstance(optimizer, LevenbergMarquardt):
+            compile_activations(network)
+            return
         with Announced(network.dtype):
             self.prepare(network, batch_size, updates=isinstance(optimizer, Optimizer))
             if isinstance(optimizer, Optimizer):
@@ -110,6 +115,10 @@ class Fused(Engine):
     def rule_of(self, optimizer: Optimizer, F: Any) -> int:
         with Announced(type(optimizer).__name__):
             return update(type(optimizer), len(optimizer.coefficients(1, 1.0)), F)
+
+    def curvature(self, network: FeedForward, samples: Samples) -> Curvature:
+        compile_activations(network)
+        return FusedCurvature(network, samples)
 
     def gradient(self, network: FeedForward, samples: Samples) -> float:
         program = self.prepare(network, len(samples))
