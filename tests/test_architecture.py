@@ -48,7 +48,7 @@ WINGS = {
 }
 
 DOORS = {  # the only modules that import them; a package stands for all that is in it
-    "scipy": ("training.solvers.lbfgs", "engines.fused", "estimators"),
+    "scipy": ("training.solvers.lbfgs", "training.solvers.levenberg", "engines.fused", "estimators"),
     "sklearn": ("estimators",),
     "numba": ("engines.fused",),
     "llvmlite": ("engines.fused",),

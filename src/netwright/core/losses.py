@@ -189,10 +189,6 @@ def _difference(Z: Array, A: Array, Y: Array) -> Array:
     return A - Y
 
 
-def _one(Z: Array, A: Array, Y: Array) -> Array:
-    return np.ones_like(Z)
-
-
 def _known(Z: Array, A: Array, Y: Array) -> Array:
     return np.where(Y == Y, np.ones_like(Z), 0)
 
@@ -348,7 +344,7 @@ LOSSES: Registry[Loss] = Registry(
             cross_entropy(),
             Loss(
                 *("squared_error", _squared_error, _difference),
-                curvature=_one,
+                curvature=_known,
                 formula=("½·({A} - {Y})²", "{A} - {Y}"),
                 scales=True,
             ),

@@ -153,5 +153,9 @@ def threads_that_pay(network: FeedForward, samples: int) -> AbstractContextManag
     Shared between two threads they are at best 1.7 times as fast, on a quiet machine; on a busy one the two wait for
     each other in every product, which takes 20 to 150 times as long.
     """
-    operations = 2 * max(layer.W.size for layer in network.dense) * samples
-    return one_thread("numpy") if operations < SHARED else nullcontext()
+    return shared_if_large("numpy", 2 * max(layer.W.size for layer in network.dense) * samples)
+
+
+def shared_if_large(package: str, operations: float) -> AbstractContextManager[Any]:
+    """Inside it the package's BLAS keeps to one thread where so many operations are too few to be shared."""
+    return one_thread(package) if operations < SHARED else nullcontext()

@@ -23,7 +23,7 @@ ROWS = 10_000  # hashed at a time, so that no copy of all is made
 
 # What must be the same again is compared; the engine and its threads are also what "auto" takes.
 SETTINGS: Shape = {"engine?": str, "threads?": (None, whole), "...": plain}
-STATE: Shape = {"steps": count, "rng": (None, {"...": plain}), "picture?": count, "damping?": [positive]}
+STATE: Shape = {"steps": count, "rng": (None, {"...": plain}), "picture?": count, "damping?": positive}
 KIND = FileKind(
     "checkpoint",
     {"network": NETWORK, "settings": SETTINGS, "history": HISTORY, "state": STATE},
@@ -42,7 +42,7 @@ class State:
     slots: dict[str, Array]
     rng: Mapping[str, Any] | None  # None: nothing draws
     picture: tuple[int, Array] | None = None  # L-BFGS in the midst of one: after how many epochs it began it, and theta
-    damping: tuple[float, float] | None = None  # Levenberg-Marquardt's lambda, and what it grows by next
+    damping: float | None = None  # Levenberg-Marquardt's lambda
 
 
 def write_checkpoint(
@@ -54,7 +54,7 @@ def write_checkpoint(
     if state.picture is not None:
         kept["picture"], tensors["picture"] = state.picture
     if state.damping is not None:
-        kept["damping"] = list(state.damping)
+        kept["damping"] = state.damping
     header = {
         "network": network,
         "settings": _plain(settings),
@@ -84,11 +84,8 @@ def read_checkpoint(
             picture = kept["picture"], tensors["picture"]
             if picture[0] > epochs:
                 raise TypeError(f"its picture began after {picture[0]} epochs, it has {epochs}")
-        damping = kept.get("damping")
-        if damping is not None and len(damping) != 2:
-            raise TypeError("its damping must be two numbers")
-        damping = damping and (damping[0], damping[1])
-        state = State(epochs, tensors["theta"], best, kept["steps"], slots, kept["rng"], picture, damping)
+        where = epochs, tensors["theta"], best, kept["steps"], slots, kept["rng"], picture
+        state = State(*where, kept.get("damping"))
         if any((vector.shape, vector.dtype) != (theta.shape, theta.dtype) for vector in tensors.values()):
             raise TypeError(f"every vector must have {theta.size} numbers of {theta.dtype}")
         if bad := [name for name, vector in tensors.items() if not np.isfinite(vector).all()]:

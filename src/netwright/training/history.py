@@ -24,7 +24,8 @@ Callback: TypeAlias = Callable[[Any, "History"], Any]  # the network and what it
 
 @dataclass
 class History:
-    """Lists with an entry an epoch. `cost`: the mean over the epoch's batches, each before its update (L-BFGS: after).
+    """Lists with an entry an epoch. `cost`: the mean over the epoch's batches, each before its update; where a step
+    takes all samples and finds itself (L-BFGS, Levenberg-Marquardt), after it.
 
     `validation_cost` and `validation_scores` (by name) are empty without validation rows; `seconds` is the time from
     the start to the end of the epoch; `learning_rate` the rate of its last step. `best_epoch` (from 1) has the lowest

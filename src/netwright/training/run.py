@@ -59,7 +59,7 @@ class Training:
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
         self.keeper = None if self.checkpoint is None else Keeper(self.checkpoint, self.write)
         self.picture: tuple[int, Array] | None = None  # see State
-        self.damping: tuple[float, float] | None = None  # see State
+        self.damping: float | None = None  # see State
         self.begun = 0.0  # when the epochs under way were
         self.ahead: int | None = None  # epochs done at a time; None: none yet
 

@@ -1,7 +1,6 @@
 """Gauss-Newton with compiled activations: f and df in one go over a layer's block of samples.
 
-The products are BLAS's: those with J and its transpose are where the time goes, and there it is at its best
-(docs/performance.md).
+The products are BLAS's: J's with its transpose is where the time goes, and of a symmetric one it does half.
 """
 
 import ctypes

@@ -3,13 +3,15 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from netwright.core.arguments import Array
-from netwright.core.gauss_newton import Curvature, in_float64
+from netwright.core.gauss_newton import BLOCK, Curvature, in_float64
 from netwright.core.optimizers import LevenbergMarquardt
+from netwright.engines.threads import shared_if_large
 from netwright.training.run import Training
 
 log = logging.getLogger("netwright")
@@ -107,63 +109,72 @@ def step_by_step(training: Training, optimizer: LevenbergMarquardt) -> None:
     """Epochs of one step each, until there is a reason to stop. A float32 network's are computed in float64."""
     network, history, keeper = training.network, training.history, training.keeper
     twin, samples = in_float64(network, training.samples)
-    curvature = training.engine.curvature(twin, samples)
+    curvature, n = training.engine.curvature(twin, samples), twin.theta.size
     system = system_for(optimizer, curvature)
+    threads = shared_if_large("numpy", 2 * n * BLOCK), shared_if_large("scipy", n**3 / 3)
     reached = training.state()
     try:
-        with np.errstate(all="ignore"):  # a step too far may overflow, and is taken back
+        with threads[0], threads[1], np.errstate(all="ignore"):  # a step too far may overflow, and is taken back
             while not history.stopped:
                 twin.theta[...] = network.theta
                 cost = system.measure()
                 training.check_finite(cost)
-                why, lower, damping = next_step(curvature, system, optimizer, cost, training)
-                if not why:
-                    network.theta[...] = twin.theta
-                    training.damping = damping
-                    training.record(lower, 0.0)
+                step = next_step(curvature, system, optimizer, cost, training)
+                if isinstance(step, Step):
+                    network.theta[...], training.damping = step.theta, step.damping
+                    training.record(step.cost, 0.0)
                     reached = training.state()
                     training.check_stop(training.callbacks)
-                    if not cost - lower > optimizer.flat * cost:
-                        why = f"the cost fell by less than {optimizer.flat:g} of it"
-                if why and not history.stopped:
-                    history.stopped = f"converged after {len(history)} epochs ({why})"
+                    if cost - step.cost <= optimizer.flat * cost:
+                        step = f"the cost fell by less than {optimizer.flat:g} of it"
+                if isinstance(step, str):
+                    history.stopped = f"converged after {len(history)} epochs ({step})"
                 if keeper is not None:
                     keeper.write_if_due()
     finally:
-        network.forget()
         training.roll_back(reached)
+
+
+@dataclass
+class Step:
+    """Where a step leads, what the cost is there, and the lambda to begin with there."""
+
+    theta: Array
+    cost: float
+    damping: float
 
 
 def next_step(
     curvature: Curvature, system: System, optimizer: LevenbergMarquardt, cost: float, training: Training
-) -> tuple[str, float, tuple[float, float]]:
-    """("", the lower cost, the next damping), with theta where that is; or why there is no such step.
+) -> Step | str:
+    """A step that lowers the cost, from what was measured at it; or why there is none.
 
     Nielsen's rule: lambda is divided by up to 3 as far as the cost fell as G had promised, or else grows by 2, 4, 8 …
     """
     network, dtype = curvature.network, training.network.dtype
-    theta, g = network.theta.copy(), network.grad.copy()
-    if not np.abs(g).max() > optimizer.tolerance:
-        return f"no derivative is larger than {optimizer.tolerance:g}", cost, (1.0, 2.0)
-    damping, growth = training.damping or (optimizer.damping * float(g @ system.times(g)) / float(g @ g), 2.0)
+    theta, g, growth = network.theta.copy(), network.grad.copy(), 2.0
+    if np.abs(g).max() <= optimizer.tolerance:
+        return f"no derivative is larger than {optimizer.tolerance:g}"
+    damping = training.damping or optimizer.damping * float(g @ system.times(g)) / float(g @ g)
     damping = max(damping, LEAST)
     while math.isfinite(damping):
         try:
             solve = system.damped(damping)
-            step = velocity = -solve(g)
+            velocity = -solve(g)
             length = float(np.linalg.norm(velocity))
             if length <= np.finfo(dtype).eps * float(np.linalg.norm(theta)):
                 break
             bend = -solve(curvature.bend(velocity, STEP)) if optimizer.geodesic else np.zeros(1)
             if 2 * float(np.linalg.norm(bend)) <= BENDS * length:
-                step = velocity + 0.5 * bend
-                network.theta[...] = (theta + step).astype(dtype)
+                moved = (theta + velocity + 0.5 * bend).astype(dtype)
+                network.theta[...] = moved
                 lower = curvature.cost()
                 if lower < cost:
                     gain = (cost - lower) / float(0.5 * velocity @ (damping * velocity - g))
-                    return "", lower, (max(LEAST, damping * max(1 / 3, 1 - (2 * min(gain, 2.0) - 1) ** 3)), 2.0)
+                    damping *= max(1 / 3, 1 - (2 * min(gain, 2.0) - 1) ** 3)
+                    return Step(moved, lower, max(damping, LEAST))
                 network.theta[...] = theta
-        except np.linalg.LinAlgError:
+        except np.linalg.LinAlgError:  # G + lambda is not positive, to rounding
             pass
         damping, growth = damping * growth, 2 * growth
-    return "no step lowers the cost", cost, (1.0, 2.0)
+    return "no step lowers the cost"

@@ -146,11 +146,8 @@ def backward(activation: Activation, F: Any) -> int:
 
         def chain(pZ: int, pA: int, pd: int, rows: int, columns: int, scratch: int, kept: int) -> None:
             count = rows * columns
-            Z, A, d = (
-                carray(pointer(pZ, item), count),
-                carray(pointer(pA, item), count),
-                carray(pointer(pd, item), count),
-            )
+            Z, A = carray(pointer(pZ, item), count), carray(pointer(pA, item), count)
+            d = carray(pointer(pd, item), count)
             for i in range(count):
                 d[i] *= df(Z[i], A[i])
 
