@@ -80,7 +80,7 @@ def test_the_matrix_is_that_of_numeric_derivatives(loss, shape, rows):
     curvature = Curvature(network, samples)
     curvature.rows = rows
     G = np.empty((network.theta.size,) * 2)
-    cost = curvature.matrix(G)
+    cost = curvature.gradient(G)
     g = network.grad.copy()
     expected = matrix_by_hand(network, samples)
     np.testing.assert_allclose(G, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
@@ -96,7 +96,7 @@ def test_products_are_those_with_the_matrix(loss):
     curvature = Curvature(network, samples)
     curvature.rows = 20
     G, v = np.empty((network.theta.size,) * 2), np.random.default_rng(3).normal(size=network.theta.size)
-    costs = curvature.matrix(G), curvature.gradient(), curvature.cost()
+    costs = curvature.gradient(G), curvature.gradient(), curvature.cost()
     assert max(costs) == min(costs)
     np.testing.assert_allclose(curvature.times(v), G @ v, rtol=1e-9, atol=1e-12 * np.abs(G @ v).max())
 
@@ -134,7 +134,7 @@ def test_of_a_line_it_is_the_mean_of_x_times_x():
     ones = np.vstack([X, np.ones(40)])
     for loss in ("squared_error", "logloss"):
         network, G = Network([3, 1], loss=loss, rng=0), np.empty((4, 4))
-        Curvature(network, Samples(X, Y)).matrix(G)
+        Curvature(network, Samples(X, Y)).gradient(G)
         p = network.predict(X)
         weight = p * (1 - p) if loss == "logloss" else np.ones((1, 40))
         np.testing.assert_allclose(G, (ones * weight) @ ones.T / 40, rtol=1e-12)
@@ -149,7 +149,7 @@ def test_memory_is_that_of_a_block_however_many_rows(monkeypatch):
         X = np.random.default_rng(0).normal(size=(4, samples))
         curvature, G = Curvature(network, Samples(X, np.ones((3, samples)))), np.empty((network.theta.size,) * 2)
         tracemalloc.start()
-        curvature.matrix(G)
+        curvature.gradient(G)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0] < 8 * 20_000 * network.theta.size * 3 / 20

@@ -17,7 +17,7 @@ def answers(engine, network, samples, rows):
     curvature, n = engine.curvature(network, samples), network.theta.size
     curvature.rows = rows
     G, v = np.empty((n, n)), 0.1 * np.random.default_rng(2).normal(size=n)
-    costs = [curvature.matrix(G), curvature.gradient(), curvature.cost()]
+    costs = [curvature.gradient(G), curvature.gradient(), curvature.cost()]
     return np.concatenate([costs, network.grad, G.ravel(), curvature.times(v), curvature.bend(v, 0.1)])
 
 

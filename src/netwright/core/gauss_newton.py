@@ -21,7 +21,7 @@ from netwright.core.network import FeedForward
 from netwright.core.samples import Samples
 
 BLOCK, LEAST = 1 << 18, 256  # numbers of J at a time, 2 MiB, and samples: they stay in a core's cache
-ROWS = 8192  # samples at a time, whose Z and A are there
+ROWS, KEPT = 8192, 1 << 23  # samples at a time, and numbers that are kept of them, 64 MiB
 CLOSE = 1e-6  # a weight below which the curvature of its |W| grows no more
 
 
@@ -154,7 +154,8 @@ class Curvature:
     def __init__(self, network: FeedForward, samples: Samples):
         self.network, self.samples = network, samples
         self.total = float(len(samples) if samples.weight is None else samples.weight.sum())
-        self.rows = min(len(samples), ROWS)
+        numbers = network.outputs * sum(layer.neurons for layer in network.dense)  # of dZ, for all columns of S
+        self.rows = min(len(samples), ROWS, max(LEAST, KEPT // numbers))
         self.last: tuple[Array, Linear] | None = None
 
     def parts(self) -> Iterator[tuple[Array, Array, Array | None]]:
@@ -179,29 +180,19 @@ class Curvature:
         cost = sum(self.around(part, self.network.theta).cost for part in self.parts())
         return cost + self.network.penalize(len(self.samples))
 
-    def matrix(self, G: Array) -> float:
-        """The cost; leaves G, (n_params, n_params), of it all in `G` and its gradient in the network's `grad`."""
-        network = self.network
-        G[...], cost, g = 0, 0.0, np.zeros(len(G))
+    def gradient(self, G: Array | None = None) -> float:
+        """The cost; leaves its gradient in the network's `grad`, and G, (n_params, n_params), where it is given."""
+        network, cost, g = self.network, 0.0, np.zeros(self.network.theta.size)
+        if G is not None:
+            G[...] = np.diag(self.diagonal())
         for part in self.parts():
             linear = self.around(part, network.theta)
-            for columns in linear.columns():
+            for columns in linear.columns() if G is not None else ():
                 G += np.dot(columns, columns.T)  # NumPy sees that it is symmetric, and does half of the work
             g += linear.pull(linear.dU())
             cost += linear.cost
-        G.flat[:: len(G) + 1] += self.diagonal()
         network.grad = g
         return cost + network.penalize(len(self.samples))
-
-    def gradient(self) -> float:
-        """The cost; leaves its gradient in the network's `grad`."""
-        cost, g = 0.0, np.zeros(self.network.theta.size)
-        for part in self.parts():
-            linear = self.around(part, self.network.theta)
-            g += linear.pull(linear.dU())
-            cost += linear.cost
-        self.network.grad = g
-        return cost + self.network.penalize(len(self.samples))
 
     def times(self, v: Array) -> Array:
         """G·v for v, as theta, without G: forwards J·v, then back with H of that (Schraudolph 2002, section 4)."""

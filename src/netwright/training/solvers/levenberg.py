@@ -50,7 +50,7 @@ class WithMatrix:
         self.G = np.empty((n, n))
 
     def measure(self) -> float:
-        return self.curvature.matrix(self.G)
+        return self.curvature.gradient(self.G)
 
     def times(self, v: Array) -> Array:
         return self.G @ v
