@@ -9,7 +9,7 @@ from netwright.core.arguments import brief, cut, several
 from netwright.core.losses import Loss
 from netwright.files.container import read
 from netwright.files.networks import rebuild
-from netwright.network import Network
+from netwright.network import Network, margins_from
 
 # ── of each kind of file, how what it holds comes back from (header, tensors, activations, losses) ──
 
@@ -18,7 +18,10 @@ def _network(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:
     from netwright.files.networks import KIND
 
     KIND.check(header)
-    return rebuild(Network, header["network"], tensors["theta"], activations, losses)
+    network = rebuild(Network, header["network"], tensors["theta"], activations, losses)
+    if said := header.get("margins"):
+        network.margins = margins_from(said, network)
+    return network
 
 
 def _checkpoint(header: Any, tensors: Any, activations: Any, losses: Any) -> Any:

@@ -4,7 +4,8 @@ Training, engines, files and pictures are loaded when they are asked for.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from netwright.export import Exportable
 if TYPE_CHECKING:
     from netwright.export.program import Program
     from netwright.training.history import History
+    from netwright.uncertainty.margins import Margin
 
 SMALL = 1e5  # parameters times samples, below which BLAS keeps to one thread by itself
 
 
 class Network(Exportable, FeedForward):
     __doc__ = FeedForward.__doc__
+
+    margins: "Sequence[Margin]" = ()  # how sure predictions are
 
     @classmethod
     def from_weights(
@@ -60,12 +64,58 @@ class Network(Exportable, FeedForward):
         return network
 
     def train(self, X: Array, Y: Array, **options: Any) -> "History":
-        """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `training.TrainingOptions`'."""
+        """Learn from X, (inputs, samples), and Y, (outputs, samples); the options are `training.TrainingOptions`'.
+
+        Samples to validate on also calibrate intervals, as wide everywhere; see `calibrate`.
+        """
         from netwright.training.loop import run
         from netwright.training.options import TrainingOptions
         from netwright.training.prepare import prepare
 
-        return run(prepare(self, X, Y, TrainingOptions.of(options)))
+        training = prepare(self, X, Y, TrainingOptions.of(options))
+        self.margins, held_out = (), training.validation
+        history = run(training)
+        if held_out is not None:
+            from netwright.uncertainty.margins import margins_of
+
+            with suppress(ValueError):  # several targets of classes, which have none
+                self.margins = margins_of(self.loss, None, self.apply(held_out.X), held_out.Y, held_out.weight)
+        return history
+
+    def calibrate(self, X: Array, Y: Array, weight: Array | None = None) -> Self:
+        """Say with `predict(…, interval=…)` how sure predictions are, from samples that were not learned from.
+
+        X (inputs, samples), Y (outputs, samples), weight (samples,) or None. What the network learns later makes it
+        untrue: calibrate again. ValueError names what has a wrong shape or value, and says where there are several
+        targets of classes, which have no sets.
+        """
+        from netwright.uncertainty.margins import margins_of
+
+        X, Y, weight = self.check(X, Y, weight)
+        self.margins = margins_of(self.loss, X, self.apply(X), Y, weight)
+        return self
+
+    def predict(self, X: Array, interval: float | None = None) -> Any:
+        """The outputs A, (outputs, samples), for X, (inputs, samples); leaves no trace, so threads may share it.
+
+        interval: how probable it is to be that what is true is within what is then said as well: of numbers an
+        `Interval` (value, low, high), each (outputs, samples), each output for itself; of classes a `LabelSet` (label,
+        (samples,), the place of the class; set, (classes, samples), which classes are in it). Such are told by samples
+        that were not learned from, those that `train` had to validate on or `calibrate` was given. ValueError where
+        there were none, or too few.
+        """
+        if interval is None:
+            return super().predict(X)
+        from netwright.core.losses import both_classes
+        from netwright.uncertainty.margins import Interval, LabelSet, checked, half_widths, label_sets
+
+        checked(self.margins, interval)
+        A = super().predict(X)
+        if self.loss.targets in ("probability", "distribution"):
+            P = both_classes(A).T
+            return LabelSet(P.argmax(axis=1), label_sets(self.margins, P, interval).T)
+        off = half_widths(self.margins, arguments.columns("X", X, self.inputs, self.dtype), A, interval)
+        return Interval(A, A - off, A + off)
 
     def apply(self, A: Array) -> Array:
         """`predict` without its checks, on the threads that pay."""
@@ -101,7 +151,7 @@ class Network(Exportable, FeedForward):
         """Write the network to one safetensors file, atomically; `netwright.load(path)` brings it back."""
         from netwright.files.networks import save
 
-        save(self, arguments.path("path", path))
+        save(self, arguments.path("path", path), [margin.to_json() for margin in self.margins])
 
     def program(self) -> "Program":
         """What `export` writes: the computation, from the inputs to the outputs."""
@@ -120,3 +170,15 @@ class Network(Exportable, FeedForward):
         from netwright.draw.diagram import html
 
         return html(self)
+
+
+def margins_from(said: list[Any], network: Network) -> "list[Margin]":
+    """How sure a network is, as a file says it; ValueError where that does not fit it."""
+    from netwright.files.schema import check
+    from netwright.uncertainty.margins import MARGIN, Margin
+
+    check([MARGIN], said, "margins")
+    classes = network.loss.targets in ("probability", "distribution")
+    if len(said) != (1 if classes else network.outputs):
+        raise ValueError(f"{len(said)} margins do not fit a network of {network.outputs} outputs")
+    return [Margin.from_json(each, network.inputs) for each in said]

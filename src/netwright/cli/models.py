@@ -32,13 +32,19 @@ if TYPE_CHECKING:
     multiple=True,
     help="Columns of TABLE to write before the predictions: id,name, or all. (repeatable)",
 )
+@click.option("--interval", metavar="PERCENT", type=float, help="Say within what the truth is, as surely as that: 90.")
 @click.option("--raw", is_flag=True, help="Write texts as they are, though a spreadsheet may compute them.")
 @reading_options
-def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], raw: bool, **options: Any) -> None:
+def predict(
+    model: str, table: str, output: str | None, keep: tuple[str, ...], interval: float | None, raw: bool, **options: Any
+) -> None:
     """A prediction for each row of TABLE, in its order, by MODEL.
 
     A column named as the target holds the predicted class or value; of classes, a column `probability CLASS` for each
     holds how probable it is. Where such a name is taken, by a column of --keep say, it is another, which a note says.
+
+    With --interval 90 columns `TARGET low` and `TARGET high` say between what the true value is in 90 of 100 rows; of
+    classes a column `TARGET set` says among which: A | B.
 
     As CSV to stdout, or to FILE. In CSV a text that a spreadsheet would take for a formula has a ' before it.
     """
@@ -49,6 +55,7 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
     from netwright.tabular.predictions import chosen
 
     loaded, path = load_table_model(model), None if output in (None, "-") else output
+    level = None if interval is None else _level(loaded, interval)
     if path is not None:
         check_outputs({"--output": path}, {"the table": table, "the model": model})
     as_csv = path is None or format_of(Path(os.path.realpath(path)), (".gz",))[0] == "csv"
@@ -60,7 +67,7 @@ def predict(model: str, table: str, output: str | None, keep: tuple[str, ...], r
         kept = spelled.drop(set(spelled.names) - set(names))
     else:
         kept = frame.drop(set(frame.names) - set(names))
-    predictions = loaded.predictions(frame, keep=kept, cased=as_csv, notes=notes)
+    predictions = loaded.predictions(frame, keep=kept, interval=level, cased=as_csv, notes=notes)
     if as_csv and not raw:
         predictions, shown = disarmed(predictions)
         if shown:
@@ -118,6 +125,14 @@ def show(model: str) -> None:
         done = header["history"]
         echo(f"a checkpoint after {len(done['cost'])} epochs; its best network so far:\n")
     echo(loaded.summary())
+
+
+def _level(model: "TableModel", percent: float) -> float:
+    """The percent as a probability; ValueError where it is none, or the model cannot tell for it."""
+    from netwright.core.arguments import number
+    from netwright.uncertainty.margins import checked
+
+    return checked(model.network.margins, number("--interval", percent, 0, 100, above=True) / 100)
 
 
 def _read(

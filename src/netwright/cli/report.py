@@ -18,13 +18,16 @@ def write_report(model: "TableModel", path: str, table: str, live: bool) -> None
     """Write it. live: whether a page has the panel in which one changes a row."""
     from netwright.draw import insight, report
     from netwright.tabular.insight import data_card, doubts, importances
+    from netwright.tabular.sure import coverage
 
     frame, classes = model.held_out, model.target.task == "classification"
     assert frame is not None  # `train` has seen to it
     A = model.outputs(frame, notes=[])
     score, found = importances(model, frame)
+    held = coverage(model, frame)
     more = [
         insight.importance(score, *zip(*found, strict=True)),
+        *([insight.coverage(*held, frame.n_rows, classes)] if held else []),
         insight.mistakes(doubts(model, frame, A), classes),
         insight.data_card(data_card(model, frame)),
     ]

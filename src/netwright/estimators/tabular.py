@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval as Range
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
@@ -20,7 +21,7 @@ from netwright.core.samples import Samples
 from netwright.estimators.frames import checked_frame
 from netwright.estimators.labels import class_weights, codes_of
 from netwright.estimators.parameters import check_numbers
-from netwright.estimators.targets import labels_in, numbers_in
+from netwright.estimators.targets import labels_in, numbers_in, one_column
 from netwright.estimators.undo import whole_or_nothing
 from netwright.estimators.validation import weights_of
 from netwright.export import Exportable
@@ -34,6 +35,7 @@ from netwright.tables.hints import nearly
 from netwright.tables.labels import class_targets, probabilities
 from netwright.tables.statistics import moments
 from netwright.training.options import TrainingOptions
+from netwright.uncertainty.margins import Interval, LabelSet, Margin, checked, half_widths, label_sets
 
 if TYPE_CHECKING:
     from netwright.export.program import Program, Target
@@ -203,16 +205,21 @@ class Tabular(Exportable, BaseEstimator):
         )
         return encoder.transform(frame, unseen)
 
-    def _outputs(self, X: Any) -> Array:
-        """What the mixture says, (outputs, rows); a warning for levels that training did not have."""
+    def _outputs(self, X: Any) -> tuple[Array, Array]:
+        """(inputs, outputs) of the mixture, (…, rows) each; a warning for levels that training did not have."""
         check_is_fitted(self, "mixture_")
         unseen = Unseen()
         inputs = self._features(X, unseen)
         for sentence in unseen_notes(unseen):
             warnings.warn(sentence, stacklevel=3)
         if self.mixture_ is None:
-            return np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
-        return self.mixture_.predict(inputs)
+            return inputs, np.repeat(self._prior[:, None], inputs.shape[1], axis=1)
+        return inputs, self.mixture_.predict(inputs)
+
+    def _margins(self) -> list[Margin]:
+        """How sure the mixture is; of a model that predicts the same for every row nothing says so."""
+        check_is_fitted(self, "mixture_")
+        return [] if self.mixture_ is None else self.mixture_.margins
 
     def _held_out(self, X: Any, y: Any, weight: Any) -> Samples:
         """The rows to validate on, as the networks take them."""
@@ -230,9 +237,9 @@ class Tabular(Exportable, BaseEstimator):
     def _check_parameters(self) -> None:
         constraints = {
             "columns": [dict, None],
-            "max_levels": [Interval(Integral, 1, None, closed="left")],
-            "max_time": [Interval(Real, 0, None, closed="neither"), None],
-            "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+            "max_levels": [Range(Integral, 1, None, closed="left")],
+            "max_time": [Range(Real, 0, None, closed="neither"), None],
+            "n_threads": [Range(Integral, 1, None, closed="left"), None],
             "random_state": ["random_state"],
             "resume": ["boolean"],
             "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -274,7 +281,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
 
     def predict_proba(self, X: Any) -> Array:
         """(rows, classes) of probabilities, in the order of `classes_`."""
-        return self._probabilities(self._outputs(X))
+        return self._probabilities(self._outputs(X)[1])
 
     def _probabilities(self, A: Array) -> Array:
         if len(self.classes_) == 1:
@@ -295,17 +302,25 @@ class TabularClassifier(ClassifierMixin, Tabular):
         """The logarithms of `predict_proba`."""
         return np.asarray(np.log(np.clip(self.predict_proba(X), 1e-300, 1)))
 
-    def predict(self, X: Any) -> Array:
-        """The most probable class of each row, (rows,)."""
-        best = self.predict_proba(X).argmax(axis=1)  # first: it says so when there was no fit
-        return np.asarray(self.classes_[best])
+    def predict(self, X: Any, interval: float | None = None) -> Any:
+        """The most probable class of each row, (rows,).
+
+        interval: a probability, such as 0.9; then a `LabelSet` (label, (rows,); set, (rows, classes), which classes
+        hold the true one with that probability). It is told by the rows of `fit`, each predicted by networks that did
+        not learn from it, or by X_val; ValueError when those are too few.
+        """
+        if interval is not None:
+            checked(self._margins(), interval)
+        P = self.predict_proba(X)  # first: it says so when there was no fit
+        label = np.asarray(self.classes_[P.argmax(axis=1)])
+        return label if interval is None else LabelSet(label, label_sets(self._margins(), P, interval))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows whose class is right."""
         return float(super().score(X, labels_in(y), unmasked("sample_weight", sample_weight)))
 
     def _learn_targets(self, y: Any, frame: Frame) -> Array:
-        y = _one_column(labels_in(y), frame.n_rows)
+        y = one_column(labels_in(y), frame.n_rows)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         return self._encode(y)
@@ -331,10 +346,21 @@ class TabularRegressor(RegressorMixin, Tabular):
     The parameters, and the attributes but for `classes_`, are those of `TabularClassifier` without class_weight.
     """
 
-    def predict(self, X: Any) -> Array:
-        """A number for each row, (rows,), at most a tenth of training's range outside of it."""
-        A = self._outputs(X)[0]  # first: it says so when there was no fit
-        return np.asarray(self._mean + self._spread * A)
+    def predict(self, X: Any, interval: float | None = None) -> Any:
+        """A number for each row, (rows,), at most a tenth of training's range outside of it.
+
+        interval: a probability, such as 0.9; then an `Interval` (value, low, high), each (rows,), between which the
+        truth is with that probability. It is told by the rows of `fit`, each predicted by networks that did not learn
+        from it, or by X_val; ValueError when those are too few.
+        """
+        if interval is not None:
+            checked(self._margins(), interval)
+        inputs, A = self._outputs(X)  # first: it says so when there was no fit
+        value = np.asarray(self._mean + self._spread * A[0])
+        if interval is None:
+            return value
+        off = self._spread * half_widths(self._margins(), inputs, A, interval)[0]
+        return Interval(value, value - off, value + off)
 
     def _answers(self, A: Array) -> tuple[Array, Array | None]:
         return (self._mean + self._spread * A[0])[:, None], None
@@ -349,7 +375,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         return float(super().score(X, numbers_in(y), unmasked("sample_weight", sample_weight)))
 
     def _learn_targets(self, y: Any, frame: Frame) -> Array:
-        y = np.asarray(_one_column(numbers_in(y), frame.n_rows), dtype=np.float64)
+        y = np.asarray(one_column(numbers_in(y), frame.n_rows), dtype=np.float64)
         assert_all_finite(y, input_name="y")
         return y[np.newaxis]
 
@@ -367,15 +393,3 @@ class TabularRegressor(RegressorMixin, Tabular):
 
     def _loss(self, targets: Array) -> str:
         return natural_loss()
-
-
-def _one_column(y: Any, rows: int) -> Array:
-    """y as (rows,); ValueError for another length, or a missing target."""
-    if y is None:
-        raise ValueError("This estimator requires y to be passed, but the target y is None")
-    y = column_or_1d(y, warn=True)
-    if len(y) != rows:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {rows}, y has {len(y)}")
-    if y.dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
-    return y

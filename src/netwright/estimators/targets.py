@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import assert_all_finite
 
 from netwright.core.arguments import Array, brief, unmasked
 from netwright.tables.columns import numpy_of
@@ -162,3 +164,15 @@ def _stored(name: str, values: Array, kind: str) -> Array:
 def _shown(value: Any) -> str:
     """A value as it stands in a sentence: NumPy's as Python's own."""
     return brief(value.item() if isinstance(value, np.generic) else value)
+
+
+def one_column(y: Any, rows: int) -> Array:
+    """y as (rows,); ValueError for another length, or a missing target."""
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None")
+    y = column_or_1d(y, warn=True)
+    if len(y) != rows:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {rows}, y has {len(y)}")
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
+    return y

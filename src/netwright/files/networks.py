@@ -1,5 +1,6 @@
 """A network as a model file keeps it: its settings and theta."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from netwright.core.activations import ACTIVATIONS, Activation
@@ -7,7 +8,18 @@ from netwright.core.arguments import Array, whole
 from netwright.core.initializers import INITIALIZERS
 from netwright.core.losses import LOSSES, Loss
 from netwright.core.network import FeedForward
-from netwright.files.schema import FileKind, Shape, all_finite, fraction, named, not_negative, one_of, tagged, text
+from netwright.files.schema import (
+    FileKind,
+    Shape,
+    all_finite,
+    fraction,
+    named,
+    not_negative,
+    one_of,
+    plain,
+    tagged,
+    text,
+)
 
 Made = TypeVar("Made", bound=FeedForward)
 
@@ -24,15 +36,18 @@ NETWORK: Shape = {
     "label_smoothing": fraction,
     "penalty_per_batch?": bool,  # a file may be older than it
 }
-KIND = FileKind("network", {"network": NETWORK})
+KIND = FileKind(
+    "network", {"network": NETWORK, "margins?": [plain]}
+)  # how sure it is, as whoever knows of it spells it
 
 
-def save(network: FeedForward, path: Any) -> None:
+def save(network: FeedForward, path: Any, margins: Sequence[Any] = ()) -> None:
     """Write the network to `path`, atomically: a crash in the middle leaves the file that was there.
 
     An `Activation` or `Loss` of your own is kept by name; give it to `load` again. OSError when it can't be written.
     """
-    KIND.write(path, {"theta": network.theta}, {"network": network.settings()})
+    more = {"margins": list(margins)} if margins else {}
+    KIND.write(path, {"theta": network.theta}, {"network": network.settings(), **more})
 
 
 def rebuild(

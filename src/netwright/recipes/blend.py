@@ -1,4 +1,4 @@
-"""What the rows held out decide: linear networks, their share of the mixture, and its exponent."""
+"""What the rows held out decide: linear networks, their share of the mixture, its exponent, and how sure it is."""
 
 import math
 from functools import partial
@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.core.losses import both_classes
 from netwright.core.optimizers import LBFGS
+from netwright.engines.threads import one_thread
 from netwright.network import Network
 from netwright.recipes.checkpoint import pack_network, unpack_network
-from netwright.recipes.folds import Fold, Truth, held_out_rows, out_of_fold
+from netwright.recipes.folds import Fold, Truth, held_out_inputs, held_out_rows, out_of_fold
 from netwright.recipes.mixture import tempered
 from netwright.recipes.problem import Problem
+from netwright.uncertainty.margins import Margin, margin_of_classes, margin_of_numbers, shown
 
 PENALTIES = (0.1, 0.01, 0.001)  # ½·l2·ΣW² of the linear networks
 
@@ -56,3 +59,22 @@ def calibrate(problem: Problem, P: Array, truth: Truth) -> float:
     n = truth.Y.shape[1]
     costs = [problem.cost(tempered(P, each), truth.Y, truth.weight) + 6 * math.log(each) ** 2 / n for each in exponents]
     return float(exponents[int(np.argmin(costs))])
+
+
+def number_margin(problem: Problem, folds: list[Fold], A: Array, truth: Truth) -> Margin:
+    """How far off outputs A, (1, samples), of the rows held out are; by row, unless the time is up or Ctrl-C comes."""
+    inputs, n = folds[0].samples.all.X.shape[0], A.shape[1]
+    if not problem.is_over():
+        places = shown(n, inputs)
+        weight = None if truth.weight is None else truth.weight[places]
+        try:
+            with one_thread("numpy"):
+                return margin_of_numbers(held_out_inputs(folds, places), A[0, places], truth.Y[0, places], weight)
+        except KeyboardInterrupt:  # all that is lost is that intervals are as wide everywhere
+            pass
+    return margin_of_numbers(None, A[0], truth.Y[0], truth.weight)
+
+
+def class_margin(P: Array, truth: Truth) -> Margin:
+    """How improbable the true classes of the rows held out were, by probabilities P, (outputs, samples)."""
+    return margin_of_classes(both_classes(P).T, both_classes(truth.Y).argmax(axis=0), truth.weight)

@@ -164,6 +164,14 @@ def held_out_rows(folds: list[Fold]) -> Truth:
     return Truth(np.hstack([part.Y for part in parts]), np.concatenate(weights) if weights else None)
 
 
+def held_out_inputs(folds: list[Fold], places: Array) -> Array:
+    """The inputs, (inputs, k), of those at `places`, (k,), of `held_out_rows`."""
+    parts = [fold.held_out for fold in folds if fold.held_out is not None]
+    parts = parts[:1] if parts[0] is parts[-1] else parts
+    rows = np.concatenate([np.arange(len(part)) if part.rows is None else part.rows for part in parts])
+    return parts[0].all.X[:, rows[places]]
+
+
 def out_of_fold(folds: list[Fold], networks: list[Network], judge: Judge) -> Array:
     """Predictions for `held_out_rows`, (outputs, samples), by the networks that did not learn from them."""
     parts = [fold.held_out for fold in folds if fold.held_out is not None]

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,14 @@ from netwright.core.losses import Loss
 from netwright.files.networks import NETWORK, rebuild
 from netwright.files.schema import Shape, finite, fraction, row
 from netwright.network import Network
+from netwright.uncertainty.margins import MARGIN, Margin
 
 MIXTURE: Shape = {
     "shares": [fraction],
     "exponent": partial(number, low=0, high=100, above=True),
     "limits": (None, row(finite, finite)),
     "networks": [NETWORK],
+    "margins?": [MARGIN],  # a file may be older than they are
 }
 
 
@@ -27,13 +29,15 @@ MIXTURE: Shape = {
 class Mixture:
     """Σ share · network, within `limits` (low, high) if there are any.
 
-    `exponent` sharpens probabilities (above 1) or softens them. It has what a `Network` has to predict by.
+    `exponent` sharpens probabilities (above 1) or softens them. `margins` say how sure predictions are, one for the
+    number or for all classes, or none. It has what a `Network` has to predict by.
     """
 
     networks: list[Network]
     shares: list[float]
     exponent: float = 1.0
     limits: list[float] | None = None
+    margins: list[Margin] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Only networks with a share, in float64 from now on: a row's outputs then hardly depend on those beside it."""
@@ -83,6 +87,7 @@ class Mixture:
         """(what JSON can say of it, its tensors): the numbers in float32, as they were learnt."""
         said = {name: getattr(self, name) for name in ("shares", "exponent", "limits")}
         said["networks"] = [network.settings() for network in self.networks]
+        said |= {"margins": [margin.to_json() for margin in self.margins]} if self.margins else {}
         return said, {f"theta.{i}": network.theta.astype(np.float32) for i, network in enumerate(self.networks)}
 
     @classmethod
@@ -97,7 +102,10 @@ class Mixture:
             raise ValueError(f"a mixture of {len(networks)} networks with the shares {brief(shares)} cannot be")
         if len(shares) != len(networks) or (limits is not None and limits[0] > limits[1]):
             raise ValueError(f"a mixture with {len(shares)} shares and the limits {limits} cannot be")
-        return cls(networks, list(shares), said["exponent"], limits)
+        margins = [Margin.from_json(each, networks[0].inputs) for each in said.get("margins", [])]
+        if len(margins) > 1:
+            raise ValueError(f"a mixture with {len(margins)} margins cannot be")
+        return cls(networks, list(shares), said["exponent"], limits, margins)
 
     def __getstate__(self) -> Any:
         return self.to_json()

@@ -13,6 +13,8 @@
 5. Linear networks learn from the same folds; as far as they help to predict the rows held out, they have a share in
    the mixture, most where rows are few (`linear`, `linear_share`).
 6. The same rows choose one exponent that sharpens or softens the probabilities (`calibrate`).
+7. They also say how sure the mixture is: how far off it was, by row, or how probable the true classes were
+   (`number_margin`, `class_margin`).
 """
 
 from collections.abc import Mapping
@@ -25,9 +27,9 @@ from netwright.core.arguments import Array
 from netwright.core.memory import give_back
 from netwright.core.samples import Samples
 from netwright.network import Network
-from netwright.recipes.blend import calibrate, linear, linear_share
+from netwright.recipes.blend import calibrate, class_margin, linear, linear_share, number_margin
 from netwright.recipes.folds import Chosen, Fold, held_out_rows, in_float32, out_of_fold, stratified_folds
-from netwright.recipes.mixture import Mixture
+from netwright.recipes.mixture import Mixture, tempered
 from netwright.recipes.networks import Trained, train
 from netwright.recipes.problem import ACTIVATION, DROPOUT, HIDDEN, PARTS, SCOUTING, Problem
 from netwright.recipes.scouts import explore, pick_scouts
@@ -134,7 +136,7 @@ def _settings(problem: Problem, samples: Samples, held_out: Samples | None) -> d
 def blend(
     problem: Problem, samples: Samples, folds: list[Fold], trained: dict[int, Trained], straight: list[Network]
 ) -> Mixture:
-    """The networks with the linear ones (`straight`) and an exponent, as far as these help to predict."""
+    """The networks with the linear ones (`straight`) and an exponent, as far as these help to predict; and margins."""
     places, share = sorted(trained), 0.0
     networks = [trained[place].network for place in places]
     own = [place for place in places if place < len(folds)]
@@ -145,10 +147,15 @@ def blend(
         share = linear_share(problem, A, A_straight, truth)
         A = (1 - share) * A + share * A_straight
     shares = [(1 - share) / len(networks)] * len(networks) + [share / max(1, len(straight))] * len(straight)
+    networks += straight
     if problem.loss != "squared_error":
-        return Mixture(networks + straight, shares, calibrate(problem, A, truth))
-    low, high = float(samples.Y.min()), float(samples.Y.max())
-    return Mixture(networks + straight, shares, limits=[low - FAR * (high - low), high + FAR * (high - low)])
+        exponent = calibrate(problem, A, truth)
+        sharp = tempered(A, exponent) if exponent != 1 else A
+        return Mixture(networks, shares, exponent, margins=[class_margin(sharp, truth)])
+    least, most = float(samples.Y.min()), float(samples.Y.max())
+    limits = [least - FAR * (most - least), most + FAR * (most - least)]
+    margin = number_margin(problem, folds, np.clip(A, limits[0], limits[1]), truth)
+    return Mixture(networks, shares, limits=limits, margins=[margin])
 
 
 def mean_history(problem: Problem, trained: dict[int, Trained], stopped: str) -> History:

@@ -22,7 +22,8 @@ from netwright.tables.read import reading_options
 from netwright.tables.split import split_rows
 from netwright.tables.target import TASKS, TargetEncoder, with_target
 from netwright.tabular.learners import MixtureLearner, Problem, SingleLearner
-from netwright.tabular.model import TableModel, as_frame, weights_in
+from netwright.tabular.model import TableModel
+from netwright.tabular.reading import as_frame, weights_in
 from netwright.tabular.single import TRAINING, OneNetwork
 from netwright.training.checkpoint import KIND as OF_ONE
 from netwright.training.history import Callback
@@ -300,4 +301,6 @@ def _doubts(rows: int, held: int, mixed: bool) -> list[str]:
     if not held:
         unknown = "" if mixed else "when to stop or "
         return [f"no row is held out: nothing says {unknown}how well the model does on rows other than its {rows}"]
-    return [f"only {held} rows are held out: their scores say little"] * (held < 30)
+    few = [f"only {held} rows are held out: their scores say little"] * (held < 30)
+    chose = f"intervals go by the {held:,} rows held out, which also say when to stop: they may be a little narrow"
+    return few if mixed else [*few, chose]

@@ -114,6 +114,8 @@ class SingleLearner:
         history = self.network.train(*self.learned, **self.options)
         if not len(history) and history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt  # nothing has been learnt
+        if (held_out := self.options["validation"]) is not None:
+            self.network.calibrate(*held_out)
         return self.network, history
 
 

@@ -3,11 +3,10 @@
 `train_table` makes one, `netwright train` writes it to a file, `netwright.load` brings it back.
 """
 
-import math
 import os
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,20 +19,20 @@ from netwright.core.scores import mae, r2, rmse
 from netwright.export import Exportable
 from netwright.files.networks import NETWORK, rebuild
 from netwright.files.schema import FileKind, Shape, check, fraction, natural, plain, real
-from netwright.network import Network
+from netwright.network import Network, margins_from
 from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.column import spelling
-from netwright.tables.columns import columns_of
-from netwright.tables.encoders import numbers_of
 from netwright.tables.features import ENCODER, TableEncoder, Unseen, unseen_notes
 from netwright.tables.frame import Frame
 from netwright.tables.labels import probabilities
-from netwright.tables.memory import frame_of
-from netwright.tables.read import check_reading, read_table
+from netwright.tables.read import check_reading
 from netwright.tables.target import TARGET, TargetEncoder, with_target
-from netwright.tables.text import by_column, in_marks
+from netwright.tables.text import in_marks
 from netwright.tabular.predictions import as_table
+from netwright.tabular.reading import as_frame, weights_in
+from netwright.tabular.sure import surrounded
 from netwright.training.history import HISTORY, History
+from netwright.uncertainty.margins import MARGIN, checked
 
 if TYPE_CHECKING:
     from netwright.export.program import Program
@@ -56,7 +55,11 @@ WHOLE: dict[str, Shape] = {
 
 def _header(where: str, said: Any) -> None:
     mixed = isinstance(said, dict) and "mixture" in said
-    learned: Shape = {"mixture": MIXTURE, "settings": SETTINGS} if mixed else {"network": NETWORK, "settings": ONE}
+    learned: Shape = (
+        {"mixture": MIXTURE, "settings": SETTINGS}
+        if mixed
+        else {"network": NETWORK, "settings": ONE, "margins?": [MARGIN]}
+    )
     check(learned | WHOLE, said, where)
 
 
@@ -85,14 +88,23 @@ class TableModel(Exportable):
 
     # ── predictions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def predict(self, table: Any) -> Array:
+    def predict(self, table: Any, interval: float | None = None) -> Any:
         """A class or a value for each row, (n_rows,), in the rows' order. ValueError says which column is amiss.
 
         A category that training did not have, or a new column, is a warning.
+
+        interval: how probable it is to be that the truth lies within what is then told as well, such as 0.9. Of numbers
+        that is an `Interval` (value, low, high), each (n_rows,); of classes a `LabelSet` (label, (n_rows,); set,
+        (n_rows, n_classes), which classes are in it). ValueError where nothing or too few rows say how sure it is.
         """
-        A, told = self.outputs_of(self.read(table))
+        if interval is None:
+            A, told = self.outputs_of(self.read(table))
+            _tell(told)
+            return self.decode(A)
+        checked(self.network.margins, interval)
+        X, told = self.features_of(self.read(table))
         _tell(told)
-        return self.decode(A)
+        return surrounded(self, X, self.network.predict(X), interval)
 
     def predict_proba(self, table: Any) -> Array:
         """Each class's probability, (n_rows, n_classes), in the order of `target.classes`."""
@@ -101,17 +113,22 @@ class TableModel(Exportable):
         return self.probabilities(A)
 
     def predictions(
-        self, table: Any, *, keep: Collection[str] | Frame = (), cased: bool = True, notes: list[str] | None = None
-    ) -> Frame:
+        self, table: Any, *, keep: Collection[str] | Frame = (), interval: float | None = None, cased: bool = True,
+        notes: list[str] | None = None,
+    ) -> Frame:  # fmt: skip
         """A table of predictions: the columns `keep` of the table, then one named as the target with the class or value
         predicted, then of classes one for each, `probability CLASS`.
 
         keep: names of columns, or a Frame of as many rows, whose columns are kept as they are.
+        interval: as in `predict`; after the prediction come `TARGET low` and `TARGET high`, or `TARGET set` with the
+            classes that are in it, the most probable first, a | between them.
         cased: A and a are two names.
 
         Where such a name is taken it is another; a sentence in `notes` or a warning says so. ValueError for a column
         that is not there, and for a Frame of other rows.
         """
+        if interval is not None:
+            checked(self.network.margins, interval)
         frame = self.read(table)
         if isinstance(keep, Frame):
             kept = keep
@@ -123,9 +140,11 @@ class TableModel(Exportable):
             kept = frame.drop(set(frame.names) - set(keep))
         # What is kept needs no note that it is not used: that is what was asked for.
         unused = set(kept.names) & set(frame.names) - set(self.encoder.names())
-        A, told = self.outputs_of(frame.drop(unused))
+        X, told = self.features_of(frame.drop(unused))
+        A = self.network.predict(X)
         P = None if self.target.task == "regression" else self.probabilities(A)
-        made, renamed = as_table(self.target, self.decode(A), P, kept, cased=cased)
+        around = None if interval is None else surrounded(self, X, A, interval)
+        made, renamed = as_table(self.target, self.decode(A), P, kept, around, cased=cased)
         _tell([*told, *renamed], notes)
         return made
 
@@ -170,13 +189,17 @@ class TableModel(Exportable):
 
     def outputs_of(self, frame: Frame) -> tuple[Array, list[str]]:
         """`outputs`, of a table that has been read; and what there is to tell of it. ValueError for one of no rows."""
+        X, told = self.features_of(frame)
+        return self.network.predict(X), told
+
+    def features_of(self, frame: Frame) -> tuple[Array, list[str]]:
+        """What the network takes, (features, n_rows), of a table that was read; and what there is to tell of it."""
         if not frame.n_rows:
             raise ValueError(f"{frame.path or 'the table'} has no rows")
         unseen = Unseen()
         own = {self.target.name, self.settings["weights"], *self.settings["drop"]}
         told = self.encoder.check(frame.drop(own & set(frame.names)))
-        A = self.network.predict(self.encoder.transform(frame, unseen))
-        return A, told + unseen_notes(unseen)
+        return self.encoder.transform(frame, unseen), told + unseen_notes(unseen)
 
     def decode(self, A: Array) -> Array:
         """The network's outputs as classes or values, (n_rows,)."""
@@ -209,7 +232,7 @@ class TableModel(Exportable):
     def save(self, path: Any) -> None:
         """Write networks and encoders to one safetensors file, atomically; `netwright.load(path)` brings them back."""
         name, said, tensors = self._networks()
-        header = {
+        header: dict[str, Any] = {
             name: said,
             "encoder": self.encoder.to_json(),
             "target": self.target.to_json(),
@@ -219,6 +242,8 @@ class TableModel(Exportable):
             "notes": self.notes,
             "reading": {"strip": True} | self.reading,
         }
+        if isinstance(self.network, Network) and self.network.margins:
+            header["margins"] = [margin.to_json() for margin in self.network.margins]
         KIND.write(arguments.path("path", path), tensors, header)
 
     def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
@@ -250,6 +275,8 @@ class TableModel(Exportable):
             network = Mixture.from_json(header["mixture"], tensors)
         else:
             network = rebuild(Network, header["network"], tensors["theta"], activations, losses)
+            if "margins" in header:
+                network.margins = margins_from(header["margins"], network)
         model = cls(
             network=network,
             encoder=TableEncoder.from_json(header["encoder"]),
@@ -333,32 +360,6 @@ class TableModel(Exportable):
         return "-".join(map(str, [self.network.inputs, *self.settings["hidden"], self.network.outputs]))
 
 
-def as_frame(
-    table: Any, *, target: str, categorical: Collection[str] = (), ignored: Collection[str] = (),
-    needed: Collection[str] | None = None, **reading: Any,
-) -> Frame:  # fmt: skip
-    """The table as a Frame, whatever it is; `reading` are `read_table`'s options, for a path.
-
-    The classes in `target` keep their type. Columns in `ignored` may hold anything, and so may those not in `needed`.
-    """
-    if isinstance(table, Frame):
-        # A frame of its own, which looks at its columns anew: they may have changed since.
-        return replace(table, columns=dict(table.columns), notes=[*table.notes])
-    if isinstance(table, str | os.PathLike):
-        return read_table(table, categorical={*categorical, *ignored}, needed=needed, **reading)
-    columns, _ = columns_of(table)
-    if needed is not None:
-        ignored = columns.keys() - needed
-    return frame_of(
-        columns,
-        categorical={*categorical, *ignored},
-        exact=[target],
-        ignored=ignored,
-        date_formats=by_column(reading.get("date_format")),
-        nulls=by_column(reading.get("nulls")),
-    )
-
-
 def _tell(sentences: list[str], notes: list[str] | None = None) -> None:
     """The sentences to `notes`, or else as warnings at the line that called the method which tells them."""
     if notes is not None:
@@ -366,19 +367,6 @@ def _tell(sentences: list[str], notes: list[str] | None = None) -> None:
         return
     for sentence in sentences:
         warnings.warn(sentence, stacklevel=3)
-
-
-def weights_in(frame: Frame, name: str) -> Array:
-    """A column of weights, (n_rows,); ValueError, with the place, for one that is no number, negative or missing."""
-    weight = numbers_of(name, frame[name], frame.place)
-    bad = np.flatnonzero(~(weight >= 0))
-    if bad.size:
-        seen = weight[bad[0]]
-        what = "a value is missing" if math.isnan(seen) else f"the value is {seen:g}"
-        raise ValueError(f"column {name!r}, {frame.place(int(bad[0]))}: {what}; a weight is a number of at least 0")
-    if not weight.any():
-        raise ValueError(f"column {name!r} is 0 in every row: with these weights nothing is left to learn from")
-    return weight
 
 
 def _class_scores(codes: Array, P: Array, weight: Array | None) -> dict[str, float]:

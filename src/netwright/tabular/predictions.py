@@ -2,12 +2,16 @@
 
 import csv
 from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import numpy as np
 
 from netwright.core.arguments import Array
 from netwright.tables.column import spelling
 from netwright.tables.formats import caseless
 from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
+from netwright.uncertainty.margins import Interval, LabelSet
 
 
 def chosen(frame: Frame, asked: Iterable[str]) -> list[str]:
@@ -30,21 +34,36 @@ def chosen(frame: Frame, asked: Iterable[str]) -> list[str]:
 
 
 def as_table(
-    target: TargetEncoder, predicted: Array, probabilities: Array | None, kept: Frame, *, cased: bool = True
-) -> tuple[Frame, list[str]]:
-    """(the table, notes): the columns of `kept`, the target's with `predicted`, (n_rows,), one for each class's
-    probability, (n_rows, n_classes).
+    target: TargetEncoder, predicted: Array, probabilities: Array | None, kept: Frame,
+    around: Interval | LabelSet | None = None, *, cased: bool = True,
+) -> tuple[Frame, list[str]]:  # fmt: skip
+    """(the table, notes): the columns of `kept`, the target's with `predicted`, (n_rows,), what is `around` that, one
+    for each class's probability, (n_rows, n_classes).
 
     Names that would collide are others, which a note says; `cased`: A and a are two names.
     """
     named = Names(cased)
     columns = {named.free(f"column {name!r}", (name,)): values for name, values in kept.columns.items()}
     columns[named.free("the prediction", (target.name, f"predicted {target.name}"))] = predicted
+    for end, column in _around(target, around, probabilities).items():
+        what = f"the {end} of the prediction"
+        columns[named.free(what, (f"{target.name} {end}", f"predicted {target.name} {end}"))] = column
     if probabilities is not None:
         for each, column in zip(map(spelling, target.classes), probabilities.T, strict=True):
             what = f"the probability of {each!r}"
             columns[named.free(what, (f"probability {each}", f"probability of {each}"))] = column
     return Frame(columns), named.notes
+
+
+def _around(target: TargetEncoder, around: Interval | LabelSet | None, P: Array | None) -> dict[str, Any]:
+    """By how its name ends, each column: where the interval begins and ends, or the set, most probable class first."""
+    if isinstance(around, Interval):
+        return {"low": around.low, "high": around.high}
+    if around is None or P is None:
+        return {}
+    names, order = [spelling(each) for each in target.classes], np.argsort(-P, axis=1, kind="stable")
+    rows = zip(order.tolist(), around.set.tolist(), strict=True)
+    return {"set": np.array([" | ".join(names[c] for c in best if among[c]) for best, among in rows], dtype=object)}
 
 
 class Names:
