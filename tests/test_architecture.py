@@ -41,10 +41,10 @@ WINGS = {
     "network": {"draw", "export", "uncertainty", *ENGINE},
     "inspection": {"core", "training"},
     "recipes": {"tables", "network", "uncertainty", "inspection", *ENGINE},
-    "tabular": {"tables", "export", "network", "recipes", *ENGINE},
-    "estimators": {"tables", "export", "network", "inspection", "recipes", *ENGINE},
+    "tabular": {"tables", "export", "network", "uncertainty", "recipes", *ENGINE},
+    "estimators": {"tables", "export", "network", "uncertainty", "inspection", "recipes", *ENGINE},
     "loading": {"core", "files", "training", "network", "tabular", "estimators"},
-    "cli": {"core", "files", "tables", "export", "draw", "engines", "training", "loading", "tabular"},
+    "cli": {"core", "files", "tables", "export", "draw", "engines", "training", "loading", "tabular", "uncertainty"},
     "__main__": {"cli"},
 }
 

@@ -38,6 +38,7 @@ from netwright.files.schema import (
 )  # fmt: skip
 from netwright.network import Network
 from netwright.training.history import History
+from netwright.uncertainty.margins import MARGIN, Margin
 
 OURS = "netwright.estimators.mlp"  # the module of the classes that a file keeps
 
@@ -66,7 +67,7 @@ FITTED: dict[str, Shape] = {  # what every fitted estimator has
 }
 OF_CLASSES: dict[str, Shape] = {"_labels": Labels, "classes_": (list, np.ndarray)}
 OF_NUMBERS: dict[str, Shape] = {"_targets": whole, "_levels": [finite]}
-AGAIN = ("coefs_", "intercepts_", "_shown", "_seen", "_optimizer", "_members", "history_")  # made anew
+AGAIN = ("coefs_", "intercepts_", "_shown", "_seen", "_optimizer", "_members", "history_", "_margins")  # made anew
 
 MEMBER: dict[str, Shape] = {  # of a member, beside what is spelt in its own way, or made anew
     "stream": Stream,
@@ -84,6 +85,7 @@ KIND = FileKind(
         "parameters": CODED,
         "fitted": CODED,
         "networks": [{"network": NETWORK, "theta": {"$tensor": str}} | dict.fromkeys(["optimizer", *MEMBER], plain)],
+        "margins?": [MARGIN],
     },
 )
 
@@ -100,7 +102,7 @@ def save(estimator: Any, path: Any) -> None:
     parameters.check(estimator)
     codec, defaults = Codec({}, {}, {}), parameters.defaults(kind)
     kept: dict[str, Any] = {"class": kind.__name__, "parameters": {}, "fitted": {}}
-    left_out = {"_members", "history_", *parameters.callers(kind)}
+    left_out = {"_members", "history_", "_margins", *parameters.callers(kind)}
     for name, value in estimator.__getstate__().items():
         if name not in left_out:
             part = "parameters" if name in defaults else "fitted"
@@ -124,6 +126,8 @@ def save(estimator: Any, path: Any) -> None:
         }
         for place, member in enumerate(estimator._members)
     ]
+    if margins := vars(estimator).get("_margins"):
+        kept["margins"] = [margin.to_json() for margin in margins]
     KIND.write(path, codec.tensors, kept)
 
 
@@ -146,6 +150,10 @@ def from_header(
         raise ValueError(f"it says that {taken[0]!r} was fitted")
     estimator.__setstate__(vars(estimator) | fitted | {"_members": members, "history_": members[0].history})
     _check_fit(estimator, [member.network for member in members])
+    if said := header.get("margins"):
+        if len(said) != (1 if is_classifier(estimator) else members[0].network.outputs):
+            raise ValueError(f"{len(said)} margins do not fit a network of {members[0].network.outputs} outputs")
+        estimator._margins = [Margin.from_json(each, members[0].network.inputs) for each in said]
     return estimator
 
 

@@ -84,8 +84,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             self._step(X, y, sample_weight)
         return self
 
-    def predict(self, X: Any) -> Any:
-        """The most probable class of each row of X, (samples,); (samples, targets) for several targets or labels."""
+    def predict(self, X: Any, interval: float | None = None) -> Any:
+        """The most probable class of each row of X, (samples,); (samples, targets) for several targets or labels.
+
+        interval: a probability, such as 0.9; then a `LabelSet` (label, (samples,); set, (samples, classes), which
+        classes hold the true one with that probability), by rows that `fit` held out or `calibrate` was given.
+        ValueError where there are none, or too few.
+        """
+        if interval is not None:
+            return self._surrounded(X, interval)
         A = self._outputs(X)  # first: it says so when there was no fit
         return self._labels.decode(A)
 
@@ -208,11 +215,18 @@ class MLPRegressor(RegressorMixin, Perceptron):
         self._step(X, y, sample_weight)
         return self
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(self, X: Any, return_std: bool = False, interval: float | None = None) -> Any:
         """(samples,) for one output, (samples, outputs) for several; several quantile levels make a last axis.
 
         `return_std` gives (mean, standard deviation over the networks) with `n_networks` above 1.
+        interval: a probability, such as 0.9; then an `Interval` (value, low, high), within which the truth is with that
+        probability, each output for itself, by rows that `fit` held out or `calibrate` was given. ValueError where
+        there are none, or too few.
         """
+        if interval is not None:
+            if return_std:
+                raise ValueError("return_std and interval are two ways to say how sure it is; choose one")
+            return self._surrounded(X, interval)
         if not return_std:
             return self._shaped(self._outputs(X))
         mean, std = self._mean_and_std(X)

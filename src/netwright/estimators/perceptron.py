@@ -25,6 +25,7 @@ from netwright.estimators.callbacks import best_of, progress, scoring, sklearn_c
 from netwright.estimators.fitting import Member, Task, split, train_members, training_of
 from netwright.estimators.inspection import Inspection
 from netwright.estimators.streams import draw_weights, streams
+from netwright.estimators.sure import Sure
 from netwright.estimators.undo import whole_or_nothing
 from netwright.estimators.validation import check_weight, check_X, check_X_y, in_dtype
 from netwright.training.history import Callback
@@ -42,7 +43,7 @@ except ImportError:  # before scikit-learn 1.9
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
+class Perceptron(CallbackSupportMixin, Sure, Inspection, BaseEstimator):
     """What the two have in common: everything but what y means.
 
     A dataclass keeps its arguments as they are, as scikit-learn wants it: `fit` looks at them.
@@ -237,6 +238,7 @@ class Perceptron(CallbackSupportMixin, Inspection, BaseEstimator):
         if any(not stopped or stopped.startswith("interrupted") for stopped in unlearned):
             raise KeyboardInterrupt
         self._note(members[0], task)
+        self._calibrate_by(task.held_out)
         for member in members:
             if not task.incremental:
                 warn(self, member)
