@@ -11,7 +11,7 @@ import click
 
 import netwright
 from netwright.cli.options import MODEL, TABLE, how_to_read, reading_options
-from netwright.cli.output import echo_scores, finite
+from netwright.cli.output import echo_scores, finite, unfamiliar
 from netwright.cli.outputs import check_outputs
 from netwright.cli.screen import echo, note
 
@@ -33,10 +33,18 @@ if TYPE_CHECKING:
     help="Columns of TABLE to write before the predictions: id,name, or all. (repeatable)",
 )
 @click.option("--interval", metavar="PERCENT", type=float, help="Say within what the truth is, as surely as that: 90.")
+@click.option("--familiarity", is_flag=True, help="Say how like those learned from each row is, from 1 to 0.")
 @click.option("--raw", is_flag=True, help="Write texts as they are, though a spreadsheet may compute them.")
 @reading_options
 def predict(
-    model: str, table: str, output: str | None, keep: tuple[str, ...], interval: float | None, raw: bool, **options: Any
+    model: str,
+    table: str,
+    output: str | None,
+    keep: tuple[str, ...],
+    interval: float | None,
+    familiarity: bool,
+    raw: bool,
+    **options: Any,
 ) -> None:
     """A prediction for each row of TABLE, in its order, by MODEL.
 
@@ -45,6 +53,9 @@ def predict(
 
     With --interval 90 columns `TARGET low` and `TARGET high` say between what the true value is in 90 of 100 rows; of
     classes a column `TARGET set` says among which: A | B.
+
+    With --familiarity a last column `familiarity` says which share of the rows learned from is as far out, or farther:
+    of rows like them 5 in 100 have 0.05 or less, and one that is out of place has less.
 
     As CSV to stdout, or to FILE. In CSV a text that a spreadsheet would take for a formula has a ' before it.
     """
@@ -67,7 +78,11 @@ def predict(
         kept = spelled.drop(set(spelled.names) - set(names))
     else:
         kept = frame.drop(set(frame.names) - set(names))
-    predictions = loaded.predictions(frame, keep=kept, interval=level, cased=as_csv, notes=notes)
+    predictions = loaded.predictions(
+        frame, keep=kept, interval=level, familiarity=familiarity, cased=as_csv, notes=notes
+    )
+    if familiarity:
+        notes.append(unfamiliar(predictions.column(predictions.names[-1])))
     if as_csv and not raw:
         predictions, shown = disarmed(predictions)
         if shown:

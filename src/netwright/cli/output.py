@@ -12,6 +12,7 @@ from netwright.cli.screen import echo, note, say
 if TYPE_CHECKING:
     from netwright.tabular.model import TableModel
 
+RARE = 0.01  # a familiarity that is told of
 PLURAL = {"number": "numbers", "category": "categories", "date": "dates"}
 
 
@@ -53,6 +54,14 @@ def echo_course(model: "TableModel") -> None:
     echo(f"{told} in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
     costs = {label: history.cost} | ({watched: v} if (v := history.validation_cost) else {})
     click.echo(curve(costs), err=True)
+
+
+def unfamiliar(p_values: Any, which: str = "") -> str:
+    """A sentence on rows that are unlike those learned from."""
+    low, n = int((p_values < RARE).sum()), len(p_values)
+    rows, are = f"{n:,} rows {which}".rstrip(), "is" if low == 1 else "are"
+    chance = f"{RARE:g}, where {RARE * n:,.3g} would be by chance"
+    return f"{low:,} of {rows} {are} unlike those learned from: a familiarity below {chance}"
 
 
 def outcome(model: "TableModel", path: str, report: str | None) -> dict[str, Any]:

@@ -16,15 +16,18 @@ BEGIN = 20  # rows that the live panel can begin with
 
 def write_report(model: "TableModel", path: str, table: str, live: bool) -> None:
     """Write it. live: whether a page has the panel in which one changes a row."""
+    from netwright.cli.output import unfamiliar
     from netwright.draw import insight, report
-    from netwright.tabular.insight import data_card, doubts, importances
-    from netwright.tabular.sure import coverage
+    from netwright.tabular.insight import coverage, data_card, doubts, importances
 
     frame, classes = model.held_out, model.target.task == "classification"
     assert frame is not None  # `train` has seen to it
     A = model.outputs(frame, notes=[])
     score, found = importances(model, frame)
     held = coverage(model, frame)
+    notes = model.notes if isinstance(model.network, netwright.Network) else [*model.notes, CURVE]
+    if model.known is not None:
+        notes = [*notes, unfamiliar(model.familiarity(frame), "held out")]
     more = [
         insight.importance(score, *zip(*found, strict=True)),
         *([insight.coverage(*held, frame.n_rows, classes)] if held else []),
@@ -42,7 +45,7 @@ def write_report(model: "TableModel", path: str, table: str, live: bool) -> None
         predicted=model.decode(A),
         classes=model.target.classes if classes else None,
         probabilities=model.probabilities(A) if classes else None,
-        notes=model.notes if isinstance(model.network, netwright.Network) else [*model.notes, CURVE],
+        notes=notes,
         more=more,
         live=_live(model, frame) if live and path.lower().endswith(".html") else None,
     )

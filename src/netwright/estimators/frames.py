@@ -33,3 +33,12 @@ def checked_frame(
     if not frame.n_rows:
         raise ValueError(f"Found array with 0 sample(s) (shape=(0, {len(columns)})) while a minimum of 1 is required.")
     return frame
+
+
+def kinds_of(columns: Mapping[str, str], frame: Frame) -> dict[str, str]:
+    """The user's decisions, by column; ValueError where a column told to hold numbers does not."""
+    kinds = dict(columns)
+    for name, kind in kinds.items():
+        if kind == "number" and frame.kind(name) != "number":
+            raise ValueError(f"columns: {name!r} is to be a number, but holds a {frame.kind(name)}")
+    return kinds

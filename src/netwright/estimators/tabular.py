@@ -18,7 +18,7 @@ from netwright.core import arguments
 from netwright.core.arguments import Array, unmasked, visible
 from netwright.core.losses import natural_loss
 from netwright.core.samples import Samples
-from netwright.estimators.frames import checked_frame
+from netwright.estimators.frames import checked_frame, kinds_of
 from netwright.estimators.labels import class_weights, codes_of
 from netwright.estimators.parameters import check_numbers
 from netwright.estimators.targets import labels_in, numbers_in, one_column
@@ -35,6 +35,7 @@ from netwright.tables.hints import nearly
 from netwright.tables.labels import class_targets, probabilities
 from netwright.tables.statistics import moments
 from netwright.training.options import TrainingOptions
+from netwright.uncertainty.familiarity import Familiarity, checked_familiarity, learn_familiarity
 from netwright.uncertainty.margins import Interval, LabelSet, Margin, checked, half_widths, label_sets
 
 if TYPE_CHECKING:
@@ -97,8 +98,9 @@ class Tabular(Exportable, BaseEstimator):
         frame, targets, weight = frame.take(kept), targets[:, kept], weight[kept]
         self._begin(targets, weight)
         self.mixture_: Mixture | None = None
+        self._known: Familiarity | None = None
         self._dates = frame.date_formats
-        self.encoder_ = encode(frame, targets, weight, self.max_levels, self._kinds(frame))
+        self.encoder_ = encode(frame, targets, weight, self.max_levels, kinds_of(self.columns or {}, frame))
         if not self.encoder_.columns or (targets == targets[:, :1]).all():
             return  # nothing tells, or nothing is to be told: the shares of the classes, or the mean
         seed = check_random_state(self.random_state).randint(2**31)
@@ -109,12 +111,22 @@ class Tabular(Exportable, BaseEstimator):
         options = {"engine": self.engine, "n_threads": self.n_threads, "max_seconds": self.max_time, "begun": begun}
         options |= {"loss": self._loss(targets), "seed": seed, "kept": checkpoint}
         samples = samples_of(self.encoder_, frame, targets, weight, seed)
+        self._known = learn_familiarity(samples.X, samples.weight)
         del frame  # learning takes long, and memory
         try:
             self.mixture_, _ = mixture_of(self.encoder_, samples, held_out, **options)
         except Interrupted as interrupted:
             self.mixture_, history = interrupted.args
             warnings.warn(f"Training interrupted by user: {history.stopped}.", stacklevel=3)
+
+    def familiarity(self, X: Any) -> Array:
+        """How like those of `fit` each row of X is, (rows,): a p-value, small for one that is out of place.
+
+        Of rows like them 0.05 or less comes to 5 in 100. ValueError for a file from before that was told, and for a
+        model that predicts the same for every row.
+        """
+        check_is_fitted(self, "mixture_")
+        return checked_familiarity(self._known).of(self._features(X))
 
     def describe(self) -> list[tuple[str, str, str, list[str]]]:
         """(column, kind, what was done to it, the features made of it) for every column of the training table."""
@@ -171,14 +183,6 @@ class Tabular(Exportable, BaseEstimator):
         if named:
             self.feature_names_in_ = np.array(list(table), dtype=object)
         return table
-
-    def _kinds(self, frame: Frame) -> dict[str, str]:
-        """The user's decisions, by column; ValueError where a column told to hold numbers does not."""
-        kinds = dict(self.columns or {})
-        for name, kind in kinds.items():
-            if kind == "number" and frame.kind(name) != "number":
-                raise ValueError(f"columns: {name!r} is to be a number, but holds a {frame.kind(name)}")
-        return kinds
 
     def _features(self, X: Any, unseen: Unseen | None = None) -> Array:
         """(inputs, rows) of a table to predict; ValueError says which column is missing or is not as in training.

@@ -13,6 +13,7 @@ from netwright.estimators.labels import are_classes
 from netwright.files.schema import FileKind, Shape, all_finite, anything, check, finite, one_of, plain, positive
 from netwright.recipes.mixture import MIXTURE, Mixture
 from netwright.tables.features import ENCODER, TOLD, TableEncoder
+from netwright.uncertainty.familiarity import FAMILIARITY, Familiarity
 
 OURS = "netwright.estimators.tabular"  # the module of the classes that a file keeps
 
@@ -26,12 +27,19 @@ FITTED: dict[str, Shape] = {
 }
 OF_CLASSES: dict[str, Shape] = {"classes_": array("biufUO")}
 OF_NUMBERS: dict[str, Shape] = {"_mean": finite, "_spread": positive}
-AGAIN = ("mixture_", "encoder_")  # spelt in their own way
+AGAIN = ("mixture_", "encoder_", "_known")  # spelt in their own way
 
 CODED: Shape = {"...": plain}  # as `Codec` spells it
 KIND = FileKind(
     "tabular",
-    {"class": str, "parameters": CODED, "fitted": CODED, "encoder": ENCODER, "mixture": (None, MIXTURE)},
+    {
+        "class": str,
+        "parameters": CODED,
+        "fitted": CODED,
+        "encoder": ENCODER,
+        "mixture": (None, MIXTURE),
+        "familiarity?": FAMILIARITY,  # a file may be older than it
+    },
 )
 
 
@@ -45,7 +53,7 @@ def save(estimator: Any, path: Any) -> None:
     check_is_fitted(estimator, "mixture_")
     codec, given = Codec({}, {}, {}), parameters.defaults(kind)
     mixture = estimator.mixture_
-    kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in ("mixture_", "encoder_")}
+    kept = {n: v for n, v in vars(estimator).items() if n not in given and n not in AGAIN}
     left_out = parameters.callers(kind)
     header: dict[str, Any] = {
         "class": kind.__name__,
@@ -57,6 +65,9 @@ def save(estimator: Any, path: Any) -> None:
     _fitted(estimator, codec, header["fitted"])
     if mixture is not None:
         header["mixture"], tensors = mixture.to_json()
+        codec.tensors.update(tensors)
+    if estimator._known is not None:
+        header["familiarity"], tensors = estimator._known.to_json()
         codec.tensors.update(tensors)
     KIND.write(path, codec.tensors, header)
 
@@ -70,7 +81,7 @@ def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, A
     fitted = _fitted(estimator, codec, header["fitted"])
     if taken := [name for name in fitted if hasattr(estimator, name) or name in AGAIN]:
         raise ValueError(f"it says that {taken[0]!r} was fitted")
-    estimator.__dict__.update(fitted, mixture_=None, encoder_=TableEncoder.from_json(header["encoder"]))
+    estimator.__dict__.update(fitted, mixture_=None, _known=None, encoder_=TableEncoder.from_json(header["encoder"]))
     outputs = estimator._prior.size
     if is_classifier(estimator):
         classes = estimator.classes_
@@ -83,6 +94,8 @@ def from_header(kind: type[Any], header: Mapping[str, Any], tensors: dict[str, A
         mixture = estimator.mixture_ = Mixture.from_json(header["mixture"], tensors)
         if (mixture.inputs, mixture.outputs) != (len(estimator.encoder_.feature_names), outputs):
             raise ValueError("its networks and columns do not fit together")
+        if (known := header.get("familiarity")) is not None:
+            estimator._known = Familiarity.from_json(known, tensors, mixture.inputs)
     return estimator
 
 

@@ -1,18 +1,23 @@
-"""What the rows held out tell of a model: which columns matter, where it errs most, and what its columns hold."""
+"""What the rows held out tell of a model: which columns matter, where it errs most, how sure it is, what they hold."""
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from netwright.core.arguments import Array
+from netwright.recipes.mixture import Mixture
 from netwright.tables.column import Column, spelling
 from netwright.tables.frame import Frame
 from netwright.tabular.model import TableModel
+from netwright.tabular.predictions import surrounded
+from netwright.uncertainty.margins import Interval
 
 REPEATS = 5
 ROWS, FEWEST, WORK = 2000, 200, 500_000  # rows that are shuffled: at most, at least, and predictions in all
 WORST = 10
+LEVELS, SHOWN = [each / 20 for each in range(1, 20)], 0.9  # of intervals, that are tried; and of which more is told
 FEW = 10  # rows of other classes than the most frequent, from which a column that tells them may be told
 COPY = 0.999  # of the target that a column alone tells, from which it nearly is the target
 
@@ -86,6 +91,39 @@ def _told_of(model: TableModel, value: Any) -> str:
         return spelling(value)
     decimals = int(np.clip(3 - np.floor(np.log10(model.target.std)), 0, 12))
     return f"{value:.{decimals}f}"
+
+
+class Coverage(NamedTuple):
+    """How often the truth lay within, by the level asked for; the size of what it lay within at `SHOWN`: the median
+    width of an interval, or the mean number of classes in a set."""
+
+    levels: list[float]
+    shares: list[float]
+    size: float
+
+
+def coverage(model: TableModel, frame: Frame) -> Coverage | None:
+    """Of rows that neither taught nor calibrated the model; None where there are none, or too few to calibrate on."""
+    if not isinstance(model.network, Mixture) or not model.network.margins:
+        return None  # what is held out calibrates one network
+    (X, _), truth = model.features_of(frame), frame[model.target.name]
+    A = model.network.predict(X)
+    levels, shares, size = list[float](), list[float](), math.nan
+    for level in LEVELS:
+        try:
+            around = surrounded(model.target, model.network.margins, X, A, level)
+        except ValueError:  # too few rows for more
+            break
+        if isinstance(around, Interval):
+            within = (around.low <= truth.values) & (truth.values <= around.high)
+            typical = float(np.median(around.high - around.low))
+        else:
+            within = around.set[np.arange(frame.n_rows), model.target.codes(truth, frame.place)]
+            typical = float(around.set.sum(axis=1).mean())
+        levels.append(level)
+        shares.append(float(within.mean()))
+        size = typical if level <= SHOWN else size
+    return Coverage(levels, shares, size) if levels and levels[-1] >= SHOWN else None
 
 
 class Card(NamedTuple):

@@ -162,7 +162,7 @@ def train_table(
     if ready is not None:
         ready(model)
     del frame, problem  # the table, of which training has no need
-    model.network, model.history = learner.learn()
+    model.network, model.history, model.known = learner.learn()
     del learner  # and what it learned from: the scores take memory too
     if model.held_out is not None:
         model.scores, _ = model.scores_of(model.held_out)

@@ -23,8 +23,10 @@ from netwright.tables.frame import Frame
 from netwright.tables.target import TargetEncoder
 from netwright.tabular.single import OneNetwork
 from netwright.training.history import History
+from netwright.uncertainty.familiarity import Familiarity, learn_familiarity
 
 Begun = tuple[TableEncoder, Any, dict[str, Any]]  # encoder, untrained network, settings for the model's file
+Learned = tuple[Network | Mixture, History, Familiarity | None]  # the last: what rows it is familiar with
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,14 @@ class SingleLearner:
         self.learned = X[:, rows], Y[:, rows]
         return encoder, self.network, self.one.settings(self.network, budget)
 
-    def learn(self) -> tuple[Network, History]:
+    def learn(self) -> Learned:
+        known = learn_familiarity(self.learned[0], self.options["weight"])
         history = self.network.train(*self.learned, **self.options)
         if not len(history) and history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt  # nothing has been learnt
         if (held_out := self.options["validation"]) is not None:
             self.network.calibrate(*held_out)
-        return self.network, history
+        return self.network, history, known
 
 
 @dataclass
@@ -134,12 +137,13 @@ class MixtureLearner:
         self.encoder, self.samples = encoder, samples_of(encoder, problem.kept, Y, problem.part, self.options["seed"])
         return encoder, network, {"networks": PARTS + REFITS, "hidden": list(HIDDEN), "dropout": DROPOUT}
 
-    def learn(self) -> tuple[Mixture, History]:
+    def learn(self) -> Learned:
+        known = learn_familiarity(self.samples.X, self.samples.weight)
         try:
-            return mixture_of(self.encoder, self.samples, **self.options)
+            return *mixture_of(self.encoder, self.samples, **self.options), known
         except Interrupted as interrupted:
             mixture, history = interrupted.args
-            return mixture, history
+            return mixture, history, known
 
 
 def how_far(header: Any) -> list[str]:

@@ -9,8 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from netwright.core import arguments
 from netwright.core.activations import Activation
 from netwright.core.arguments import Array, visible, whole
@@ -28,10 +26,11 @@ from netwright.tables.labels import probabilities
 from netwright.tables.read import check_reading
 from netwright.tables.target import TARGET, TargetEncoder, with_target
 from netwright.tables.text import in_marks
-from netwright.tabular.predictions import as_table
+from netwright.tabular.predictions import as_table, surrounded
 from netwright.tabular.reading import as_frame, weights_in
-from netwright.tabular.sure import surrounded
+from netwright.tabular.scoring import class_scores
 from netwright.training.history import HISTORY, History
+from netwright.uncertainty.familiarity import FAMILIARITY, Familiarity, checked_familiarity
 from netwright.uncertainty.margins import MARGIN, checked
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ WHOLE: dict[str, Shape] = {
     "scores": {"...": real},
     "notes": [str],
     "reading": check_reading,
+    "familiarity?": FAMILIARITY,
 }
 
 
@@ -72,8 +72,8 @@ class TableModel(Exportable):
 
     `scores` are those of the rows held out in training, which the networks have not seen.
 
-    `settings` says how it was trained, `notes` what was decided about the table; `held_out` is the part of the table
-    that was not learned from, and is not kept in the file.
+    `settings` says how it was trained, `notes` what was decided about the table, `known` what rows it is familiar with;
+    `held_out` is the part of the table that was not learned from, and is not kept in the file.
     """
 
     network: Network | Mixture
@@ -85,6 +85,7 @@ class TableModel(Exportable):
     history: History = field(default_factory=History)
     scores: dict[str, float] = field(default_factory=dict)
     held_out: Frame | None = None
+    known: Familiarity | None = None
 
     # ── predictions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,7 +105,7 @@ class TableModel(Exportable):
         checked(self.network.margins, interval)
         X, told = self.features_of(self.read(table))
         _tell(told)
-        return surrounded(self, X, self.network.predict(X), interval)
+        return surrounded(self.target, self.network.margins, X, self.network.predict(X), interval)
 
     def predict_proba(self, table: Any) -> Array:
         """Each class's probability, (n_rows, n_classes), in the order of `target.classes`."""
@@ -113,8 +114,8 @@ class TableModel(Exportable):
         return self.probabilities(A)
 
     def predictions(
-        self, table: Any, *, keep: Collection[str] | Frame = (), interval: float | None = None, cased: bool = True,
-        notes: list[str] | None = None,
+        self, table: Any, *, keep: Collection[str] | Frame = (), interval: float | None = None,
+        familiarity: bool = False, cased: bool = True, notes: list[str] | None = None,
     ) -> Frame:  # fmt: skip
         """A table of predictions: the columns `keep` of the table, then one named as the target with the class or value
         predicted, then of classes one for each, `probability CLASS`.
@@ -122,6 +123,7 @@ class TableModel(Exportable):
         keep: names of columns, or a Frame of as many rows, whose columns are kept as they are.
         interval: as in `predict`; after the prediction come `TARGET low` and `TARGET high`, or `TARGET set` with the
             classes that are in it, the most probable first, a | between them.
+        familiarity: a last column, `familiarity`, says how familiar each row is, as the method of that name.
         cased: A and a are two names.
 
         Where such a name is taken it is another; a sentence in `notes` or a warning says so. ValueError for a column
@@ -129,6 +131,8 @@ class TableModel(Exportable):
         """
         if interval is not None:
             checked(self.network.margins, interval)
+        if familiarity:
+            checked_familiarity(self.known)
         frame = self.read(table)
         if isinstance(keep, Frame):
             kept = keep
@@ -143,10 +147,21 @@ class TableModel(Exportable):
         X, told = self.features_of(frame.drop(unused))
         A = self.network.predict(X)
         P = None if self.target.task == "regression" else self.probabilities(A)
-        around = None if interval is None else surrounded(self, X, A, interval)
-        made, renamed = as_table(self.target, self.decode(A), P, kept, around, cased=cased)
+        around = None if interval is None else surrounded(self.target, self.network.margins, X, A, interval)
+        p_values = checked_familiarity(self.known).of(X) if familiarity else None
+        made, renamed = as_table(self.target, self.decode(A), P, kept, around, p_values, cased=cased)
         _tell([*told, *renamed], notes)
         return made
+
+    def familiarity(self, table: Any) -> Array:
+        """How like those learned from each row is, (n_rows,): a p-value, small for one that is out of place.
+
+        Of rows like them 0.05 or less comes to 5 in 100. ValueError for a file from before that was told.
+        """
+        known = checked_familiarity(self.known)
+        X, told = self.features_of(self.read(table))
+        _tell(told)
+        return known.of(X)
 
     def evaluate(
         self, table: Any, *, notes: list[str] | None = None, drop_missing_target: bool = False
@@ -178,7 +193,7 @@ class TableModel(Exportable):
             Y, std = self.target.encode(truth, frame.place), self.target.std
             scores = {"rmse": std * rmse(Y, A, weight), "mae": std * mae(Y, A, weight), "r2": r2(Y, A, weight)}
         else:
-            scores = _class_scores(self.target.codes(truth, frame.place), self.probabilities(A), weight)
+            scores = class_scores(self.target.codes(truth, frame.place), self.probabilities(A), weight)
         return {score: float(value) for score, value in scores.items()}
 
     def outputs(self, table: Any, *, notes: list[str] | None = None) -> Array:
@@ -232,6 +247,7 @@ class TableModel(Exportable):
     def save(self, path: Any) -> None:
         """Write networks and encoders to one safetensors file, atomically; `netwright.load(path)` brings them back."""
         name, said, tensors = self._networks()
+        known, more = (None, {}) if self.known is None else self.known.to_json()
         header: dict[str, Any] = {
             name: said,
             "encoder": self.encoder.to_json(),
@@ -242,9 +258,10 @@ class TableModel(Exportable):
             "notes": self.notes,
             "reading": {"strip": True} | self.reading,
         }
+        header |= {} if known is None else {"familiarity": known}
         if isinstance(self.network, Network) and self.network.margins:
             header["margins"] = [margin.to_json() for margin in self.network.margins]
-        KIND.write(arguments.path("path", path), tensors, header)
+        KIND.write(arguments.path("path", path), tensors | more, header)
 
     def _networks(self) -> tuple[str, dict[str, Any], dict[str, Array]]:
         """How a file keeps what predicts: under which name, what JSON can say of it, and its tensors."""
@@ -286,6 +303,8 @@ class TableModel(Exportable):
         )
         if model.reading.pop("strip", False) is not True:  # older files kept the spaces around a cell, in levels too
             model.reading["strip"] = False
+        if (known := header.get("familiarity")) is not None:
+            model.known = Familiarity.from_json(known, tensors, network.inputs)
         classes = len(model.target.classes)
         outputs = (1, 2) if classes == 2 else (max(1, classes),)
         if network.inputs != len(model.encoder.feature_names) or network.outputs not in outputs:
@@ -367,18 +386,3 @@ def _tell(sentences: list[str], notes: list[str] | None = None) -> None:
         return
     for sentence in sentences:
         warnings.warn(sentence, stacklevel=3)
-
-
-def _class_scores(codes: Array, P: Array, weight: Array | None) -> dict[str, float]:
-    """codes (n,), each row's class; P (n, n_classes), the probabilities."""
-    weight = np.ones(len(codes)) if weight is None else weight
-    right = P.argmax(axis=1) == codes
-    found = [
-        np.average(right[here], weights=weight[here]) for c in np.unique(codes) if weight[here := codes == c].any()
-    ]
-    likely = np.maximum(P[np.arange(len(codes)), codes], np.finfo(P.dtype).tiny)
-    return {
-        "accuracy": float(np.average(right, weights=weight)),
-        "balanced_accuracy": float(np.mean(found)),
-        "log_loss": float(np.average(-np.log(likely), weights=weight)),
-    }

@@ -1,7 +1,7 @@
 """What a model says of each row, as a table: the row's own columns that are kept, the prediction, the probabilities."""
 
 import csv
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from netwright.core.arguments import Array
 from netwright.tables.column import spelling
 from netwright.tables.formats import caseless
 from netwright.tables.frame import Frame
+from netwright.tables.labels import probabilities as probabilities_of
 from netwright.tables.target import TargetEncoder
-from netwright.uncertainty.margins import Interval, LabelSet
+from netwright.uncertainty.margins import Interval, LabelSet, Margin, half_widths, label_sets
 
 
 def chosen(frame: Frame, asked: Iterable[str]) -> list[str]:
@@ -35,7 +36,7 @@ def chosen(frame: Frame, asked: Iterable[str]) -> list[str]:
 
 def as_table(
     target: TargetEncoder, predicted: Array, probabilities: Array | None, kept: Frame,
-    around: Interval | LabelSet | None = None, *, cased: bool = True,
+    around: Interval | LabelSet | None = None, familiarity: Array | None = None, *, cased: bool = True,
 ) -> tuple[Frame, list[str]]:  # fmt: skip
     """(the table, notes): the columns of `kept`, the target's with `predicted`, (n_rows,), what is `around` that, one
     for each class's probability, (n_rows, n_classes).
@@ -52,7 +53,20 @@ def as_table(
         for each, column in zip(map(spelling, target.classes), probabilities.T, strict=True):
             what = f"the probability of {each!r}"
             columns[named.free(what, (f"probability {each}", f"probability of {each}"))] = column
+    if familiarity is not None:
+        columns[named.free("how familiar a row is", ("familiarity", "familiarity of the row"))] = familiarity
     return Frame(columns), named.notes
+
+
+def surrounded(
+    target: TargetEncoder, margins: Sequence[Margin], X: Array, A: Array, interval: float
+) -> Interval | LabelSet:
+    """The predictions with what is around them: for outputs A, (outputs, n_rows), of features X, (features, n_rows)."""
+    value = target.decode(A)
+    if target.classes:
+        return LabelSet(value, label_sets(margins, probabilities_of(A), interval))
+    off = half_widths(margins, X, A, interval)
+    return Interval(value, target.decode(A - off), target.decode(A + off))
 
 
 def _around(target: TargetEncoder, around: Interval | LabelSet | None, P: Array | None) -> dict[str, Any]:
