@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-NAMES = ("machine", "peers", "pieces", "plot", "suite", "works")
+NAMES = ("machine", "peers", "pieces", "plot", "suite", "uncertainty", "works")
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +145,14 @@ def test_the_pieces_of_a_step_are_timed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:5]] == ["GATHER", "GATHER", "FEEDFORWARD", "BACK,", "UPDATE"]
     assert all(0 < float(line.split()[-2]) < 1000 for line in lines)
+
+
+def test_intervals_are_judged_beside_the_width_and_the_score(tmp_path, capsys):
+    from uncertainty import judged, main
+
+    low, high = np.array([0.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0])
+    assert judged(low, high, np.array([0.5, 2.0, -0.5]), 0.9) == pytest.approx((1 / 3, 1, 1 + 20 * 1.5 / 3))
+    assert main(["--quick", "--only", "noise that grows,iris"]) == 0
+    said = capsys.readouterr().out
+    assert "| noise that grows | netwright | " in said
+    assert "| **1 of classes**, least " in said

@@ -109,6 +109,9 @@ class Network(Exportable, FeedForward):
         from netwright.core.losses import both_classes
         from netwright.uncertainty.margins import Interval, LabelSet, checked, half_widths, label_sets
 
+        if not self.margins:
+            told = "train it with validation=(X, Y), or give calibrate(X, Y) samples that were not learned from"
+            raise ValueError(f"nothing says how sure this network is: {told}")
         checked(self.margins, interval)
         A = super().predict(X)
         if self.loss.targets in ("probability", "distribution"):

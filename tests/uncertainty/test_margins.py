@@ -150,7 +150,9 @@ def untrained(n=3000, seed=0):
 
 def test_a_network_is_as_sure_as_what_it_validated_on_or_was_calibrated_on():
     network, X, Y = untrained()
-    with pytest.raises(ValueError, match="nothing says how sure this model is"):
+    with pytest.raises(
+        ValueError, match="nothing says how sure this network is: train it with validation=.* or give calibrate"
+    ):
         network.predict(X, interval=0.9)
     options = {"epochs": 400, "learning_rate": 0.02, "validation": (X[:, 200:1000], Y[:, 200:1000])}
     network.train(X[:, :200], Y[:, :200], **options)
@@ -164,7 +166,7 @@ def test_a_network_is_as_sure_as_what_it_validated_on_or_was_calibrated_on():
     for each in (flat, local):
         assert abs(np.mean((each.low <= Y[:, 1000:]) & (Y[:, 1000:] <= each.high)) - 0.9) < 0.04
     network.train(X, Y, epochs=1)
-    with pytest.raises(ValueError, match="nothing says how sure"):
+    with pytest.raises(ValueError, match="nothing says how sure this network is"):
         network.predict(X, interval=0.9)
 
 

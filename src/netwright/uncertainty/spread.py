@@ -85,16 +85,17 @@ def learn_spread(X: Array, a: Array, off: Array, weight: Array | None = None) ->
 
 def _fits(Z: Array, off: Array, weight: Array | None, part: Array) -> Iterator[tuple[Array, Array, float]]:
     """For each penalty, the weaker the later: (log s of each row out of its part, and the parts' mean W and b)."""
+    thetas = [np.zeros(len(Z) + 1)] * PARTS
     for penalty in PENALTIES:
         network = FeedForward([len(Z), 1], loss="poisson", l2=penalty, rng=0, dtype=np.float64)
-        logs, thetas = np.empty(len(off)), []
+        logs = np.empty(len(off))
         for i in range(PARTS):
             rest = part != i
-            network.theta = np.zeros_like(network.theta)
+            network.theta = thetas[i]  # from where the stronger penalty left it
             own = None if weight is None else weight[rest]
             options: Any = {"optimizer": LBFGS(restart=None), "scores": (), "engine": "plain", "weight": own}
             train(network, Z[:, rest], off[np.newaxis, rest], epochs=EPOCHS, **options)
             logs[~rest] = network.layers[0].pre_activation(Z[:, ~rest])[0]
-            thetas.append(network.theta.copy())
+            thetas[i] = network.theta.copy()
         theta = np.mean(thetas, axis=0)
         yield logs, theta[:-1], float(theta[-1])
