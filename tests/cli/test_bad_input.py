@@ -365,7 +365,7 @@ def test_ctrl_c_before_training_is_130(here, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("netwright.tables.read.read_table", interrupted)
-    monkeypatch.setattr("netwright.tabular.model.read_table", interrupted)
+    monkeypatch.setattr("netwright.tabular.reading.read_table", interrupted)
     (here / "t.csv").write_text(small())
     before = contents(here)
     result = run(*SMALL)
