@@ -349,9 +349,9 @@ def test_a_mixture_of_another_table_is_refused(trained, tmp_path):
 def test_a_file_of_one_network_is_what_it_was(tmp_path):
     train_table(points(), "tall", epochs=2).save(tmp_path / "m")
     kind, tensors, header = read(tmp_path / "m")
-    assert (kind, list(tensors)) == ("table", ["theta"])
+    assert (kind, set(tensors)) == ("table", {"theta", "familiarity.axes", "familiarity.centre"})
     kept = {"network", "encoder", "target", "history", "settings", "scores", "notes", "reading"}
-    assert set(header) == kept | {"margins"}
+    assert set(header) == kept | {"margins", "familiarity"}
 
 
 def test_a_mixture_alone_by_hand():
