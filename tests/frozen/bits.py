@@ -257,11 +257,11 @@ def shops(n=90):
 
 
 def kept(model):
-    """The tensors of its file, but for those of the history, whose clock runs."""
+    """The tensors of its file that training learns: none of the history, whose clock runs, nor of familiarity."""
     with tempfile.TemporaryDirectory() as place:
         model.save(Path(place) / "model")
         tensors = load_file(Path(place) / "model")
-    return [tensors[name] for name in sorted(tensors) if "history" not in name]
+    return [tensors[name] for name in sorted(tensors) if not name.startswith("familiarity") and "history" not in name]
 
 
 def table_row(target, options, *more):

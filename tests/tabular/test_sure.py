@@ -11,7 +11,7 @@ from netwright import TabularClassifier, TabularRegressor, train_table
 from netwright.cli import main
 from netwright.files.container import read, write
 from netwright.tables.write import write_table
-from netwright.tabular.sure import coverage
+from netwright.tabular.insight import coverage
 from small_tables import one_target, points, without
 
 UNKNOWN = (
