@@ -71,7 +71,7 @@ def number_margin(problem: Problem, folds: list[Fold], A: Array, truth: Truth) -
             with one_thread("numpy"):
                 return margin_of_numbers(held_out_inputs(folds, places), A[0, places], truth.Y[0, places], weight)
         except KeyboardInterrupt:  # all that is lost is that intervals are as wide everywhere
-            pass
+            problem.stop.set()
     return margin_of_numbers(None, A[0], truth.Y[0], truth.weight)
 
 

@@ -116,7 +116,9 @@ def learn(problem: Problem, samples: Samples, held_out: Samples | None = None) -
         mixture = blend(problem, samples, folds, trained, [])
         raise Interrupted(mixture, mean_history(problem, trained, stopped)) from None
     stopped = "the time limit is reached" if problem.is_over() else f"all {len(sets)} networks done"
-    return blend(problem, samples, folds, trained, straight), mean_history(problem, trained, stopped)
+    mixture = blend(problem, samples, folds, trained, straight)
+    stopped = f"{stopped}, interrupted before it was known where they err" if problem.stop.is_set() else stopped
+    return mixture, mean_history(problem, trained, stopped)
 
 
 def _settings(problem: Problem, samples: Samples, held_out: Samples | None) -> dict[str, Any]:

@@ -118,7 +118,10 @@ class SingleLearner:
         if not len(history) and history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt  # nothing has been learnt
         if (held_out := self.options["validation"]) is not None:
-            self.network.calibrate(*held_out)
+            try:
+                self.network.calibrate(*held_out)
+            except KeyboardInterrupt:  # `train` has calibrated it, as sure everywhere
+                history.stopped += ", interrupted before it was known where it errs"
         return self.network, history, known
 
 
