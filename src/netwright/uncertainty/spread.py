@@ -94,7 +94,9 @@ def _fits(Z: Array, off: Array, weight: Array | None, part: Array) -> Iterator[t
             network.theta = thetas[i]  # from where the stronger penalty left it
             own = None if weight is None else weight[rest]
             options: Any = {"optimizer": LBFGS(restart=None), "scores": (), "engine": "plain", "weight": own}
-            train(network, Z[:, rest], off[np.newaxis, rest], epochs=EPOCHS, **options)
+            history = train(network, Z[:, rest], off[np.newaxis, rest], epochs=EPOCHS, **options)
+            if history.stopped.startswith("interrupted"):  # Ctrl-C, which is for whoever asked
+                raise KeyboardInterrupt
             logs[~rest] = network.layers[0].pre_activation(Z[:, ~rest])[0]
             thetas[i] = network.theta.copy()
         theta = np.mean(thetas, axis=0)
