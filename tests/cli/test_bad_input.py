@@ -142,6 +142,16 @@ MISTAKES = {
         (*SMALL, "--optimizer", "levenberg_marquardt", "--dropout", "0.1"),
         ["levenberg_marquardt", "dropout"],
     ),
+    "a penalty beside the one that is found": (
+        small(),
+        (*SMALL, "--optimizer", "bayesian_regularization", "--l2", "0.1"),
+        ["bayesian_regularization", "leave out l2=0.1"],
+    ),
+    "a loss without an evidence": (
+        small(),
+        (*SMALL, "--optimizer", "bayesian_regularization", "--loss", "huber"),
+        ["bayesian_regularization", "'huber'", "squared_error"],
+    ),
     "resume from nowhere": (small(), (*SMALL, "--resume"), ["--resume", "--checkpoint"]),
     # outputs
     "a model without a name": (small(), (*SMALL[:-1], ""), ["--model", "''"]),

@@ -346,6 +346,17 @@ def test_predictions_are_in_the_order_of_the_rows(model):
     np.testing.assert_array_equal(np.array([row[1:] for row in table], float), loaded.predict_proba(PENGUINS))
 
 
+def test_bayesian_regularization_says_how_many_parameters_are_determined(here):
+    (here / "t.csv").write_text("x,y\n" + "\n".join(f"{i / 2},{2 * i + i % 3}" for i in range(50)))
+    options = ("--hidden", "4", "--optimizer", "bayesian_regularization")
+    result = run("train", "t.csv", "-t", "y", *options)
+    assert result.exit_code == 0
+    said = re.search(r"^\d\.\d of 13 parameters are determined by the data$", result.stderr, re.MULTILINE)
+    assert said
+    assert said[0] in run("show", "t.safetensors").stdout
+    assert "l2" not in run("show", "t.safetensors").stdout
+
+
 @pytest.mark.parametrize("optimizer", ["lbfgs", "levenberg_marquardt"])
 def test_predictions_of_a_regression_are_values(here, optimizer):
     (here / "t.csv").write_text("x,y\n" + "\n".join(f"{i / 2},{2 * i + 0.5}" for i in range(50)))

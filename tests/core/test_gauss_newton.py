@@ -166,3 +166,18 @@ def test_float32_is_computed_in_float64_and_dropout_of_none_is_left_out():
     cost = Curvature(twin, same).gradient()
     assert cost == pytest.approx(network.gradient(*samples.arrays), rel=1e-6)
     np.testing.assert_allclose(twin.grad, network.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_solvers_own_decay_is_in_cost_gradient_matrix_and_products():
+    network, samples = problem("squared_error", l2=0.3, l1=0.01)
+    bare, decayed = Curvature(network, samples), Curvature(network, samples)
+    theta, n = network.theta.copy(), network.theta.size
+    decay = decayed.decay = np.linspace(0.1, 2, n)
+    with_it, without, v = np.empty((n, n)), np.empty((n, n)), np.arange(n, dtype=float)
+    cost = decayed.gradient(with_it)
+    g = network.grad.copy()
+    assert cost == pytest.approx(bare.gradient(without) + 0.5 * np.sum(decay * theta**2), rel=1e-12)
+    np.testing.assert_allclose(g, network.grad + decay * theta, atol=1e-12)
+    np.testing.assert_allclose(with_it, without + np.diag(decay), atol=1e-12)
+    np.testing.assert_allclose(decayed.times(v), with_it @ v, rtol=1e-9, atol=1e-9)
+    assert decayed.cost() == pytest.approx(cost, rel=1e-12)

@@ -203,6 +203,8 @@ def test_adamw_shrinks_apart_from_the_gradient():
         ("levenberg_marquardt", {"matrix": "no"}, "matrix must be True or False, got 'no'"),
         ("levenberg_marquardt", {"tolerance": -1}, "tolerance must be"),
         ("levenberg_marquardt", {"flat": -1}, "flat must be a finite number of at least 0, got -1"),
+        ("bayesian_regularization", {"matrix": False}, "matrix must be True: gamma is found from JᵀJ .*, got False"),
+        ("bayesian_regularization", {"shared": 1}, "shared must be True or False, got 1"),
     ],
 )
 def test_hyperparameters_out_of_range_are_refused(name, options, message):

@@ -19,7 +19,7 @@ from sklearn.model_selection import KFold
 from forgery import forge, with_junk
 from netwright import Activation, Loss, MLPClassifier, MLPRegressor, TabularClassifier, load
 from netwright.cli import main
-from netwright.core.optimizers import LBFGS, AdamW, LevenbergMarquardt, Momentum
+from netwright.core.optimizers import LBFGS, AdamW, BayesianRegularization, LevenbergMarquardt, Momentum
 from netwright.core.schedules import Constant, Cosine
 from netwright.engines.plain import Plain
 from small_problems import ENDLESS, KINDS, QUICK, flat, output, problem
@@ -70,6 +70,8 @@ OPTIONS = {
     "lbfgs": {"solver": "lbfgs"},
     "auto": {"solver": "auto"},
     "lm": {"solver": "lm"},
+    "br": {"solver": "br"},
+    "an own Bayesian regularisation": {"solver": BayesianRegularization(flat=0.1, shared=True)},
     "an own Levenberg-Marquardt": {"solver": LevenbergMarquardt(geodesic=False, matrix=False)},
     "an own L-BFGS": {"solver": LBFGS(memory=3, restart=None)},
     "an optimizer": {"solver": AdamW(0.01, weight_decay=0.1)},

@@ -125,7 +125,7 @@ def test_a_copy_in_the_middle_goes_on_alike(kind):
 
 HELD = {"early_stopping": True, "n_iter_no_change": 10_000}
 RESUMABLE = CASES | {"early stopping": HELD, "lbfgs": {"solver": "lbfgs", "batch_size": "auto", "tol": 1e-9}}
-RESUMABLE |= {"lm": {"solver": "lm", "batch_size": "auto"}}
+RESUMABLE |= {name: {"solver": name, "batch_size": "auto"} for name in ("lm", "br")}
 RESUMABLE |= {"cosine": {"schedule": "cosine"}}
 
 

@@ -19,6 +19,7 @@ QUICK = {"hidden_layer_sizes": (20,), "max_iter": 50, "learning_rate_init": 0.05
 SETTINGS = [
     {"solver": "lbfgs"},
     {"solver": "lm", "max_iter": 8},  # of more, roundings grow beyond what equivalence of weights is held to
+    {"solver": "br", "max_iter": 20},
     {"solver": "sgd", "clip_norm": 1.0},
     {"solver": "auto", "hidden_layer_sizes": (5,), "max_iter": 10},
     {"n_networks": 2},

@@ -92,6 +92,7 @@ FITS = {
     "lbfgs": ({"solver": "lbfgs"}, "fit"),
     "own lbfgs": ({"solver": LBFGS(restart=3)}, "fit"),
     "lm": ({"solver": "lm"}, "fit"),
+    "br": ({"solver": "br"}, "fit"),
     "auto": ({"solver": "auto", "max_iter": 20}, "fit"),
     "several": ({"n_networks": 2}, "fit"),
     "warm start": ({"warm_start": True}, "fit"),

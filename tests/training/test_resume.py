@@ -21,7 +21,7 @@ from safetensors import safe_open
 import netwright
 from netwright import OPTIMIZERS, Network
 from netwright.core.arguments import generator
-from netwright.core.optimizers import LBFGS, Adam, LevenbergMarquardt
+from netwright.core.optimizers import LBFGS, Adam, BayesianRegularization, LevenbergMarquardt
 from netwright.engines.plain import Plain
 from netwright.files.container import read
 
@@ -45,6 +45,11 @@ CASES = {
     "levenberg_marquardt, float32, no matrix": {
         "net": {"dtype": "float32"},
         "train": {"optimizer": LevenbergMarquardt(matrix=False), "validation": True},
+    },
+    "bayesian_regularization": {"train": {"optimizer": BayesianRegularization(flat=0, shared=True), "weight": True}},
+    "bayesian_regularization, float32": {
+        "net": {"dtype": "float32"},
+        "train": {"optimizer": BayesianRegularization(flat=0), "validation": True},
     },
 }
 

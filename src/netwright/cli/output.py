@@ -52,6 +52,9 @@ def echo_course(model: "TableModel") -> None:
     if not len(history):  # no network had a cost that is a number
         return
     echo(f"{told} in {history.seconds[-1]:.1f} s; {history.stopped}", err=True)
+    if isinstance(network, netwright.Network):
+        for line in history.effective(network.theta.size):
+            echo(line, err=True)
     costs = {label: history.cost} | ({watched: v} if (v := history.validation_cost) else {})
     click.echo(curve(costs), err=True)
 

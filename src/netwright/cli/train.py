@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @training_option("--learning-rate", "the optimizer's own")
 @training_option("--schedule")
 @click.option("--dropout", type=float, help=f"{ONE} Share of each hidden layer left out at random. [default: 0]")
-@click.option("--l2", type=float, help=f"{ONE} Penalty on large weights. [default: 1 / rows]")
+@click.option("--l2", type=float, help=f"{ONE} Penalty on large weights. [default: 1 / rows, or found]")
 @click.option("--seed", type=int, help="Decides the held-out rows, first weights and shuffles. [default: 0]")
 @click.option("--weights", metavar="COLUMN", help="A column with each row's weight.")
 @click.option("--drop", metavar="COLUMN", multiple=True, help="A column not to learn from (repeatable).")

@@ -146,10 +146,12 @@ class Curvature:
     """What a solver of second order asks about a network and its samples, block by block; theta as it is at each call.
 
     Both are of float64. An engine may compute the same by other means, from a `linear` of its own. While one block has
-    all the samples it is kept, since a step that lowers the cost is where the next one begins.
+    all the samples it is kept, since a step that lowers the cost is where the next one begins. `decay`, (n_params,), is
+    a penalty of the solver's own, ½·Σ decay·theta², beside the network's.
     """
 
     linear: type[Linear] = Linear
+    decay: Array | None = None
 
     def __init__(self, network: FeedForward, samples: Samples):
         self.network, self.samples = network, samples
@@ -178,7 +180,7 @@ class Curvature:
     def cost(self) -> float:
         """The mean loss and the penalties, as `FeedForward.gradient` has them."""
         cost = sum(self.around(part, self.network.theta).cost for part in self.parts())
-        return cost + self.network.penalize(len(self.samples))
+        return cost + self.penalize()
 
     def gradient(self, G: Array | None = None) -> float:
         """The cost; leaves its gradient in the network's `grad`, and G, (n_params, n_params), where it is given."""
@@ -192,7 +194,7 @@ class Curvature:
             g += linear.pull(linear.dU())
             cost += linear.cost
         network.grad = g
-        return cost + network.penalize(len(self.samples))
+        return cost + self.penalize()
 
     def times(self, v: Array) -> Array:
         """G·v for v, as theta, without G: forwards J·v, then back with H of that (Schraudolph 2002, section 4)."""
@@ -214,13 +216,26 @@ class Curvature:
             bent += linear.pull(times(network.loss, linear.h(), second))
         return bent
 
+    def penalize(self) -> float:
+        """The penalties; adds their derivative to the network's `grad`."""
+        cost, network = self.network.penalize(len(self.samples)), self.network
+        if self.decay is not None:
+            network.grad = network.grad + self.decay * network.theta
+        return cost + self.decayed()
+
+    def decayed(self) -> float:
+        """What `decay` adds to the cost."""
+        return 0.0 if self.decay is None else 0.5 * float(self.decay @ self.network.theta**2)
+
     def diagonal(self) -> Array:
         """What the penalties add to G's diagonal, as theta: l2 for each W, and l1 as a parabola above it."""
         diagonal, at = np.zeros(self.network.theta.size), 0
+        if self.decay is not None:
+            diagonal += self.decay
         l2, l1 = self.network.penalties(len(self.samples))
         if l2 or l1:
             for layer in self.network.dense:
-                diagonal[at : at + layer.W.size] = (l2 + l1 / np.maximum(np.abs(layer.W), CLOSE)).reshape(-1)
+                diagonal[at : at + layer.W.size] += (l2 + l1 / np.maximum(np.abs(layer.W), CLOSE)).reshape(-1)
                 at += layer.size
         return diagonal
 

@@ -219,8 +219,16 @@ class WholeBatch:
         """Name and hyperparameters, as they are kept in a checkpoint."""
         return {"name": _name(self), **asdict(cast("Any", self))}
 
-    def check(self, network: Any) -> None:
-        """ValueError, before anything is done, for a network that it cannot train."""
+    def check(self, network: Any, rows: float) -> None:
+        """ValueError, before anything is done, for a network or a sum of weights by which it cannot train."""
+        self.check_cost(network.loss, network.l2, network.l1)
+
+    def check_cost(self, loss: Any, l2: float, l1: float) -> None:
+        """ValueError for a cost that it cannot minimise."""
+
+    def evidence(self, network: Any) -> list[str]:
+        """The names of the numbers that an epoch of its history has beside the cost."""
+        return []
 
 
 @dataclass
@@ -275,17 +283,20 @@ class LevenbergMarquardt(WholeBatch):
         self.matrix = None if self.matrix is None else flag("matrix", self.matrix)
         self.tolerance, self.flat = number("tolerance", self.tolerance, 0), number("flat", self.flat, 0)
 
-    def check(self, network: Any) -> None:
+    def check(self, network: Any, rows: float) -> None:
         """ValueError for a loss whose curvature is not known, or a G that was insisted on and does not fit."""
-        if network.loss.curvature is None:
-            raise ValueError(
-                f"levenberg_marquardt needs the loss's curvature, and {network.loss.name!r} has none: make it with "
-                f"Loss(..., curvature=lambda Z, A, Y: ...), or use lbfgs or adam"
-            )
+        super().check(network, rows)
         if self.matrix and not self.has_room(network.theta.size):
             raise ValueError(
                 f"matrix=True must be for a network whose JᵀJ fits into half of the memory: {self.needs(network)}; "
                 f"leave it out, and conjugate gradients do without JᵀJ"
+            )
+
+    def check_cost(self, loss: Any, l2: float, l1: float) -> None:
+        if loss.curvature is None:
+            raise ValueError(
+                f"{_name(self)} needs the loss's curvature, and {loss.name!r} has none: make it with Loss(..., "
+                f"curvature=lambda Z, A, Y: ...), or use lbfgs or adam"
             )
 
     def has_room(self, parameters: int) -> bool:
@@ -296,6 +307,60 @@ class LevenbergMarquardt(WholeBatch):
         """What G takes, in words."""
         n = network.theta.size
         return f"that of {n:,} parameters takes {24e-9 * n**2:.3g} GB with its factor, of {memory() / 1e9:.3g} GB"
+
+
+@dataclass
+class BayesianRegularization(LevenbergMarquardt):
+    """Levenberg-Marquardt with the penalty that the data ask for (MacKay 1992; Foresee & Hagan 1997): none to choose.
+
+    The cost has a penalty on all W and b, found anew in each epoch from the evidence (`core/bayes.py`); the history's
+    `evidence` has gamma, the effective number of parameters, beta and alpha. No rows need be held out, and gamma stays
+    where further neurons are of no use. Inputs, and targets that are numbers, should be standardised: a layer's inputs
+    share an alpha, whatever their units. `shared`: all layers do, as in MATLAB's trainbr. It ends as the other does,
+    but `flat` is by how much an epoch must raise the log posterior, or move gamma, not to be the last; and where the
+    evidence has fallen by a factor of e³ since, it goes back to where that was highest.
+    """
+
+    solver: ClassVar[str] = "bayesian"
+    matrix: bool | None = True
+    flat: float = 1e-2
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.matrix:
+            raise ValueError(f"matrix must be True: gamma is found from JᵀJ as a whole, got {self.matrix}")
+        self.shared = flag("shared", self.shared)
+
+    def check(self, network: Any, rows: float) -> None:
+        """ValueError where the evidence is not known, or not found: for the cost, the weights, or a JᵀJ too large."""
+        name = _name(self)
+        if not self.has_room(network.theta.size):
+            raise ValueError(
+                f"{name} must have a network whose JᵀJ fits into half of the memory: {self.needs(network)}; take fewer "
+                f"neurons, or levenberg_marquardt with l2"
+            )
+        if not 2 <= rows <= 1e15:
+            raise ValueError(
+                f"{name} needs from 2 to 1e15 samples, of which a weight of k makes k: by the sum of weight there are "
+                f"{rows:g} samples"
+            )
+        super().check(network, rows)
+
+    def check_cost(self, loss: Any, l2: float, l1: float) -> None:
+        for penalty, value in (("l2", l2), ("l1", l1)):
+            if value:
+                raise ValueError(f"{_name(self)} finds the penalty itself: leave out {penalty}={value:g}")
+        if loss.kinks or loss.delta is not None:
+            raise ValueError(
+                f"{_name(self)} needs a smooth loss that is minus a log likelihood, such as squared_error, logloss, "
+                f"cross_entropy or poisson, got {loss.name!r}; for that take levenberg_marquardt with l2"
+            )
+        super().check_cost(loss, l2, l1)
+
+    def evidence(self, network: Any) -> list[str]:
+        layers = [f"alpha_{l}" for l in range(1, len(network.dense) + 1)]
+        return ["effective_parameters", "beta", "log_evidence", *(["alpha"] if self.shared else layers)]
 
 
 OPTIMIZERS: Registry[type[Any]] = Registry(
@@ -309,6 +374,7 @@ OPTIMIZERS: Registry[type[Any]] = Registry(
         "adamw": AdamW,
         "lbfgs": LBFGS,
         "levenberg_marquardt": LevenbergMarquardt,
+        "bayesian_regularization": BayesianRegularization,
     },
 )
 

@@ -204,7 +204,7 @@ KINDS: dict[str, Kind] = {
     "tuple": Kind(tuple, list, list, tuple),
     "array": Kind(np.ndarray, _texts, _cells, _array),
     "path": Kind(Path, str, str, Path),
-    "history": Kind(History, vars, HISTORY, lambda said: History(**said)),
+    "history": Kind(History, History.kept, HISTORY, lambda said: History(**said)),
     "labels": Kind(Labels, vars, {"kind": str, "classes": anything}, lambda said: Labels(**said)),
     "stream": Kind(Stream, lambda stream: _twister(at := stream.bit_generator.state, at["bits"]), STREAM, stream_at),
     "random_state": Kind(

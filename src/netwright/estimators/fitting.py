@@ -161,7 +161,7 @@ def training_of(estimator: Any, member: Member, task: Task, place: int = 0) -> I
         callbacks=task.callbacks,
         checkpoint=checkpoint if checkpoint is None or place == 0 else f"{checkpoint}.{place}",
         resume=bool(estimator.resume) and checkpoint is not None,
-        keep_best=task.early_stopping,
+        keep_best=task.early_stopping or task.held_out is None,
     )
     training = prepare(network, X, Y, options)
     if task.before[0] < np.inf:

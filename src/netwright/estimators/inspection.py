@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from netwright.core import arguments
 from netwright.core.arguments import Array, brief, numeric, unmasked, visible
 from netwright.estimators.fitting import Member
+from netwright.estimators.parameters import finds_penalty
 from netwright.estimators.targets import labels_in, numbers_in
 from netwright.estimators.validation import check_X, check_X_y
 from netwright.export import Exportable
@@ -42,6 +43,15 @@ class Inspection(Exportable, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def networks_(self) -> list[Network]:
         """All `n_networks` of them."""
         return [member.network for member in self._fitted()]
+
+    @property
+    def effective_parameters_(self) -> float:
+        """How many parameters of the first network the data determine (MacKay's gamma); with Bayesian regularisation
+        alone."""
+        counted = self._fitted()[0].history.effective_parameters
+        if counted is None:
+            raise AttributeError("effective_parameters_ is known after a fit with solver='br' alone")
+        return float(counted)
 
     def transform(self, X: Any) -> Array:
         """The last hidden layer's activations, (samples, neurons); of all networks, side by side."""
@@ -141,7 +151,7 @@ class Inspection(Exportable, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             history=member.history,
             initial_learning_rate=float(self.learning_rate_init),
             batch_size=None if self.batch_size == "auto" else int(self.batch_size),
-            alpha=float(self.alpha),
+            alpha=0.0 if finds_penalty(self) else float(self.alpha),
             max_epochs=int(self.max_iter),
             tolerance=float(self.tol),
             names=None if names is None else [str(name) for name in names],
@@ -160,7 +170,8 @@ class Inspection(Exportable, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             lines += [f"classes {', '.join(map(repr, each.tolist()))}" for each in several]
         lines += ["", network.summary(), ""]
         lines += [f"and {len(members) - 1} more networks of these layers"] * (len(members) > 1)
-        return "\n".join([*lines, f"epochs of the last fit: {len(history)}; {history.stopped}"])
+        lines += [f"epochs of the last fit: {len(history)}; {history.stopped}", *history.effective(network.theta.size)]
+        return "\n".join(lines)
 
     def save(self, path: Any) -> None:
         """Write the fitted estimator to one safetensors file, atomically; `netwright.load(path)` brings it back.

@@ -34,8 +34,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     Parameters, beyond scikit-learn's; each default changes nothing:
 
     activation: also any of `netwright.ACTIVATIONS`, an `Activation` of your own, or a list, one for each hidden layer.
-    solver: also "lm" (Levenberg-Marquardt, for small networks), any of `netwright.OPTIMIZERS`, an optimizer object, or
-        "auto", which learns without being told how.
+    solver: also "lm" (Levenberg-Marquardt, for small networks), "br" (the same with Bayesian regularisation, whose
+        penalty is found, without `alpha`), any of `netwright.OPTIMIZERS`, an optimizer object, or "auto", which learns
+        without being told how.
     class_weight: {class: weight} or "balanced"; a list of them for several targets.
     loss: "log_loss", any of `netwright.LOSSES`, or a `Loss` of your own, on the one-hot targets.
     output_activation: instead of softmax (sigmoid for two classes and for labels).
@@ -55,7 +56,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     n_threads: how many the fused engine works with; with several networks, how many of them train at a time.
 
     Attributes, beyond scikit-learn's: `validation_curve_`, the validation loss of each epoch; `history_`, the
-    `History` of the last fit; `engine_`, what ran it (with solver="auto", what was asked for); `networks_`.
+    `History` of the last fit; `engine_`, what ran it (with solver="auto", what was asked for); `networks_`; after
+    solver="br" `effective_parameters_`, how many of the first network's parameters the data determine.
 
     >>> MLPClassifier((3,), "tanh", solver="lbfgs", random_state=1).fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
     MLPClassifier(activation='tanh', hidden_layer_sizes=(3,), random_state=1, solver='lbfgs')

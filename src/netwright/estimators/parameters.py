@@ -19,13 +19,22 @@ from sklearn.utils._param_validation import (
 from netwright.core.activations import ACTIVATIONS, Activation
 from netwright.core.arguments import brief, is_whole, path, room, several
 from netwright.core.losses import Loss
-from netwright.core.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum, Nesterov, Optimizer, WholeBatch
+from netwright.core.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    Adam,
+    BayesianRegularization,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    WholeBatch,
+)
 from netwright.core.schedules import SCHEDULES, Constant, Plateau, Schedule
 from netwright.network import Network
 
 THEIRS = {"logistic": "sigmoid"}  # scikit-learn's words for what the core calls otherwise
 
-SHORT = {"lm": "levenberg_marquardt"}  # a solver's name beside that in OPTIMIZERS
+SHORT = {"lm": "levenberg_marquardt", "br": "bayesian_regularization"}  # a solver's name beside that in OPTIMIZERS
 
 PLAIN = (bool, int, float, str, tuple, type(None))
 
@@ -195,7 +204,7 @@ def make_network(
 
 def penalty(estimator: Any, weight: Any, samples: int) -> tuple[float, bool]:
     """(l2, whether it is divided by each batch's samples), such that weight k counts as k copies."""
-    alpha = float(estimator.alpha)
+    alpha = 0.0 if finds_penalty(estimator) else float(estimator.alpha)
     if estimator.alpha_scaling == "none":
         return alpha, False
     if estimator.alpha_scaling == "samples":
@@ -249,6 +258,14 @@ def takes_whole_batch(estimator: Any) -> bool:
     """Whether the solver looks at all rows at once and finds its own steps."""
     solver = estimator.solver
     return isinstance(solver, WholeBatch) or (isinstance(solver, str) and issubclass(optimizer_of(solver), WholeBatch))
+
+
+def finds_penalty(estimator: Any) -> bool:
+    """Whether the solver takes its penalty from the data; it looks at `alpha` as little as lbfgs at `momentum`."""
+    solver = estimator.solver
+    return isinstance(solver, BayesianRegularization) or (
+        isinstance(solver, str) and optimizer_of(solver) is BayesianRegularization
+    )
 
 
 def optimizer_of(solver: str) -> type[Any]:

@@ -77,7 +77,8 @@ def train_table(
         linear model.
     loss: logloss for two classes, cross_entropy for more, squared_error of the standardised target.
     epochs, batch_size, patience: from the number of rows, so that small tables too get enough updates.
-    l2: 1 / rows, as a prior on the weights that more rows outweigh. optimizer: "adam". schedule: "constant".
+    l2: 1 / rows, as a prior on the weights that more rows outweigh; none for bayesian_regularization, which finds it.
+    optimizer: "adam". schedule: "constant".
 
     What holds for both:
 

@@ -366,7 +366,8 @@ class TableModel(Exportable):
         parts += [f"dropout {kept['dropout']:g}"] * bool(kept["dropout"])
         parts += [f"seed {kept['seed']}"]
         done = f"{len(history)} epochs" + (f", the best was {history.best_epoch}" if history.best_epoch else "")
-        return f"{', '.join(parts)}\n{done}; {history.stopped}"
+        lines = [f"{', '.join(parts)}", f"{done}; {history.stopped}", *history.effective(self.network.theta.size)]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         scores = "".join(f", {score} {value:.4g}" for score, value in self.scores.items())

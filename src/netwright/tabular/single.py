@@ -13,7 +13,7 @@ from netwright.core.activations import Activation
 from netwright.core.arguments import Array, brief, whole
 from netwright.core.losses import TARGETS, Loss, find_loss, natural_loss
 from netwright.core.memory import memory
-from netwright.core.optimizers import Optimizer, WholeBatch, find_optimizer
+from netwright.core.optimizers import BayesianRegularization, Optimizer, WholeBatch, find_optimizer
 from netwright.core.samples import batch_size_for
 from netwright.core.schedules import find_schedule, spell
 from netwright.network import Network
@@ -49,6 +49,7 @@ class OneNetwork:
         find_schedule(self.options.schedule)
         if isinstance(self.optimizer, WholeBatch):
             self.options.check_whole_batch(self.optimizer, dropout=bool(self.dropout))
+            self.optimizer.check_cost(find_loss(self.loss or natural_loss()), self.l2 or 0.0, 0.0)
         sizes = [1] * (len(self.hidden) + 2)
         l2 = 0.0 if self.l2 is None else self.l2
         Network(sizes, self.activation, dropout=self.dropout, l2=l2, rng=0)  # says what is wrong with them
@@ -91,7 +92,8 @@ class OneNetwork:
         """The network, untrained, for the targets Y, (outputs, rows), that it is to learn."""
         sizes = [inputs, *self.hidden, len(Y)]
         check_memory(sizes)
-        l2 = 1 / Y.shape[1] if self.l2 is None else self.l2
+        usual = 0.0 if isinstance(self.optimizer, BayesianRegularization) else 1 / Y.shape[1]
+        l2 = usual if self.l2 is None else self.l2
         network = Network(sizes, self.activation, loss=loss, dropout=self.dropout, l2=l2, rng=rng)
         network.start_at_mean(Y, weight)
         return network

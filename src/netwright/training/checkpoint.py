@@ -37,7 +37,7 @@ class State:
 
     epochs: int  # done
     theta: Array
-    best: Array | None  # theta of the lowest validation cost
+    best: Array | None  # theta of the lowest validation cost, or of the highest evidence
     steps: int  # the optimizer's
     slots: dict[str, Array]
     rng: Mapping[str, Any] | None  # None: nothing draws
@@ -74,11 +74,11 @@ def read_checkpoint(
         history = _history(path, header["history"])
         epochs, watched = len(history), settings["validation"] is not None
         scores = settings["scores"] if watched else []
-        counts = [epochs, epochs * watched, epochs, epochs] + [epochs] * len(scores)
+        counts = [epochs, epochs * watched, epochs, epochs] + [epochs] * (len(scores) + len(history.evidence))
         if [len(numbers) for numbers in history.lists()] != counts or list(history.validation_scores) != scores:
             raise TypeError("its history is another training's")
         slots = {name.removeprefix(SLOT): slot for name, slot in tensors.items() if name.startswith(SLOT)}
-        best = tensors["best_theta"] if history.best_epoch else None
+        best = tensors["best_theta"] if history.best_epoch or history.evidence else None
         kept, picture = header["state"], None
         if "picture" in kept:
             picture = kept["picture"], tensors["picture"]

@@ -15,9 +15,12 @@ HISTORY: Shape = {  # what `to_dict` gives
     "validation_scores": {"...": curve},
     "seconds": curve,
     "learning_rate": curve,
+    "evidence?": {"...": curve},
     "best_epoch": (None, whole),
     "stopped": str,
 }
+
+FALL = 3.0  # of the log evidence, that speaks strongly for where it was higher (Kass & Raftery 1995)
 
 Callback: TypeAlias = Callable[[Any, "History"], Any]  # the network and what it went through
 
@@ -30,6 +33,8 @@ class History:
     `validation_cost` and `validation_scores` (by name) are empty without validation rows; `seconds` is the time from
     the start to the end of the epoch; `learning_rate` the rate of its last step. `best_epoch` (from 1) has the lowest
     validation cost, and is the one whose parameters the network keeps. `stopped` says in words why training ended.
+    `evidence` is what Bayesian regularisation found where each epoch began: by name effective_parameters (gamma), beta,
+    log_evidence and the layers' alphas; empty otherwise.
     """
 
     cost: list[float] = field(default_factory=list)
@@ -39,6 +44,7 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     best_epoch: int | None = None
     stopped: str = ""
+    evidence: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Takes what `to_dict` gave, where None is what is not finite; ValueError when it is no history."""
@@ -46,6 +52,7 @@ class History:
             self.cost, self.seconds, self.learning_rate = map(_floats, (self.cost, self.seconds, self.learning_rate))
             self.validation_cost = _floats(self.validation_cost, math.inf)
             self.validation_scores = {name: _floats(kept) for name, kept in self.validation_scores.items()}
+            self.evidence = {name: _floats(kept) for name, kept in self.evidence.items()}
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"a history is made of numbers: {error}") from None
         if {len(numbers) for numbers in self.lists()} - {0, len(self)} or not isinstance(self.stopped, str):
@@ -59,7 +66,27 @@ class History:
 
     def lists(self) -> list[list[float]]:
         """All the lists, to be cut or checked together."""
-        return [self.cost, self.validation_cost, self.seconds, self.learning_rate, *self.validation_scores.values()]
+        several = (*self.validation_scores.values(), *self.evidence.values())
+        return [self.cost, self.validation_cost, self.seconds, self.learning_rate, *several]
+
+    @property
+    def peak(self) -> int | None:
+        """After how many epochs the evidence was highest, if it has fallen by e³ since and no validation rows watch."""
+        found = self.evidence.get("log_evidence")
+        if not found or self.validation_cost or max(found) - found[-1] <= FALL:
+            return None
+        return found.index(max(found))
+
+    @property
+    def effective_parameters(self) -> float | None:
+        """How many parameters the data determine: gamma, where the network goes back to; None where not known."""
+        counts, place = self.evidence.get("effective_parameters"), (self.best_epoch or 0) - 1
+        return counts[place if self.peak is None else self.peak] if counts else None
+
+    def effective(self, parameters: int) -> list[str]:
+        """A line that says so, of so many parameters; none where it is not known."""
+        counted = self.effective_parameters
+        return [] if counted is None else [f"{counted:.1f} of {parameters:,} parameters are determined by the data"]
 
     def __len__(self) -> int:
         """Epochs done."""
@@ -74,9 +101,13 @@ class History:
             parts.append(f"best validation cost {best:.6g} in epoch {self.best_epoch}")
         return f"History({', '.join(parts)}; {self.stopped})"
 
+    def kept(self) -> dict[str, Any]:
+        """What a file keeps: all of it, but for an evidence that is not there."""
+        return {name: value for name, value in asdict(self).items() if name != "evidence" or value}
+
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON can say it: a number that is not finite is None. `History(**it)` brings it back."""
-        kept = asdict(self)
+        kept = self.kept()
         kept["validation_cost"] = _finite(self.validation_cost)
         kept["validation_scores"] = {name: _finite(scores) for name, scores in self.validation_scores.items()}
         return kept

@@ -28,6 +28,5 @@ def run(training: Training) -> History:
         if keeper is not None and training.picture is None:  # L-BFGS goes on only from places of its own
             keeper.end()
     finally:
-        if training.best is not None and training.keep_best:
-            training.network.theta = training.best
+        training.settle()
     return training.history

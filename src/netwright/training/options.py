@@ -70,7 +70,8 @@ class TrainingOptions:
     checkpoint: a file that is kept up to date while training: written atomically, at the cost of at most 5 % of time.
         A file that is there and is no checkpoint is not overwritten: ValueError. If it can no longer be written, a
         RuntimeWarning says so, and training goes on.
-    keep_best: False ends with the last epoch's parameters instead of those of the best on the validation rows.
+    keep_best: False ends with the last epoch's parameters instead of those of the best on the validation rows, or by
+        the evidence of Bayesian regularisation.
     resume: go on from the checkpoint: True from `checkpoint` if that file exists, a path from that file, which must
         exist. The same call on the same data then ends with the same bits as if it had never been interrupted. `epochs`
         is the total, and may be raised unless the rates so far depend on it, as with cosine and one_cycle. L-BFGS does

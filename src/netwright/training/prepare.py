@@ -23,14 +23,14 @@ from netwright.training.run import Training
 
 def prepare(network: FeedForward, X: Array, Y: Array, options: TrainingOptions) -> Training:
     """The training that was asked for, checked; `loop.run` does it. Nothing of the network has changed."""
-    samples = _samples(network, X, Y, options.weight)
+    samples, rows = _samples(network, X, Y, options.weight)
     held_out = _check_validation(network, options.validation)
     optimizer, schedule = find_optimizer(options.optimizer), find_schedule(options.schedule)
     whole_batch = isinstance(optimizer, WholeBatch)
     if isinstance(optimizer, WholeBatch):
         dropout = any(isinstance(layer, Dropout) and layer.rate for layer in network.layers)
         options.check_whole_batch(optimizer, dropout=dropout, samples=np.shape(X)[-1])
-        optimizer.check(network)
+        optimizer.check(network, rows)
     scores = _find_scores(network, options, held_out is not None)
     if isinstance(schedule, Plateau) and options.patience is None:
         raise ValueError("the schedule 'plateau' lowers the rate when patience runs out: give patience")
@@ -39,6 +39,7 @@ def prepare(network: FeedForward, X: Array, Y: Array, options: TrainingOptions) 
     training = Training(
         network=network,
         samples=samples,
+        rows=rows,
         epochs=options.epochs,
         batch_size=len(samples) if whole_batch else size,
         optimizer=optimizer,
@@ -81,14 +82,17 @@ def train(network: FeedForward, X: Array, Y: Array, **options: Any) -> History:
 # ── what `train` checks ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _samples(network: FeedForward, X: Array, Y: Array, weight: Array | None) -> Samples:
-    """What is learned from: without the samples of weight 0, and with weights of mean 1."""
+def _samples(network: FeedForward, X: Array, Y: Array, weight: Array | None) -> tuple[Samples, float]:
+    """What is learned from, without the samples of weight 0 and with weights of mean 1; and the sum of those given."""
     X, Y, weight = network.check(X, Y, weight)
     if network.loss.targets == "partial" and np.isnan(Y).all():
         raise ValueError(f"{network.loss.name} needs targets to learn from, and all of Y are NaN")
+    rows = float(X.shape[1])
     if weight is not None:
-        weight = weight / weight.max()  # so that the sum is finite
-    return Samples(X, Y, weight).without_zeros().normalised().in_pieces()
+        largest = weight.max()
+        weight = weight / largest  # so that the sum is finite
+        rows = float(largest) * float(weight.sum(dtype=np.float64))
+    return Samples(X, Y, weight).without_zeros().normalised().in_pieces(), rows
 
 
 def _check_validation(network: FeedForward, validation: Any) -> Samples | None:

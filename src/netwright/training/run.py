@@ -32,6 +32,7 @@ class Training:
 
     network: FeedForward
     samples: Samples  # their weights of mean 1
+    rows: float  # the sum of the weights as they were given, or how many samples there are
     epochs: int
     batch_size: int
     optimizer: Optimizer | WholeBatch
@@ -49,11 +50,11 @@ class Training:
     engine: Engine
     callbacks: Sequence[Callback]
     checkpoint: Any
-    keep_best: bool  # end with the parameters of the best epoch on the validation rows
+    keep_best: bool  # end with the parameters of the best epoch on the validation rows, or by the evidence
 
     def __post_init__(self) -> None:
         self.history = History(validation_scores={name: [] for name in self.scores} if self.validation else {})
-        self.best: Array | None = None  # theta of the best epoch on the validation rows
+        self.best: Array | None = None  # theta of the best epoch on the validation rows, or by the evidence
         self.before = (math.inf, 0)  # the lowest number watched, and the epochs since
         self.reset()
         self.started, self.spent = time.perf_counter(), 0.0  # seconds spent before this process took over
@@ -213,6 +214,15 @@ class Training:
         if any(isinstance(word, bool | np.bool_) and word for word in said):
             history.stopped = history.stopped or f"stopped by a callback after {done} epochs"
 
+    def settle(self) -> None:
+        """End with the parameters of the best epoch, on the validation rows or by the evidence."""
+        history = self.history
+        if self.best is None or not self.keep_best or (self.validation is None and history.peak is None):
+            return
+        self.network.theta = self.best
+        if history.peak is not None:
+            history.stopped += f"; back to the evidence's peak, after epoch {history.peak}"
+
     def check_finite(self, cost: float) -> None:
         """FloatingPointError when the cost, theta or what the optimizer remembers are not finite."""
         slots = getattr(self.optimizer, "slots", {})
@@ -285,6 +295,10 @@ class Training:
             )
         if set(state.slots) != set(getattr(self.optimizer, "names", ())):
             raise ValueError(f"{path}: it has not the vectors that the optimizer needs")
+        names, found = self.evidence if state.epochs else [], history.evidence
+        least = {name: 0.0 if name != "log_evidence" else -math.inf for name in found}
+        if [*found] != names or not all(least[name] < each < math.inf for name in found for each in found[name]):
+            raise ValueError(f"{path}: its history has not the evidence that the optimizer needs")
         try:
             bits = dict(state.rng or {})
             check_words(bits.get("bits", bits))
@@ -300,6 +314,11 @@ class Training:
             asked = self.callbacks if history.stopped.startswith("stopped by") else ()
             history.stopped = ""  # more epochs or more time may be had now
             self.check_stop(asked)
+
+    @cached_property
+    def evidence(self) -> list[str]:
+        """The names of what an epoch of the history has beside its cost."""
+        return self.optimizer.evidence(self.network) if isinstance(self.optimizer, WholeBatch) else []
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -323,4 +342,5 @@ class Training:
             "Y": fingerprint(self.samples.Y),
             "weight": fingerprint(self.samples.weight),
             "validation": fingerprint(*(() if held is None else held.arrays)),
+            **({"rows": self.rows} if self.evidence else {}),
         }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from netwright.training.run import Training
+from netwright.training.solvers.bayesian import step_by_evidence
 from netwright.training.solvers.descent import descend
 from netwright.training.solvers.lbfgs import minimize
 from netwright.training.solvers.levenberg import step_by_step
@@ -15,4 +16,5 @@ SOLVERS: dict[str, Callable[[Training, Any], None]] = {
     "descent": descend,
     "lbfgs": minimize,
     "levenberg": step_by_step,
+    "bayesian": step_by_evidence,
 }

@@ -12,6 +12,7 @@ from netwright.core.arguments import Array
 from netwright.core.gauss_newton import BLOCK, Curvature, in_float64
 from netwright.core.optimizers import LevenbergMarquardt
 from netwright.engines.threads import shared_if_large
+from netwright.training.history import History
 from netwright.training.run import Training
 
 log = logging.getLogger("netwright")
@@ -21,6 +22,7 @@ BENDS = 0.75  # twice the bend, of the step's length: of more than that the para
 LEAST = 1e-30  # of lambda
 MANY = 200  # products with G for a step, at most
 CLOSE = 1e-2  # of the gradient's length, by which G·step may then differ from it (Dembo, Eisenstat & Steihaug 1982)
+ROUNDING = np.finfo(np.float64).eps
 LARGE = 1e9  # bytes of G that are worth a warning
 
 Solve = Callable[[Array], Array]
@@ -41,8 +43,16 @@ class System(Protocol):
         """What gives x for a b; LinAlgError where G + lambda is not positive, to rounding."""
         ...
 
+    def note(self, history: History) -> None:
+        """Add to the history what is known of an epoch beside its cost."""
+        return
 
-class WithMatrix:
+    def over(self, optimizer: LevenbergMarquardt, cost: float, fall: float) -> str:
+        """Why an epoch in which the cost fell by so little is the last; "" if it is not."""
+        return f"the cost fell by less than {optimizer.flat:g} of it" if fall <= optimizer.flat * cost else ""
+
+
+class WithMatrix(System):
     """G as a matrix, and Cholesky's factor for each lambda."""
 
     def __init__(self, curvature: Curvature):
@@ -63,13 +73,38 @@ class WithMatrix:
         factor = cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
         return lambda b: np.asarray(cho_solve(factor, b, check_finite=False))
 
+    def spread(self) -> tuple[Array, float]:
+        """The diagonal of G⁻¹, (n_params,), and log det G, of one that is positive but for rounding.
 
-class WithoutMatrix:
+        0 and infinity where it is not even finite.
+        """
+        from scipy.linalg import cho_factor
+        from scipy.linalg.lapack import dpotri
+
+        n, largest = len(self.G), self.G.diagonal().max()
+        for more in (0.0, *(largest * ROUNDING * 10.0**k for k in range(16))):
+            copied = np.array(self.G, order="F")
+            copied.flat[:: n + 1] += more
+            try:
+                factor, lower = cho_factor(copied, lower=True, overwrite_a=True, check_finite=False)
+                volume = 2 * float(np.log(factor.diagonal()).sum())
+                return np.array(dpotri(factor, lower=lower, overwrite_c=True)[0].diagonal()), volume
+            except np.linalg.LinAlgError:
+                pass
+        return np.zeros(n), math.inf
+
+
+class WithoutMatrix(System):
     """Products with G alone, and conjugate gradients for each lambda."""
 
     def __init__(self, curvature: Curvature):
         self.curvature = curvature
-        self.measure, self.times = curvature.gradient, curvature.times
+
+    def measure(self) -> float:
+        return self.curvature.gradient()
+
+    def times(self, v: Array) -> Array:
+        return self.curvature.times(v)
 
     def damped(self, damping: float) -> Solve:
         return lambda b: conjugate_gradients(lambda v: self.times(v) + damping * v, b, CLOSE, MANY)
@@ -105,12 +140,17 @@ def system_for(optimizer: LevenbergMarquardt, curvature: Curvature) -> System:
     return WithMatrix(curvature)
 
 
-def step_by_step(training: Training, optimizer: LevenbergMarquardt) -> None:
-    """Epochs of one step each, until there is a reason to stop. A float32 network's are computed in float64."""
+def step_by_step(
+    training: Training, optimizer: LevenbergMarquardt, make: Callable[[Curvature], System] | None = None
+) -> None:
+    """Epochs of one step each, until there is a reason to stop. A float32 network's are computed in float64.
+
+    `make` makes another system than `system_for`.
+    """
     network, history, keeper = training.network, training.history, training.keeper
     twin, samples = in_float64(network, training.samples)
     curvature, n = training.engine.curvature(twin, samples), twin.theta.size
-    system = system_for(optimizer, curvature)
+    system = system_for(optimizer, curvature) if make is None else make(curvature)
     threads = shared_if_large("numpy", 2 * n * BLOCK), shared_if_large("scipy", n**3 / 3)
     reached = training.state()
     try:
@@ -122,11 +162,11 @@ def step_by_step(training: Training, optimizer: LevenbergMarquardt) -> None:
                 step = next_step(curvature, system, optimizer, cost, training)
                 if isinstance(step, Step):
                     network.theta[...], training.damping = step.theta, step.damping
-                    training.record(step.cost, 0.0)
+                    system.note(history)
+                    training.record(step.cost - curvature.decayed(), 0.0)
                     reached = training.state()
                     training.check_stop(training.callbacks)
-                    if cost - step.cost <= optimizer.flat * cost:
-                        step = f"the cost fell by less than {optimizer.flat:g} of it"
+                    step = system.over(optimizer, cost, cost - step.cost) or step
                 if isinstance(step, str):
                     history.stopped = f"converged after {len(history)} epochs ({step})"
                 if keeper is not None:
