@@ -329,8 +329,9 @@ def test_importing_loads_numpy_and_nothing_heavy():
     assert not {name for name in ours if name.startswith("netwright.export.")}
 
 
-def test_importing_takes_less_than_60_ms_more_than_numpy():
-    """CPU time, which other work on the machine does not count into; medians of alternating runs; three chances."""
+def test_importing_takes_little_more_than_numpy():
+    """At most 60 ms, or on a slow machine six tenths of NumPy's own. CPU time, which other work on the machine does not
+    count into; medians of alternating runs; three chances."""
 
     def cost(module):
         return float(python(f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"))
@@ -338,7 +339,7 @@ def test_importing_takes_less_than_60_ms_more_than_numpy():
     for _ in range(3):
         pairs = [(cost("numpy"), cost("netwright")) for _ in range(5)]
         numpy, ours = (statistics.median(times) for times in zip(*pairs, strict=True))
-        if ours - numpy < 0.06:
+        if ours - numpy < max(0.06, 0.6 * numpy):
             return
     pytest.fail(f"import netwright takes {1000 * (ours - numpy):.0f} ms more than NumPy's own {1000 * numpy:.0f}")
 
