@@ -278,12 +278,13 @@ def test_dropout_and_batches_are_refused():
         net(dropout=0.1).train(*data(), optimizer=LM)
 
 
+@pytest.mark.parametrize("optimizer", [LM, "bayesian_regularization"])
 @pytest.mark.parametrize("scale", [1e-150, 1e10, 1e150, 1e300])
-def test_awful_data_end_in_an_error_or_with_finite_parameters(scale):
+def test_awful_data_end_in_an_error_or_with_finite_parameters(scale, optimizer):
     X, Y = data()
     network = net()
     try:
-        history = network.train(scale * X, scale * Y, optimizer=LM, epochs=20)
+        history = network.train(scale * X, scale * Y, optimizer=optimizer, epochs=20)
     except FloatingPointError as error:
         assert "likely causes" in str(error)  # noqa: PT017
     else:

@@ -13,7 +13,7 @@ import numpy as np
 from netwright.core import arguments
 from netwright.core.activations import ACTIVATIONS
 from netwright.export import c_text as text
-from netwright.export.c_int8 import STEPS, Small, has_short_bias, in_int8
+from netwright.export.c_int8 import STEPS, Int8
 from netwright.export.c_main import main as as_program
 from netwright.export.c_parts import Writer, features, header, lookup
 from netwright.export.c_words import DOUBLE, number, quoted, single, table, tidy
@@ -50,7 +50,8 @@ def files(
 def writer_of(program: Program, name: str, float32: bool = False, int8: bool = False) -> Writer:
     """How `files` writes it."""
     float32, int8 = arguments.flag("float32", float32), arguments.flag("int8", int8)
-    return Writer(program, name, "float" if float32 or program.dtype == "float32" else "double", int8)
+    real = "float" if float32 or program.dtype == "float32" else "double"
+    return Writer(program, name, real, Int8.of(program) if int8 else None)
 
 
 def bound(program: Program, *, float32: bool = False, int8: bool = False, main: bool = False) -> float | None:
@@ -58,7 +59,7 @@ def bound(program: Program, *, float32: bool = False, int8: bool = False, main: 
     if not int8 and (not float32 or program.dtype == "float32"):
         return None
     table = trial(program)
-    kept = in_int8(program) if int8 else program
+    kept = Int8.of(program).left_of(program) if int8 else program
     with np.errstate(all="ignore"):
         exact = by_numpy(kept, table)
         small, _ = compared(program, by_numpy(program, table), exact)  # what int8 does: the file does no more than that
@@ -85,8 +86,8 @@ def _source(writer: Writer, main: bool) -> str:
     texts = any(isinstance(column, TextColumn) for column in program.columns)
     once = text.ONCE * (sum(map(len, program.networks)) > FEW)
     body = [
-        *[table("float", "steps", STEPS, "float")] * writer.int8,
-        writer.fill(text.LAYER, once=once, **(_int8_layer(writer) if writer.int8 else _plain_layer(writer))),
+        *([] if writer.int8 is None else [table("float", "steps", STEPS, "float")]),
+        writer.fill(text.LAYER, once=once, **_layer(writer)),
         *_activations(writer),
         *_tables(writer),
         *map(_network, [writer] * len(program.networks), range(len(program.networks))),
@@ -106,13 +107,12 @@ def _source(writer: Writer, main: bool) -> str:
     return "\n".join([heading, *helpers, *spaces, *body])
 
 
-def _plain_layer(writer: Writer) -> dict[str, str]:
-    return text.PLAIN_LAYER | {"types": f"typedef {_weight(writer)} weight;"}
-
-
-def _int8_layer(writer: Writer) -> dict[str, str]:
-    kind = "short" if has_short_bias(writer.program) else "float"
-    return text.INT8_LAYER | {"types": Template(text.INT8_LAYER["types"]).substitute(bias=kind)}
+def _layer(writer: Writer) -> dict[str, str]:
+    """What differs between layers as they are and layers in 8 bits."""
+    if writer.int8 is None:
+        return text.PLAIN_LAYER | {"types": f"typedef {_weight(writer)} weight;"}
+    bias = "short" if writer.int8.short else "float"
+    return text.INT8_LAYER | {"types": Template(text.INT8_LAYER["types"]).substitute(bias=bias)}
 
 
 def _weight(writer: Writer) -> str:
@@ -153,15 +153,14 @@ def _activations(writer: Writer) -> list[str]:
 
 def _tables(writer: Writer) -> list[str]:
     """W, column by column, and b of each layer."""
-    kept, shown = _weight(writer), []
-    short = writer.int8 and has_short_bias(writer.program)
+    kept, int8, shown = _weight(writer), writer.int8, list[str]()
     for n, layers in enumerate(writer.program.networks, 1):
         for l, layer in enumerate(layers, 1):
-            if writer.int8:
-                small = Small.of(layer)
+            if int8 is not None:
+                small = int8.layers[n - 1][l - 1]
                 shown.append(table("weight", f"W{n}_{l}", small.whole.T.ravel()))
                 shown.append(table("unsigned char", f"place{n}_{l}", small.places))
-                shown.append(table("bias", f"b{n}_{l}", *([small.bias] if short else [layer.b, "float"])))
+                shown.append(table("bias", f"b{n}_{l}", *([small.bias] if int8.short else [layer.b, "float"])))
             else:
                 shown.append(table("weight", f"W{n}_{l}", layer.W.T.ravel(), kept))
                 shown.append(table("weight", f"b{n}_{l}", layer.b, kept))
@@ -176,9 +175,9 @@ def _network(writer: Writer, n: int) -> str:
     for l, layer in enumerate(layers, 1):
         neurons, inputs = layer.W.shape
         kept = f"W{n + 1}_{l}, b{n + 1}_{l}"
-        if writer.int8:
-            small = Small.of(layer)
-            unit = small.unit if has_short_bias(program) else 1.0
+        if writer.int8 is not None:
+            small = writer.int8.layers[n][l - 1]
+            unit = small.unit if writer.int8.short else 1.0
             kept += f", place{n + 1}_{l}, {writer.number(small.top)}, {writer.number(unit)}"
         lines.append(f"    layer({kept}, {inputs}, {neurons}, A{l - 1}, A{l});")
         if layer.f is not None:

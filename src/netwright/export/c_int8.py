@@ -47,25 +47,30 @@ def _steps(top: float, places: Array) -> Array:
     return np.asarray(top * STEPS[places].astype(np.float64))
 
 
-def has_short_bias(program: Program) -> bool:
-    """Whether 16 bits do for every b: what they lose is no more than what 8 bits lose of W.
+@dataclass(frozen=True)
+class Int8:
+    """A program's layers so, network by network.
 
-    Of the last layer each neuron counts, as it may be a target; of the others most.
+    short: whether 16 bits do for every b, as they lose no more of it than 8 bits lose of W; else b is kept as float.
     """
-    for layers in program.networks:
-        *hidden, last = map(Small.of, layers)
-        if last.unit > last.steps.min() or any(small.unit > np.median(small.steps) for small in hidden):
-            return False
-    return True
 
+    layers: tuple[tuple[Small, ...], ...]
+    short: bool
 
-def in_int8(program: Program) -> Program:
-    """The program with the weights that are left of it."""
-    short = has_short_bias(program)
+    @classmethod
+    def of(cls, program: Program) -> "Int8":
+        """The nearest to the program. ValueError for weights that float has not."""
+        networks = tuple(tuple(map(Small.of, layers)) for layers in program.networks)
+        # Of the last layer each neuron counts, as it may be a target; of the others most.
+        hidden = all(small.unit <= np.median(small.steps) for *others, _ in networks for small in others)
+        return cls(networks, hidden and all(last.unit <= last.steps.min() for *_, last in networks))
 
-    def kept(layer: Dense) -> Dense:
-        small = Small.of(layer)
-        W, b = small.whole * small.steps[:, None], small.bias * small.unit if short else single(layer.b)
-        return replace(layer, W=W.astype(program.dtype), b=b.astype(program.dtype))
+    def left_of(self, program: Program) -> Program:
+        """The program that it was made of, with the weights that are left."""
 
-    return replace(program, networks=tuple(tuple(map(kept, layers)) for layers in program.networks))
+        def kept(layer: Dense, small: Small) -> Dense:
+            W, b = small.whole * small.steps[:, None], small.bias * small.unit if self.short else single(layer.b)
+            return replace(layer, W=W.astype(program.dtype), b=b.astype(program.dtype))
+
+        pairs = zip(program.networks, self.layers, strict=True)
+        return replace(program, networks=tuple(tuple(map(kept, *pair)) for pair in pairs))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netwright.export import c_text as text
+from netwright.export.c_int8 import Int8
 from netwright.export.c_words import DOUBLE, FLOAT, Names, comment, number, single, table, texts, tidy
 from netwright.export.expression import Words
 from netwright.export.program import NumberColumn, Program, TextColumn
@@ -14,12 +15,12 @@ from netwright.export.program import NumberColumn, Program, TextColumn
 
 @dataclass(frozen=True)
 class Writer:
-    """A program and how it is to be written. real: "double" or "float"."""
+    """A program and how it is to be written. real: "double" or "float". int8: its weights in 8 bits, or None."""
 
     program: Program
     file: str
     real: str
-    int8: bool
+    int8: Int8 | None
 
     @property
     def words(self) -> Words:

@@ -134,6 +134,7 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
     difference, labels, loose = None, 0, None
     if hasattr(chosen.module, "bound"):  # of an option that trades exactness for size
         loose = chosen.module.bound(program, **options)
+    lossy = "" if loose is None else ", ".join(option for option in chosen.lossy if options.get(option))
     bound = BOUNDS[program.dtype] if loose is None else loose
     with tempfile.TemporaryDirectory(prefix="netwright-") as folder:
         for each, data in texts.items():
@@ -145,13 +146,12 @@ def export(program: Program, path: Any, format: str | None = None, **options: An
             bound = max(bound, ROUNDING * rounding(program, table, program.dtype))
         wrong = labels if loose is None else compared(program, right, found, 2 * loose)[1]
         if not difference <= bound or wrong:
-            lossy = "" if loose is None else f" (with {', '.join(options)})"
+            how = f" (with {lossy})" if lossy else ""
             raise ValueError(
-                f"the {chosen.name} export is not right{lossy}, and nothing was written: a number differs by "
+                f"the {chosen.name} export is not right{how}, and nothing was written: a number differs by "
                 f"{difference:.1e}, relative, of at most {bound:.2g} allowed, and {wrong} of {ROWS} labels differ"
             )
     _write({place: texts[each] for each, place in places.items()})
-    lossy = ", ".join(option for option in chosen.lossy if options.get(option) and loose is not None)
     return Proof(chosen.name, tuple(places.values()), ROWS, bound, difference, labels, lossy)
 
 

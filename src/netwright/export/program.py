@@ -168,7 +168,7 @@ def networks_of(predictor: Any) -> dict[str, Any]:
 
 
 def constant(A: Array, inputs: int) -> dict[str, Any]:
-    """The same for a model that says A, (outputs,), whatever the inputs are."""
+    """What `networks_of` gives, of a model that says A, (outputs,), whatever its inputs are."""
     layer = Dense(np.zeros((len(A), inputs), A.dtype), A, Expression(Z), "identity")
     return {"networks": ((layer,),), "shares": (1.0,), "dtype": A.dtype.name}
 

@@ -36,9 +36,8 @@ NETWORK: Shape = {
     "label_smoothing": fraction,
     "penalty_per_batch?": bool,  # a file may be older than it
 }
-KIND = FileKind(
-    "network", {"network": NETWORK, "margins?": [plain]}
-)  # how sure it is, as whoever knows of it spells it
+# Margins, how sure it is, are spelt by whoever knows of them.
+KIND = FileKind("network", {"network": NETWORK, "margins?": [plain]})
 
 
 def save(network: FeedForward, path: Any, margins: Sequence[Any] = ()) -> None:
